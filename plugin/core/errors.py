@@ -1,0 +1,47 @@
+"""Every error this project raises on purpose.
+
+CleaningError
+├── DataError               the dataset, a field, labels or embeddings are not what is needed
+├── WeightsError            a network's weights can't be had
+├── RoundError              a round can't do this in its present state
+└── ServerError             Label Studio refused or failed
+    ├── ServerUnreachableError
+    ├── AuthenticationError
+    └── ProjectMissingError
+
+A message says what, of which object, must be, got, and how to fix it. It never holds an API key.
+"""
+
+from __future__ import annotations
+
+
+class CleaningError(Exception):
+    """Base class: catch it to catch all of this project's errors."""
+
+
+class DataError(CleaningError, ValueError):
+    """The dataset, a field, labels or embeddings are not what is needed."""
+
+
+class WeightsError(CleaningError):
+    """The weights of a network can't be downloaded, read or used."""
+
+
+class RoundError(CleaningError):
+    """A round can't do what was asked in its present state."""
+
+
+class ServerError(CleaningError):
+    """Label Studio refused a request or failed to answer it."""
+
+
+class ServerUnreachableError(ServerError):
+    """No Label Studio server answers at the given address, or not in time."""
+
+
+class AuthenticationError(ServerError):
+    """Label Studio does not accept the API key, or it may not do what was asked."""
+
+
+class ProjectMissingError(ServerError):
+    """The review project is no longer on the server."""

@@ -1,0 +1,1 @@
+"""Embeddings: decoded images through a pre-trained network."""

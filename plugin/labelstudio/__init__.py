@@ -1,0 +1,1 @@
+"""Everything Label Studio sees: connection, project and labeling config, push, pull."""

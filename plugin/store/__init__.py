@@ -1,0 +1,1 @@
+"""Everything FiftyOne's database sees: fields, tags, views, runs, vectors."""
