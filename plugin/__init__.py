@@ -1,1 +1,1 @@
-"""Find and fix wrong labels in image data, inside FiftyOne, with Label Studio for the human eyes."""
+"""Find and fix wrong labels in image data: FiftyOne for the data, Label Studio for the eyes."""
