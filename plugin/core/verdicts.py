@@ -1,0 +1,85 @@
+"""The words of a review: what one reviewer answers, and what the answers come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .errors import DataError
+
+
+class Verdict(str, Enum):
+    """One reviewer's answer about one sample."""
+
+    KEEP = "keep"
+    RELABEL = "relabel"
+    DELETE = "delete"
+    UNSURE = "unsure"
+
+    @classmethod
+    def parse(cls, text: str) -> Verdict:
+        """Return the verdict that `text` names.
+
+        Raises
+        ------
+        DataError
+            When `text` names none.
+
+        Examples
+        --------
+        >>> Verdict.parse("relabel").value
+        'relabel'
+        """
+        try:
+            return cls(text)
+        except ValueError:
+            valid = ", ".join(verdict.value for verdict in cls)
+            raise DataError(f"verdict must be one of {valid}, got {text!r}.") from None
+
+
+class Outcome(str, Enum):
+    """What the answers about one sample come to."""
+
+    KEPT = "kept"
+    RELABELED = "relabeled"
+    DELETED = "deleted"
+    UNSURE = "unsure"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One person's submitted answer to one task.
+
+    Attributes
+    ----------
+    round : int
+        Number of the round.
+    sample_id : str
+        Id of the sample.
+    annotation_id : int
+        Label Studio's id of the answer; an edit keeps it.
+    reviewer : str
+        Name of the person, as Label Studio shows it.
+    verdict : Verdict
+        The answer.
+    new_label : str or None
+        The right class; only with `Verdict.RELABEL`.
+    comment : str
+        Free text, may be empty.
+    lead_time : float or None
+        Seconds spent on the task.
+    created_at, updated_at : str
+        ISO 8601 UTC with microseconds and ``Z``: sorts as text.
+    """
+
+    round: int
+    sample_id: str
+    annotation_id: int
+    reviewer: str
+    verdict: Verdict
+    new_label: str | None
+    comment: str
+    lead_time: float | None
+    created_at: str
+    updated_at: str

@@ -1,0 +1,201 @@
+"""The samples that are cleaned: which they are, what they hold, what is written on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+
+from ..core.errors import DataError
+from . import names
+from .vectors import read_vectors
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labeled samples as arrays, all in the same order.
+
+    Attributes
+    ----------
+    ids : list of str
+        Sample ids.
+    labels : ndarray of int, shape (n,)
+        Index into `classes` of each sample's current label.
+    weights : ndarray of float, shape (n,)
+        Sample weights; 0 for deleted.
+    embeddings : ndarray of float32, shape (n, d)
+        One row a sample.
+    classes : tuple of str
+        Class names.
+    """
+
+    ids: list[str]
+    labels: np.ndarray
+    weights: np.ndarray
+    embeddings: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Samples:
+    """A dataset or view, with the field that is cleaned and the tag of its test split.
+
+    Parameters
+    ----------
+    dataset_or_view : fiftyone.Dataset or fiftyone.DatasetView
+        What is cleaned. Samples outside a view are never read or changed.
+    label_field : str
+        A ``Classification`` field.
+    embeddings_field : str
+        A ``VectorField``; need not exist yet.
+    test_tag : str or None
+        Tag of the test split, which is never queued and never changed.
+    """
+
+    def __init__(
+        self,
+        dataset_or_view: Any,
+        label_field: str,
+        embeddings_field: str,
+        test_tag: str | None,
+    ) -> None:
+        if not isinstance(dataset_or_view, fo.Dataset | fo.DatasetView):
+            raise DataError(
+                "dataset_or_view must be a fiftyone.Dataset or a view of one, "
+                f"got {type(dataset_or_view).__name__}."
+            )
+        self.view = dataset_or_view
+        self.dataset: fo.Dataset = dataset_or_view._dataset
+        self.label_field = label_field
+        self.embeddings_field = embeddings_field
+        self.test_tag = test_tag
+        self._check_label_field()
+
+    def _check_label_field(self) -> None:
+        schema = self.dataset.get_field_schema()
+        field = schema.get(self.label_field)
+        kind = getattr(field, "document_type", None)
+        if field is None or kind is None or not issubclass(kind, fo.Classification):
+            candidates = [
+                name
+                for name, other in schema.items()
+                if issubclass(getattr(other, "document_type", None) or object, fo.Classification)
+                and name not in (names.SUGGESTED, names.ORIGINAL)
+            ]
+            problem = "it does not exist" if field is None else f"got {type(field).__name__}"
+            raise DataError(
+                f"label_field {self.label_field!r} of dataset {self.dataset.name!r} must be a "
+                f"Classification field; {problem}. Fields that can be cleaned: "
+                f"{', '.join(candidates) or 'none'}."
+            )
+
+    @property
+    def dataset_id(self) -> str:
+        """The dataset's id: it survives a rename."""
+        return str(self.dataset._doc.id)
+
+    def train_view(self) -> Any:
+        """Return the samples that may be queued and changed."""
+        return self.view.match_tags(self.test_tag, bool=False) if self.test_tag else self.view
+
+    def test_view(self) -> Any | None:
+        """Return the test split, or None when no sample carries the test tag."""
+        if not self.test_tag:
+            return None
+        view = self.view.match_tags(self.test_tag)
+        return view if len(view) else None
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the dataset's class names, declared ones first, then others in use, sorted."""
+        declared = self.dataset.classes.get(self.label_field) or self.dataset.default_classes or []
+        used = self.view.distinct(f"{self.label_field}.label")
+        classes = tuple(declared) + tuple(sorted(set(used) - set(declared)))
+        if len(used) < 2:
+            raise DataError(
+                f"field {self.label_field!r} of dataset {self.dataset.name!r} must hold at least "
+                f"two classes, got {len(used)} ({', '.join(used) or 'no label at all'})."
+            )
+        return classes
+
+    def read(self, view: Any, classes: Sequence[str]) -> Rows:
+        """Read the labeled samples of `view` that have an embedding.
+
+        Raises
+        ------
+        DataError
+            When there is no embedding at all, or none of the samples has a label.
+        """
+        if not self.dataset.has_field(self.embeddings_field):
+            raise DataError(
+                f"field {self.embeddings_field!r} of dataset {self.dataset.name!r} must hold "
+                "embeddings; it does not exist. Compute them first: "
+                "`coreset-cleaning embed` or CleaningLoop.compute_embeddings()."
+            )
+        labeled = view.exists(f"{self.label_field}.label").exists(self.embeddings_field)
+        ids, embeddings, missing = read_vectors(labeled, self.embeddings_field)
+        if not ids or missing.all():
+            raise DataError(
+                f"no sample of dataset {self.dataset.name!r} has both a label in "
+                f"{self.label_field!r} and an embedding in {self.embeddings_field!r}. "
+                "Compute the embeddings first: `coreset-cleaning embed`."
+            )
+        labels = labeled.values(f"{self.label_field}.label")
+        if self.dataset.has_field(names.WEIGHT):
+            weights = labeled.values(names.WEIGHT)
+        else:
+            weights = [None] * len(ids)
+        position = {name: index for index, name in enumerate(classes)}
+        return Rows(
+            ids=list(ids),
+            labels=np.array([position[label] for label in labels], dtype=np.int64),
+            weights=np.array([1.0 if w is None else w for w in weights], dtype=np.float64),
+            embeddings=embeddings,
+            classes=tuple(classes),
+        )
+
+    def write_scores(self, rows: Rows, scores: Any) -> None:
+        """Write importance, suggestion and disagreement, and the index that queues sort by."""
+        self.dataset.add_sample_field(names.IMPORTANCE, fo.FloatField)
+        self.dataset.add_sample_field(names.DISAGREEMENT, fo.FloatField)
+        self.dataset.add_sample_field(
+            names.SUGGESTED, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+        )
+        suggestions = [
+            fo.Classification(label=rows.classes[index], confidence=float(probability))
+            for index, probability in zip(
+                scores.suggested_class, scores.suggested_probability, strict=True
+            )
+        ]
+        self.set_values(names.IMPORTANCE, dict(zip(rows.ids, scores.importance.tolist(), strict=True)))
+        self.set_values(
+            names.DISAGREEMENT, dict(zip(rows.ids, scores.knn_disagreement.tolist(), strict=True))
+        )
+        self.set_values(names.SUGGESTED, dict(zip(rows.ids, suggestions, strict=True)))
+        self.ensure_weights()
+        self.dataset.create_index([(f"{self.label_field}.label", 1), (names.IMPORTANCE, -1)])
+
+    def ensure_weights(self) -> None:
+        """Give every sample without a weight the weight 1."""
+        self.dataset.add_sample_field(names.WEIGHT, fo.FloatField)
+        bare = self.view.exists(names.WEIGHT, False)
+        ids = bare.values("id")
+        if ids:
+            self.set_values(names.WEIGHT, dict.fromkeys(ids, 1.0))
+
+    def set_values(self, field: str, values: Mapping[str, Any]) -> None:
+        """Write `values`, sample id to value, into `field`; ids no longer in the dataset are left."""
+        if values:
+            self.dataset.set_values(field, dict(values), key_field="id", dynamic=True)
+
+    def column(self, field: str, ids: Sequence[str] | None = None) -> dict[str, Any]:
+        """Read `field` as a mapping from sample id to value, for `ids` or the whole view."""
+        view = self.view if ids is None else self.dataset.select(list(ids))
+        if not self.dataset.has_field(field.split(".")[0]):
+            return dict.fromkeys(view.values("id"))
+        keys, values = view.values(["id", field])
+        return dict(zip(keys, values, strict=True))
