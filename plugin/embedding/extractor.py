@@ -1,0 +1,254 @@
+"""Image files through a network, as a stream of batches that a caller can write as they come."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from ..core.errors import CleaningError
+from .images import Array, decode_batch
+from .networks import Network, Preprocessing
+
+Batch = tuple[Array, Array, list[tuple[int, str]]]
+_Decoded = tuple[torch.Tensor, list[int], list[tuple[int, str]]]
+
+_BATCH_SIZE = {"cuda": 256}
+_CPU_BATCH_SIZE = 32
+# bfloat16 is used only where it gives the same embedding: the smallest cosine to float32 allowed.
+_MIN_COSINE = 0.9999
+_PROBED_IMAGES = 8
+
+
+def extract(
+    network: Network,
+    filepaths: Sequence[str],
+    *,
+    batch_size: int | None = None,
+    num_workers: int | None = None,
+    device: str | torch.device | None = None,
+) -> Extraction:
+    """Embed image files, batch by batch.
+
+    Parameters
+    ----------
+    network : Network
+    filepaths : sequence of str
+    batch_size : int, default=None
+        Images decoded and yielded at a time; None means 256 on a GPU, 32 on a CPU. A batch that
+        doesn't fit into memory is computed in halves, and so are those after it.
+    num_workers : int, default=None
+        Processes that decode; 0 means threads of this process. None means 0 on a CPU, where the
+        network and not the decoding takes the time, and one per core (16 at most) on a GPU.
+    device : str or torch.device, default=None
+        None means the GPU when there is one.
+
+    Returns
+    -------
+    Extraction
+        An iterator of ``(indices, vectors, failures)``: int64 positions in `filepaths` of shape
+        (b,), float32 array (b, dim), and (position, reason) of each file that gave no vector.
+
+    Raises
+    ------
+    CleaningError
+        While iterating, if one image alone doesn't fit into the device's memory.
+    """
+    return Extraction(network, filepaths, batch_size, num_workers, device)
+
+
+class Extraction(Iterator[Batch]):
+    """The running extraction: iterate over it for batches; see `extract`.
+
+    Attributes
+    ----------
+    device : torch.device
+    precision : str
+        ``"bfloat16"`` where the hardware computes it natively and the first images' embeddings
+        agree with float32 to a cosine of 0.9999; otherwise ``"float32"``. Known after the first
+        batch; for a run's record.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        filepaths: Sequence[str],
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        device: str | torch.device | None = None,
+    ) -> None:
+        if device is None:
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        self.precision = "float32"
+        size = batch_size or _BATCH_SIZE.get(self.device.type, _CPU_BATCH_SIZE)
+        workers = default_num_workers(self.device) if num_workers is None else num_workers
+        self._forward = Forward(network, self.device)
+        self._paths = list(filepaths)
+        self._starts = range(0, len(self._paths), size)
+        self._size = size
+        self._batches = self._run(_decoded(network.preprocessing, self._paths, size, workers))
+
+    def __next__(self) -> Batch:
+        return next(self._batches)
+
+    def __len__(self) -> int:
+        """Batches there are in all."""
+        return len(self._starts)
+
+    def close(self) -> None:
+        """Stop early and end the workers."""
+        self._batches.close()
+
+    def _run(self, decoded: Iterator[_Decoded]) -> Generator[Batch, None, None]:
+        for start, (pixels, positions, failures) in zip(self._starts, decoded, strict=True):
+            vectors = self._forward(pixels)
+            self.precision = self._forward.precision
+            indices = np.asarray(positions, np.int64) + start
+            failed = [(start + position, reason) for position, reason in failures]
+            finite = np.isfinite(vectors).all(axis=1)
+            failed += [(int(i), "the network gave NaN or infinity") for i in indices[~finite]]
+            yield indices[finite], vectors[finite], failed
+
+
+class Forward:
+    """A network on a device: uint8 pixels in, float32 embeddings out.
+
+    Parameters
+    ----------
+    network : Network
+        Its module is moved to the device.
+    device : torch.device
+    """
+
+    def __init__(self, network: Network, device: torch.device) -> None:
+        preprocessing = network.preprocessing
+        self.device = device
+        self.precision = "unknown"
+        self._dim = network.dim
+        self._module = network.module.to(device).to(memory_format=torch.channels_last)
+        scale = 1 / (255 * torch.tensor(preprocessing.std))
+        shift = -torch.tensor(preprocessing.mean) / torch.tensor(preprocessing.std)
+        self._scale = scale.to(device)
+        self._shift = shift.to(device)
+        self._chunk: int | None = None
+
+    def __call__(self, pixels: torch.Tensor) -> Array:
+        """Embed uint8 pixels of shape (b, side, side, 3); gives float32 (b, dim)."""
+        if self.precision == "unknown" and len(pixels):
+            self.precision = self._choose_precision(pixels[:_PROBED_IMAGES])
+        parts, done = [], 0
+        while done < len(pixels):
+            chunk = pixels[done : done + (self._chunk or len(pixels))]
+            try:
+                parts.append(self._embed(chunk, self.precision == "bfloat16"))
+            except RuntimeError as error:
+                if not _out_of_memory(error):
+                    raise
+                if len(chunk) <= 1:
+                    raise CleaningError(
+                        f"The network needs more memory for one image than {self.device} has: "
+                        f'use a smaller image size, a smaller network or device="cpu".'
+                    ) from error
+                self._chunk = len(chunk) // 2
+            else:
+                done += len(chunk)
+        vectors = [part.float().cpu().numpy() for part in parts]
+        return np.concatenate([np.empty((0, self._dim), np.float32), *vectors])
+
+    @torch.inference_mode()
+    def _embed(self, pixels: torch.Tensor, bfloat16: bool) -> torch.Tensor:
+        images = pixels.to(self.device, non_blocking=True)
+        # Height, width, channel in memory is what channels_last means: no copy is made.
+        images = torch.addcmul(self._shift, images.float(), self._scale).permute(0, 3, 1, 2)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            vectors: torch.Tensor = self._module(images)
+        return vectors.flatten(1)
+
+    def _choose_precision(self, pixels: torch.Tensor) -> str:
+        if not has_native_bfloat16(self.device):
+            return "float32"
+        exact = self._embed(pixels, bfloat16=False)
+        fast = self._embed(pixels, bfloat16=True).float()
+        cosine = nn.functional.cosine_similarity(exact, fast)
+        return "bfloat16" if bool((cosine >= _MIN_COSINE).all()) else "float32"
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Tell whether the device multiplies bfloat16 in hardware; emulation is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+    return False
+
+
+def default_num_workers(device: torch.device) -> int:
+    """Decoding processes to use: see `extract`."""
+    # A process that is itself a daemon may have no children, and one that isn't forked would run
+    # the caller's script again.
+    forks = multiprocessing.get_start_method() == "fork"
+    if device.type == "cpu" or not forks or multiprocessing.current_process().daemon:
+        return 0
+    return min(16, _cores())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _decoded(
+    preprocessing: Preprocessing, paths: Sequence[str], size: int, workers: int
+) -> Iterator[_Decoded]:
+    batches = _BatchesOfFiles(preprocessing, paths, size)
+    if workers == 0:
+        return _in_threads(batches.__getitem__, len(batches), ahead=2)
+    loader = DataLoader(
+        batches,
+        batch_size=None,
+        num_workers=workers,
+        prefetch_factor=2,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+class _BatchesOfFiles(Dataset[_Decoded]):
+    """Whole batches, so that one message per batch and not per image crosses processes."""
+
+    def __init__(self, preprocessing: Preprocessing, paths: Sequence[str], size: int) -> None:
+        self._preprocessing = preprocessing
+        self._paths = paths
+        self._size = size
+
+    def __len__(self) -> int:
+        return (len(self._paths) + self._size - 1) // self._size
+
+    def __getitem__(self, index: int) -> _Decoded:
+        start = index * self._size
+        paths = self._paths[start : start + self._size]
+        pixels, positions, failures = decode_batch(paths, self._preprocessing)
+        return torch.from_numpy(pixels), positions, failures
+
+
+def _in_threads(load: Callable[[int], _Decoded], n: int, ahead: int) -> Iterator[_Decoded]:
+    # PIL decodes and resizes without holding Python's lock.
+    with ThreadPoolExecutor(max_workers=ahead) as pool:
+        waiting = deque(pool.submit(load, index) for index in range(min(ahead, n)))
+        for index in range(n):
+            batch = waiting.popleft().result()
+            if index + ahead < n:
+                waiting.append(pool.submit(load, index + ahead))
+            yield batch

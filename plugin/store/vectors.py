@@ -1,0 +1,145 @@
+"""Embeddings to and from a FiftyOne VectorField, many rows at a time."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import DataError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
+    """Read the vectors of a view's samples, in the view's order.
+
+    FiftyOne stores each as zlib-compressed ``numpy.save``; rows stream from the database into one
+    matrix, so the whole is in memory once.
+
+    Parameters
+    ----------
+    view : fiftyone.core.collections.SampleCollection
+        A dataset or view.
+    field : str
+        Name of a sample field that holds vectors.
+
+    Returns
+    -------
+    ids : list of str, length n
+        Sample ids.
+    vectors : float32 array of shape (n, d)
+        Rows of samples without a vector are 0; d is 0 when no sample has one.
+    missing : bool array of shape (n,)
+        True for the samples without a vector.
+
+    Raises
+    ------
+    DataError
+        If there is no such field, a value is not a one-dimensional numeric array, or the lengths
+        differ.
+    """
+    _check_field(view, field)
+    n = view.count()
+    ids: list[str] = []
+    vectors = np.zeros((n, 0), np.float32)
+    missing = np.ones(n, bool)
+    header, dtype, expected = b"", np.dtype(np.float32), 0
+    for row, (sample_id, value) in enumerate(_stream(view, field)):
+        if row == n:
+            raise DataError(
+                f"The dataset {_name(view)} got new samples while {field} was read: read it again."
+            )
+        ids.append(sample_id)
+        if value is None:
+            continue
+        payload = zlib.decompress(value) if isinstance(value, bytes) else b""
+        # Every row is checked against the header of the last one that numpy itself parsed.
+        if header and payload.startswith(header) and len(payload) == expected:
+            vectors[row] = np.frombuffer(payload, dtype, offset=len(header))
+        else:
+            vector, header = _parse(value, payload, field, sample_id)
+            dtype, expected = vector.dtype, len(payload)
+            if missing.all():
+                vectors = np.zeros((n, len(vector)), np.float32)
+            if len(vector) != vectors.shape[1]:
+                raise DataError(
+                    f"The vectors of field {field} must have one length; sample {sample_id} has "
+                    f"{len(vector)} numbers, those before it {vectors.shape[1]}: they come from "
+                    f"different networks, so compute the field again."
+                )
+            vectors[row] = vector
+        missing[row] = False
+    if len(ids) != n:
+        raise DataError(
+            f"The dataset {_name(view)} lost samples while {field} was read: read it again."
+        )
+    return ids, vectors, missing
+
+
+def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> None:
+    """Write vectors by sample id; the field is declared if the dataset doesn't have it.
+
+    Parameters
+    ----------
+    dataset : fiftyone.core.dataset.Dataset
+    field : str
+    vectors : mapping of str to float32 array of shape (d,)
+        Sample id to vector.
+    """
+    import fiftyone as fo
+
+    if not dataset.has_sample_field(field):
+        dataset.add_sample_field(field, fo.VectorField)
+    if vectors:
+        dataset.set_values(field, dict(vectors), key_field="id", validate=False)
+
+
+def ids_without_vector(view: Any, field: str) -> list[str]:
+    """Give the ids of the samples whose vector is still to be computed, in the view's order."""
+    if not view.has_sample_field(field):
+        return list(view.values("id"))
+    from fiftyone import ViewField
+
+    return list(view.match(ViewField(field) == None).values("id"))  # noqa: E711  (builds a query)
+
+
+def _stream(view: Any, field: str) -> Iterator[tuple[str, Any]]:
+    """Yield (sample id, stored value), by the cheapest query FiftyOne's version has."""
+    stored = view.get_field(field).db_field or field
+    for document in view._aggregate(post_pipeline=[{"$project": {stored: 1}}]):
+        yield str(document["_id"]), document.get(stored)
+
+
+def _parse(value: Any, payload: bytes, field: str, sample_id: str) -> tuple[Array, bytes]:
+    """Read one stored vector with numpy; give it and the header it was stored with."""
+    try:
+        vector = np.load(io.BytesIO(payload)) if payload else np.asarray(value)
+        if vector.ndim != 1 or vector.dtype.kind not in "fiu":
+            raise ValueError(f"shape {vector.shape}, type {vector.dtype}")
+    except ValueError as error:
+        raise DataError(
+            f"The field {field} must hold one-dimensional arrays of numbers; sample {sample_id} "
+            f"has something else ({error}): name a field of embeddings."
+        ) from error
+    return vector, payload[: len(payload) - vector.nbytes]
+
+
+def _check_field(view: Any, field: str) -> None:
+    if view.has_sample_field(field):
+        return
+    import fiftyone as fo
+
+    names = sorted(view.get_field_schema(ftype=fo.VectorField))
+    found = ", ".join(names) if names else "none"
+    raise DataError(
+        f"The embeddings field must be a sample field of {_name(view)}, got {field!r} (its vector "
+        f"fields: {found}): compute embeddings first or name an existing field."
+    )
+
+
+def _name(view: Any) -> str:
+    return str(view._dataset.name)
