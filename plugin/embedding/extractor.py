@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -212,9 +211,17 @@ def _out_of_memory(error: RuntimeError) -> bool:
 def _decoded(
     preprocessing: Preprocessing, paths: Sequence[str], size: int, workers: int
 ) -> Iterator[_Decoded]:
-    batches = _BatchesOfFiles(preprocessing, paths, size)
+    starts = range(0, len(paths), size)
     if workers == 0:
-        return _in_threads(batches.__getitem__, len(batches), ahead=2)
+        # The network's threads and these take turns: run side by side on few cores, they would
+        # wait for each other at every layer.
+        with ThreadPoolExecutor(_cores()) as pool:
+            for start in starts:
+                part = paths[start : start + size]
+                pixels, positions, failures = decode_batch(part, preprocessing, pool.map)
+                yield torch.from_numpy(pixels), positions, failures
+        return
+    batches = _BatchesOfFiles(preprocessing, paths, starts)
     loader = DataLoader(
         batches,
         batch_size=None,
@@ -222,33 +229,22 @@ def _decoded(
         prefetch_factor=2,
         pin_memory=torch.cuda.is_available(),
     )
-    return iter(loader)
+    yield from loader
 
 
 class _BatchesOfFiles(Dataset[_Decoded]):
     """Whole batches, so that one message per batch and not per image crosses processes."""
 
-    def __init__(self, preprocessing: Preprocessing, paths: Sequence[str], size: int) -> None:
+    def __init__(self, preprocessing: Preprocessing, paths: Sequence[str], starts: range) -> None:
         self._preprocessing = preprocessing
         self._paths = paths
-        self._size = size
+        self._starts = starts
 
     def __len__(self) -> int:
-        return (len(self._paths) + self._size - 1) // self._size
+        return len(self._starts)
 
     def __getitem__(self, index: int) -> _Decoded:
-        start = index * self._size
-        paths = self._paths[start : start + self._size]
+        start = self._starts[index]
+        paths = self._paths[start : start + self._starts.step]
         pixels, positions, failures = decode_batch(paths, self._preprocessing)
         return torch.from_numpy(pixels), positions, failures
-
-
-def _in_threads(load: Callable[[int], _Decoded], n: int, ahead: int) -> Iterator[_Decoded]:
-    # PIL decodes and resizes without holding Python's lock.
-    with ThreadPoolExecutor(max_workers=ahead) as pool:
-        waiting = deque(pool.submit(load, index) for index in range(min(ahead, n)))
-        for index in range(n):
-            batch = waiting.popleft().result()
-            if index + ahead < n:
-                waiting.append(pool.submit(load, index + ahead))
-            yield batch

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,9 @@ _LONGEST_SHAPE = 8
 
 
 def decode_batch(
-    paths: Sequence[str], preprocessing: Preprocessing
+    paths: Sequence[str],
+    preprocessing: Preprocessing,
+    apply: Callable[..., Iterable[Array | str]] = map,
 ) -> tuple[Array, list[int], list[tuple[int, str]]]:
     """Decode image files; a file that can't be decoded is named, never replaced.
 
@@ -27,6 +30,9 @@ def decode_batch(
     ----------
     paths : sequence of str
     preprocessing : Preprocessing
+    apply : callable, default=map
+        Applies a function to every path, in order; a thread pool's ``map`` decodes in parallel, as
+        PIL does its work without holding Python's lock.
 
     Returns
     -------
@@ -40,12 +46,13 @@ def decode_batch(
     pixels: list[Array] = []
     positions: list[int] = []
     failures: list[tuple[int, str]] = []
-    for position, path in enumerate(paths):
-        try:
-            pixels.append(decode(path, preprocessing))
+    decoded = apply(partial(_decode_or_reason, preprocessing=preprocessing), paths)
+    for position, result in enumerate(decoded):
+        if isinstance(result, str):
+            failures.append((position, result))
+        else:
+            pixels.append(result)
             positions.append(position)
-        except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
-            failures.append((position, _reason(path, error)))
     side = preprocessing.crop
     stacked = np.stack(pixels) if pixels else np.empty((0, side, side, 3), np.uint8)
     return stacked, positions, failures
@@ -82,6 +89,13 @@ def decode(path: str, preprocessing: Preprocessing) -> Array:
     )
     image = image.resize(size, Image.Resampling(preprocessing.resampling))
     return np.asarray(_center_crop(image, preprocessing.crop, preprocessing.crop))
+
+
+def _decode_or_reason(path: str, preprocessing: Preprocessing) -> Array | str:
+    try:
+        return decode(path, preprocessing)
+    except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
+        return _reason(path, error)
 
 
 def _center_crop(image: Image.Image, width: int, height: int) -> Image.Image:
