@@ -19,6 +19,23 @@ _OUT_OF_QUEUE = [
 ]
 
 
+def scored_view(samples: Samples) -> Any:
+    """Return the samples outside the test split that have an importance.
+
+    Raises
+    ------
+    DataError
+        When importance has not been computed.
+    """
+    if not samples.dataset.has_field(names.IMPORTANCE):
+        raise DataError(
+            f"dataset {samples.dataset.name!r} must have the field {names.IMPORTANCE!r}; it does "
+            "not exist. Compute it first: `coreset-cleaning score` or "
+            "CleaningLoop.compute_importance()."
+        )
+    return samples.train_view().exists(names.IMPORTANCE)
+
+
 def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> Any:
     """Return the unreviewed samples of a class, most important first.
 
@@ -27,12 +44,7 @@ def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> A
     DataError
         When importance has not been computed, or no sample has that label.
     """
-    if not samples.dataset.has_field(names.IMPORTANCE):
-        raise DataError(
-            f"dataset {samples.dataset.name!r} must have the field {names.IMPORTANCE!r}; it does "
-            "not exist. Compute it first: `coreset-cleaning score` or "
-            "CleaningLoop.compute_importance()."
-        )
+    scored = scored_view(samples)
     classes = samples.classes()
     if class_name not in classes:
         shown = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
@@ -40,9 +52,7 @@ def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> A
             f"class must be one of field {samples.label_field!r} ({shown}), got {class_name!r}."
         )
     view = (
-        samples.train_view()
-        .match(F(f"{samples.label_field}.label") == class_name)
-        .exists(names.IMPORTANCE)
+        scored.match(F(f"{samples.label_field}.label") == class_name)
         .match(F(names.WEIGHT) > 0)
         .match_tags(_OUT_OF_QUEUE, bool=False)
         .sort_by(names.IMPORTANCE, reverse=True)

@@ -1,0 +1,342 @@
+"""Command line: the same use cases as the App, headless.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the stop rule says that another round is not worth it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .core.errors import CleaningError
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .labelstudio.connection import LabelStudioServer
+    from .loop import CleaningLoop
+
+FAILED, STOP = 1, 3
+
+# A command returns what to print: (as JSON, as text, exit code).
+Answer = tuple[Any, str, int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name. Default: those of the process.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed, 2 wrong usage, 3 stop rule reached.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        data, text, code = args.run(args)
+    except CleaningError as error:
+        if args.json:
+            print(json.dumps({"error": type(error).__name__, "message": str(error)}))
+        print(f"coreset-cleaning {args.command}: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("interrupted; call the same again to go on", file=sys.stderr)
+        return FAILED
+    print(json.dumps(data, indent=2) if args.json else text)
+    return code
+
+
+# ---- the commands
+
+
+def _embed(args: argparse.Namespace) -> Answer:
+    with progress_bar("embedding") as progress:
+        report = _loop(args).compute_embeddings(
+            model=args.model,
+            weights=args.weights,
+            batch_size=args.batch_size,
+            num_workers=args.num_workers,
+            image_size=args.image_size,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
+    return report.to_dict(), str(report), 0
+
+
+def _score(args: argparse.Namespace) -> Answer:
+    with progress_bar("scoring") as progress:
+        report = _loop(args).compute_importance(progress=progress)
+    return report.to_dict(), str(report), 0
+
+
+def _confusion(args: argparse.Namespace) -> Answer:
+    pair = _loop(args).find_confused_pair()
+    data = {
+        "class_of_interest": pair.class_of_interest,
+        "rival": pair.rival,
+        "rate": float(pair.rate),
+        "classes": list(pair.classes),
+        "matrix": pair.matrix.tolist(),
+    }
+    text = (
+        f"{pair.rate:.1%} of {pair.rival} are taken for {pair.class_of_interest}. Look at what is "
+        f"labeled {pair.class_of_interest}: `coreset-cleaning push {args.dataset}`."
+    )
+    return data, text, 0
+
+
+def _push(args: argparse.Namespace) -> Answer:
+    with progress_bar("pushing") as progress:
+        report = _loop(args).push_round(
+            _server(args),
+            n=args.n,
+            controls=args.controls,
+            class_of_interest=args.class_of_interest,
+            images=args.images,
+            reviewers_per_task=args.reviewers,
+            hide_suggestion=args.hide_suggestion,
+            progress=progress,
+        )
+    return report.to_dict(), str(report), 0
+
+
+def _pull(args: argparse.Namespace) -> Answer:
+    loop, server = _loop(args), _server(args)
+    if args.watch is None:
+        report = loop.pull_reviews(server)
+    else:
+        report = watch(loop, server, args.watch)
+    return report.to_dict(), str(report), 0
+
+
+def watch(loop: CleaningLoop, server: LabelStudioServer, seconds: float) -> Any:
+    """Pull every `seconds` until the open round is complete; return the last report."""
+    from tqdm import tqdm
+
+    report = loop.pull_reviews(server)
+    with tqdm(total=report.total, initial=report.answered, desc="answered", unit="task") as bar:
+        while report.open_round is not None:
+            time.sleep(seconds)
+            report = loop.pull_reviews(server)
+            bar.update(report.answered - bar.n)
+    return report
+
+
+def _evaluate(args: argparse.Namespace) -> Answer:
+    loop = _loop(args)
+    report = loop.evaluate_round()
+    decision = loop.next_step(budget=args.budget)
+    data = {
+        **report.to_dict(),
+        "continue": decision.continue_,
+        "reasons": list(decision.reasons),
+    }
+    advice = "Go on" if decision.continue_ else "Stop"
+    text = f"{report}\n{advice}: {' '.join(decision.reasons)}"
+    return data, text, 0 if decision.continue_ else STOP
+
+
+def _status(args: argparse.Namespace) -> Answer:
+    loop = _loop(args)
+    history = loop.history()
+    if not history:
+        return [], f"No round yet. Push one: `coreset-cleaning push {args.dataset}`.", 0
+    lines = ["round  class            reviewed  errors  relabeled  deleted  state"]
+    for row in history:
+        state = "undone" if row["undone"] else "closed" if row["closed_at"] else "open"
+        lines.append(
+            f"{row['round']:>5}  {row['class_of_interest'][:15]:<15}  "
+            f"{row['reviewed']:>3} of {row['size']:<3}"
+            f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  {state}"
+        )
+    return history, "\n".join(lines), 0
+
+
+def _undo(args: argparse.Namespace) -> Answer:
+    loop = _loop(args)
+    changed = (loop.redo_round if args.redo else loop.undo_round)(args.round)
+    done = "taken in again" if args.redo else "undone"
+    text = f"Round {args.round} {done}: {changed} samples changed."
+    return {"round": args.round, "changed": changed, "redo": args.redo}, text, 0
+
+
+def _audit(args: argparse.Namespace) -> Answer:
+    events = _loop(args).export_audit(args.file)
+    return {"file": args.file, "events": events}, f"{events} events written to {args.file}.", 0
+
+
+def _doctor(args: argparse.Namespace) -> Answer:
+    from .doctor import check_setup
+
+    findings = check_setup(args.dataset, args.label_field, args.url)
+    text = "\n".join(
+        f"{'ok  ' if f['ok'] else 'FAIL'}  {f['name']}: {f['detail']}"
+        + (f"\n      fix: {f['fix']}" if not f["ok"] else "")
+        for f in findings
+    )
+    return findings, text, 0 if all(f["ok"] for f in findings) else FAILED
+
+
+def _run_loop(args: argparse.Namespace) -> Answer:
+    """Run whole rounds: push, wait for the reviewers, pull, score again, evaluate, decide."""
+    loop, server = _loop(args), _server(args)
+    if not loop.is_scored():
+        loop.compute_importance()
+    if loop.rounds.load_start() is None:
+        print(loop.evaluate_round(), file=sys.stderr)
+    decision = loop.next_step(budget=args.budget)
+    for _ in range(args.rounds):
+        report = loop.push_round(
+            server, n=args.n, controls=args.controls, class_of_interest=args.class_of_interest
+        )
+        print(report, file=sys.stderr)
+        print(watch(loop, server, args.watch), file=sys.stderr)
+        loop.compute_importance()
+        print(loop.evaluate_round(), file=sys.stderr)
+        decision = loop.next_step(budget=args.budget)
+        if not decision.continue_:
+            break
+    text = f"{'Go on' if decision.continue_ else 'Stop'}: {' '.join(decision.reasons)}"
+    data = {"continue": decision.continue_, "reasons": list(decision.reasons),
+            "history": loop.history()}
+    return data, text, 0 if decision.continue_ else STOP
+
+
+# ---- shared
+
+
+def _loop(args: argparse.Namespace) -> CleaningLoop:
+    import fiftyone as fo
+
+    from .core.errors import DataError
+    from .loop import CleaningLoop
+
+    if not fo.dataset_exists(args.dataset):
+        known = ", ".join(fo.list_datasets()[:10]) or "none"
+        raise DataError(
+            f"there is no dataset {args.dataset!r} in this FiftyOne database. Datasets: {known}."
+        )
+    dataset = fo.load_dataset(args.dataset)
+    view = dataset
+    if args.view:
+        if not dataset.has_saved_view(args.view):
+            known = ", ".join(dataset.list_saved_views()) or "none"
+            raise DataError(
+                f"dataset {args.dataset!r} has no saved view {args.view!r}. Saved views: {known}."
+            )
+        view = dataset.load_saved_view(args.view)
+    return CleaningLoop(
+        view, args.label_field, args.embeddings_field, test_tag=args.test_tag or None
+    )
+
+
+def _server(args: argparse.Namespace) -> LabelStudioServer:
+    from .labelstudio.connection import LabelStudioServer
+
+    return LabelStudioServer(args.url)
+
+
+class progress_bar:  # noqa: N801 - reads as a function: with progressprogress_bar("scoring") as progress
+    """A progress bar on stderr that takes (fraction, message)."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+
+    def __enter__(self) -> Callable[[float, str], None]:
+        from tqdm import tqdm
+
+        self.bar = tqdm(total=100, desc=self.title, bar_format="{desc}: {percentage:3.0f}%|{bar}| "
+                        "{postfix} {elapsed}<{remaining}", disable=not sys.stderr.isatty())
+        return self._advance
+
+    def _advance(self, fraction: float, message: str) -> None:
+        self.bar.set_postfix_str(message, refresh=False)
+        self.bar.update(100 * fraction - self.bar.n)
+
+    def __exit__(self, *exc: object) -> None:
+        self.bar.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="coreset-cleaning",
+        description="Find and fix wrong labels of a FiftyOne dataset with Label Studio reviewers.",
+        epilog="The Label Studio key comes from the environment: LABEL_STUDIO_API_KEY. Exit codes: "
+        "0 done, 1 failed, 2 wrong usage, 3 another round is not worth it.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], Answer], help_: str,
+                server: bool = False, dataset: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help_, description=help_)
+        sub.set_defaults(run=run)
+        sub.add_argument("dataset", nargs=None if dataset else "?", help="name of the dataset")
+        sub.add_argument("--label-field", default="ground_truth", help="(%(default)s)")
+        sub.add_argument("--embeddings-field", default="resnet18_embedding", help="(%(default)s)")
+        sub.add_argument("--test-tag", default="test", help="tag of the test split (%(default)s)")
+        sub.add_argument("--view", help="name of a saved view to stay inside")
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        if server:
+            sub.add_argument("--url", help="Label Studio's address (LABEL_STUDIO_URL)")
+        return sub
+
+    embed = command("embed", _embed, "Compute the embeddings that are missing.")
+    embed.add_argument("--model", default="resnet18", help="(%(default)s)")
+    embed.add_argument("--weights", help="state dict (.pth, .safetensors)")
+    embed.add_argument("--image-size", type=int, help="side of the network's input in pixels")
+    embed.add_argument("--batch-size", type=int)
+    embed.add_argument("--num-workers", type=int)
+    embed.add_argument("--overwrite", action="store_true", help="compute all vectors anew")
+
+    command("score", _score, "Compute the importance of every sample.")
+    command("confusion", _confusion, "Find the most confused pair of classes.")
+
+    def batch_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("-n", type=int, default=50, help="samples a round (%(default)s)")
+        sub.add_argument("--controls", type=int, default=5,
+                         help="random samples among them (%(default)s)")
+        sub.add_argument("--class", dest="class_of_interest", help="class to review")
+
+    push = command("push", _push, "Send the next round to Label Studio.", server=True)
+    batch_options(push)
+    push.add_argument("--images", choices=("upload", "local", "url"), default="upload")
+    push.add_argument("--reviewers", type=int, default=1, help="answers a task (%(default)s)")
+    push.add_argument("--hide-suggestion", action="store_true")
+
+    pull = command("pull", _pull, "Fetch the reviewers' answers.", server=True)
+    pull.add_argument("--watch", type=float, metavar="SECONDS",
+                      help="pull every SECONDS until the round is complete")
+
+    evaluate = command("evaluate", _evaluate, "Measure AUROC and decide whether to go on.")
+    evaluate.add_argument("--budget", type=int, help="images to review at most")
+
+    command("status", _status, "Show the rounds.")
+
+    undo = command("undo", _undo, "Leave a round's answers out, or take them in again.")
+    undo.add_argument("round", type=int)
+    undo.add_argument("--redo", action="store_true")
+
+    audit = command("audit", _audit, "Write all events to a .jsonl or .csv file.")
+    audit.add_argument("file")
+
+    command("doctor", _doctor, "Check versions, server, key, database and weights.", server=True,
+            dataset=False)
+
+    loop = command("loop", _run_loop, "Run whole rounds, waiting for the reviewers.", server=True)
+    batch_options(loop)
+    loop.add_argument("--rounds", type=int, default=1, help="rounds at most (%(default)s)")
+    loop.add_argument("--watch", type=float, default=10.0, metavar="SECONDS")
+    loop.add_argument("--budget", type=int, help="images to review at most")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,540 @@
+"""The cleaning loop: every use case is one method here; App, command line and scripts call it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import review
+from .core.confusion import ConfusedPair, predict_confusion
+from .core.errors import DataError, RoundError
+from .core.evaluation import AurocEvaluation, evaluate_auroc
+from .core.importance import SCORER_VERSION, LabelModel, score_labels
+from .core.ledger import audit_rows, fold, redo, undo
+from .core.sampling import sample_coreset
+from .core.stopping import RoundSummary, StopDecision, next_step
+from .core.verdicts import Outcome
+from .labelstudio.connection import LabelStudioServer
+from .reports import (
+    CoresetReport,
+    EmbeddingReport,
+    EvaluationReport,
+    ImportanceReport,
+    PullReport,
+    RoundReport,
+)
+from .store import embedding_run, names, views
+from .store.rounds import Round, RoundStore, Start, now
+from .store.samples import Rows, Samples
+
+Progress = Callable[[float, str], None]
+
+CORESET_TAG = "coreset"
+CORESET_WEIGHT = "coreset_weight"
+CORESET_VIEW = "coreset"
+
+
+class CleaningLoop:
+    """Finds and fixes wrong labels of a FiftyOne dataset, round by round.
+
+    Parameters
+    ----------
+    dataset_or_view : fiftyone.Dataset or fiftyone.DatasetView
+        What is cleaned; samples outside a view are never read or changed.
+    label_field : str, default "ground_truth"
+        A ``Classification`` field.
+    embeddings_field : str, default "resnet18_embedding"
+        Where the embeddings are or will be; any existing vector field will do.
+    test_tag : str or None, default "test"
+        Tag of the held-out split: never queued, never changed. Without such samples, confusion
+        comes from out-of-fold predictions and there is no held-out AUROC.
+    random_state : int, default 0
+        Seed of everything random.
+
+    Raises
+    ------
+    DataError
+        When the label field does not exist or holds no classifications.
+
+    Examples
+    --------
+    >>> loop = CleaningLoop(dataset, label_field="ground_truth")  # doctest: +SKIP
+    >>> loop.compute_embeddings(); loop.compute_importance()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        dataset_or_view: Any,
+        label_field: str = "ground_truth",
+        embeddings_field: str = names.EMBEDDINGS,
+        test_tag: str | None = "test",
+        random_state: int = 0,
+    ) -> None:
+        self.samples = Samples(dataset_or_view, label_field, embeddings_field, test_tag)
+        self.rounds = RoundStore(self.samples.dataset, label_field)
+        self.random_state = random_state
+        self._model: LabelModel | None = None
+
+    # ---- embeddings and importance
+
+    def compute_embeddings(
+        self,
+        model: str = "resnet18",
+        weights: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+        *,
+        image_size: int | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> EmbeddingReport:
+        """Compute the embeddings that are missing; kill it anywhere and call it again.
+
+        Parameters
+        ----------
+        model : str, default "resnet18"
+            Any torchvision classifier, or "efficientnet-lite0" of the extra ``offline``.
+        weights : path, optional
+            A state dict (.pth, .safetensors). Default: torchvision's (IMAGENET1K_V1 for resnet18).
+        batch_size, num_workers : int, optional
+            Default: found for the machine.
+        image_size : int, optional
+            Side of the network's input in pixels. Default: that of the weights, 224.
+        overwrite : bool, default False
+            Whether to compute all vectors anew.
+        progress : callable(fraction, message), optional
+            Called after every batch.
+
+        Returns
+        -------
+        EmbeddingReport
+            With the images that could not be read: they are tagged, and have no vector.
+
+        Raises
+        ------
+        WeightsError
+            When the weights can't be had. Random ones are never used instead.
+        DataError
+            When the field holds vectors of another network.
+        """
+        from .embedding.extractor import extract
+        from .embedding.networks import load_network
+        from .store.vectors import ids_without_vector, write_vectors
+
+        samples, field = self.samples, self.samples.embeddings_field
+        network = load_network(model, weights, image_size)
+        if overwrite and samples.dataset.has_field(field):
+            samples.view.clear_sample_field(field)
+        embedding_run.check_same_network(samples.dataset, field, network.describe())
+        embedding_run.record_network(samples.dataset, field, network.describe())
+        samples.view.untag_samples(names.TAG_UNREADABLE)
+        ids = ids_without_vector(samples.view, field)
+        paths_by_id = samples.column("filepath", ids)
+        paths = [paths_by_id[i] for i in ids]
+        unreadable: list[int] = []
+        reasons: list[tuple[str, str]] = []
+        seen = 0
+        batches = extract(network, paths, batch_size=batch_size, num_workers=num_workers)
+        for indices, vectors, failures in batches:
+            write_vectors(
+                samples.dataset,
+                field,
+                {ids[i]: vector for i, vector in zip(indices, vectors, strict=True)},
+            )
+            unreadable += [index for index, _ in failures]
+            reasons += [(paths[index], reason) for index, reason in failures]
+            seen += len(indices) + len(failures)
+            if progress:
+                progress(seen / len(ids), f"{seen} of {len(ids)} images")
+        if unreadable:
+            samples.dataset.select([ids[i] for i in unreadable]).tag_samples(names.TAG_UNREADABLE)
+        return EmbeddingReport(
+            field=field,
+            model=network.name,
+            computed=seen - len(unreadable),
+            present=len(samples.view) - len(ids),
+            unreadable=reasons,
+        )
+
+    def compute_importance(self, progress: Progress | None = None) -> ImportanceReport:
+        """Score every label outside the test split; later calls start from the last fit.
+
+        Returns
+        -------
+        ImportanceReport
+
+        Raises
+        ------
+        DataError
+            When there are no embeddings, or fewer than two classes.
+        """
+        rows = self._train_rows()
+        scores = score_labels(
+            rows.embeddings,
+            rows.labels,
+            rows.weights,
+            self.random_state,
+            n_classes=len(rows.classes),
+            warm_start=self._model,
+            progress=progress,
+        )
+        self._model = scores.model
+        self.samples.write_scores(rows, scores)
+        return ImportanceReport(
+            samples=len(rows),
+            classes=len(np.unique(rows.labels)),
+            total_sensitivity=scores.total_sensitivity,
+            expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
+        )
+
+    def sample_coreset(self, m: int) -> CoresetReport:
+        """Tag a weighted coreset drawn in proportion to importance.
+
+        Parameters
+        ----------
+        m : int
+            Number of draws, with replacement.
+
+        Returns
+        -------
+        CoresetReport
+            The samples carry the tag ``coreset`` and the field ``coreset_weight``.
+        """
+        samples = self.samples
+        scored = views.scored_view(samples)
+        ids, importance, weights = scored.values(["id", names.IMPORTANCE, names.WEIGHT])
+        indices, coreset_weights = sample_coreset(
+            np.array(importance), m, np.array(weights), self.random_state
+        )
+        samples.view.match_tags(CORESET_TAG).untag_samples(CORESET_TAG)
+        if samples.dataset.has_field(CORESET_WEIGHT):
+            samples.view.clear_sample_field(CORESET_WEIGHT)
+        chosen = [ids[i] for i in indices]
+        samples.set_values(CORESET_WEIGHT, dict(zip(chosen, coreset_weights.tolist(), strict=True)))
+        samples.dataset.select(chosen).tag_samples(CORESET_TAG)
+        samples.dataset.save_view(
+            CORESET_VIEW, samples.view.match_tags(CORESET_TAG), overwrite=True
+        )
+        return CoresetReport(len(chosen), float(np.sum(coreset_weights)), CORESET_VIEW)
+
+    # ---- what to look at
+
+    def is_scored(self) -> bool:
+        """Tell whether importance has been computed."""
+        return bool(self.samples.dataset.has_field(names.IMPORTANCE))
+
+    def recorded_network(self) -> dict[str, Any] | None:
+        """Return what is on record of the network that filled the embeddings field."""
+        return embedding_run.recorded_network(self.samples.dataset, self.samples.embeddings_field)
+
+    def find_confused_pair(self) -> ConfusedPair:
+        """Return the two classes that are confused most often.
+
+        Measured on the test split; without one, on out-of-fold predictions.
+        """
+        train, test = self._train_rows(), self._test_rows()
+        return predict_confusion(
+            train.embeddings,
+            train.labels,
+            train.classes,
+            sample_weight=train.weights,
+            test_embeddings=None if test is None else test.embeddings,
+            test_labels=None if test is None else test.labels,
+            random_state=self.random_state,
+        )
+
+    def queue_view(self, class_of_interest: str, limit: int | None = None) -> Any:
+        """Return the unreviewed samples of a class, most important first, and save that view."""
+        view = views.queue_view(self.samples, class_of_interest, limit)
+        views.save_queue_view(self.samples, class_of_interest)
+        return view
+
+    # ---- rounds
+
+    def push_round(
+        self,
+        server: LabelStudioServer,
+        n: int = 50,
+        controls: int = 5,
+        *,
+        class_of_interest: str | None = None,
+        images: str = "upload",
+        reviewers_per_task: int = 1,
+        hide_suggestion: bool = False,
+        progress: Progress | None = None,
+    ) -> RoundReport:
+        """Send the next batch to Label Studio, or complete the round that is open.
+
+        Parameters
+        ----------
+        server : LabelStudioServer
+            Where the reviewers are.
+        n : int, default 50
+            Samples in the batch, controls included.
+        controls : int, default 5
+            Random samples of the class among them, to measure its noise rate.
+        class_of_interest : str, optional
+            Default: that of the round before; in the first round, the most confused class.
+        images : {"upload", "local", "url"}, default "upload"
+            How reviewers' browsers get the images.
+        reviewers_per_task : int, default 1
+            Answers wanted for each task.
+        hide_suggestion : bool, default False
+            Whether to keep the suggested class from the reviewers.
+        progress : callable(fraction, message), optional
+            Called after every chunk.
+
+        Returns
+        -------
+        RoundReport
+
+        Raises
+        ------
+        ServerError
+            When Label Studio can't be reached or refuses; a round that was begun is completed by
+            calling this again.
+        RoundError
+            When the class has no unreviewed samples left.
+        """
+        options = {
+            "n": n,
+            "controls": controls,
+            "images": images,
+            "reviewers_per_task": reviewers_per_task,
+            "hide_suggestion": hide_suggestion,
+        }
+        if not 0 <= controls <= n or n < 1:
+            raise DataError(
+                f"n must be at least 1 and controls between 0 and n, got n={n} and "
+                f"controls={controls}."
+            )
+        with self.rounds.lock("push"):
+            round_ = self.rounds.open_round()
+            if round_ is None:
+                cls, rival = self._choose_class(class_of_interest)
+                views.queue_view(self.samples, cls)  # its errors come before any change
+                project = review.open_project(self.samples, server, options)
+                self._start(pair=(cls, rival) if rival else None)
+                round_ = review.draw_round(
+                    self.samples, self.rounds, cls, rival, n, controls, self.random_state, options
+                )
+            else:
+                project = review.open_project(self.samples, server, round_.config["options"])
+            result = review.push(self.samples, self.rounds, round_, server, project, progress)
+        return RoundReport(
+            round=round_.number,
+            class_of_interest=round_.class_of_interest,
+            rival=round_.rival,
+            n=len(round_.batch),
+            controls=sum(item.control for item in round_.batch),
+            created=result.created,
+            existing=result.existing,
+            url=result.url,
+        )
+
+    def pull_reviews(self, server: LabelStudioServer) -> PullReport:
+        """Fetch the reviewers' answers and write them to labels, tags and weights.
+
+        Call it as often as you like: every answer is applied once, and a later edit in Label
+        Studio changes the verdict.
+        """
+        with self.rounds.lock("pull"):
+            return review.pull(self.samples, self.rounds, server)
+
+    def close_round(self) -> Round:
+        """End the open round although not every task is answered; the rest is served again."""
+        with self.rounds.lock("close"):
+            round_ = self.rounds.open_round()
+            if round_ is None:
+                raise RoundError(
+                    f"field {self.samples.label_field!r} of dataset "
+                    f"{self.samples.dataset.name!r} has no open round."
+                )
+            round_.closed_at = now()
+            self.rounds.save(round_)
+            review.write_back(self.samples, self.rounds.all())
+            return round_
+
+    def undo_round(self, number: int) -> int:
+        """Leave a round's answers out, as if it had never been; return how many samples changed."""
+        return self._record(number, undo)
+
+    def redo_round(self, number: int) -> int:
+        """Take an undone round's answers in again; return how many samples changed."""
+        return self._record(number, redo)
+
+    def _record(self, number: int, make_event: Callable[..., Any]) -> int:
+        with self.rounds.lock(make_event.__name__):
+            round_ = self.rounds.load(number)
+            round_.events.append(make_event(number, now()))
+            self.rounds.save(round_)
+            return review.write_back(self.samples, self.rounds.all())
+
+    # ---- evaluation
+
+    def evaluate_round(self) -> EvaluationReport:
+        """Measure AUROC now and keep it with the latest round, or as the start when there is none.
+
+        Returns
+        -------
+        EvaluationReport
+        """
+        start = self._start()
+        train, test = self._train_rows(), self._test_rows()
+        rounds = self.rounds.all()
+        position = {name: index for index, name in enumerate(train.classes)}
+        given = np.array(
+            [position.get(start.given_labels.get(i, ""), y)
+             for i, y in zip(train.ids, train.labels, strict=True)]
+        )
+        pair = start.pair and (position[start.pair[0]], position[start.pair[1]])
+        evaluation = evaluate_auroc(
+            train.embeddings,
+            train.labels,
+            train.weights,
+            given_labels=given,
+            importance=np.array([start.importance.get(i, 0.0) for i in train.ids]),
+            scoring_rows=np.array([i in start.given_labels for i in train.ids]),
+            test_embeddings=None if test is None else test.embeddings,
+            test_labels=None if test is None else test.labels,
+            pair=pair,
+            random_state=self.random_state,
+        )
+        if rounds:
+            rounds[-1].evaluation = evaluation.to_dict()
+            self.rounds.save(rounds[-1])
+        else:
+            start.evaluation = evaluation.to_dict()
+            self.rounds.save_start(start)
+        baseline = AurocEvaluation.from_dict(start.evaluation) if start.evaluation else None
+        return EvaluationReport(rounds[-1].number if rounds else 0, evaluation, baseline)
+
+    def next_step(self, **parameters: Any) -> StopDecision:
+        """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
+        start = self.rounds.load_start()
+        baseline = start.evaluation if start else None
+        return next_step(
+            [_summary(row) for row in self.history()],
+            baseline=AurocEvaluation.from_dict(baseline) if baseline else None,
+            **parameters,
+        )
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return one row a round: what was reviewed, what it came to, and its evaluation."""
+        rounds = self.rounds.all()
+        events = review.ledger(rounds)
+        undone = set(review.undone_rounds(events))
+        table = []
+        for round_ in rounds:
+            states = fold([e for e in round_.events if e.kind.value in ("review", "withdraw")])
+            count = {o: sum(s.outcome is o for s in states.values()) for o in Outcome}
+            errors = {
+                i for i, s in states.items() if s.outcome in (Outcome.RELABELED, Outcome.DELETED)
+            }
+            controls = {item.sample_id for item in round_.batch if item.control}
+            reviewed_controls = controls & set(states)
+            table.append(
+                {
+                    "round": round_.number,
+                    "class_of_interest": round_.class_of_interest,
+                    "rival": round_.rival,
+                    "size": len(round_.batch),
+                    "reviewed": len(states),
+                    "errors_found": len(errors),
+                    **{outcome.value: number for outcome, number in count.items()},
+                    "n_controls": len(reviewed_controls),
+                    "control_errors": len(reviewed_controls & errors),
+                    "undone": round_.number in undone,
+                    "created_at": round_.config["created_at"],
+                    "closed_at": round_.closed_at,
+                    "url": round_.project.get("url"),
+                    "evaluation": round_.evaluation,
+                }
+            )
+        return table
+
+    def export_audit(self, path: str | os.PathLike[str]) -> int:
+        """Write every event of the ledger to `path`; return how many there are.
+
+        Parameters
+        ----------
+        path : path
+            ``.jsonl`` for JSON lines, ``.csv`` for a table.
+        """
+        path = Path(path)
+        if path.suffix not in (".jsonl", ".csv"):
+            raise DataError(f"the audit's file name must end in .jsonl or .csv, got {path.name!r}.")
+        rows = [row for r in self.rounds.all() for row in audit_rows(r.events, r.batch, r.config)]
+        with path.open("w", newline="", encoding="utf-8") as file:
+            if path.suffix == ".jsonl":
+                file.writelines(json.dumps(row) + "\n" for row in rows)
+            else:
+                writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+                writer.writeheader()
+                writer.writerows(rows)
+        return len(rows)
+
+    # ---- shared
+
+    def _train_rows(self) -> Rows:
+        return self.samples.read(self.samples.train_view(), self.samples.classes())
+
+    def _test_rows(self) -> Rows | None:
+        view = self.samples.test_view()
+        return None if view is None else self.samples.read(view, self.samples.classes())
+
+    def _choose_class(self, asked: str | None) -> tuple[str, str | None]:
+        """Return class of interest and rival: as asked, as in the last round, or as measured."""
+        rounds = self.rounds.all()
+        if asked is not None:
+            rivals = [r.rival for r in rounds if r.class_of_interest == asked]
+            return asked, rivals[-1] if rivals else None
+        if rounds:
+            return rounds[-1].class_of_interest, rounds[-1].rival
+        pair = self.find_confused_pair()
+        return pair.class_of_interest, pair.rival
+
+    def _start(self, pair: tuple[str, str] | None = None) -> Start:
+        """Return the frozen start; freeze it now if this is the first call."""
+        start = self.rounds.load_start()
+        if start is None:
+            view = views.scored_view(self.samples)
+            ids, labels, importance = view.values(
+                ["id", f"{self.samples.label_field}.label", names.IMPORTANCE]
+            )
+            start = Start(
+                given_labels=dict(zip(ids, labels, strict=True)),
+                importance=dict(zip(ids, importance, strict=True)),
+                config={
+                    "embeddings_field": self.samples.embeddings_field,
+                    "test_tag": self.samples.test_tag,
+                    "scorer_version": SCORER_VERSION,
+                    "created_at": now(),
+                },
+            )
+        elif start.pair or pair is None:
+            return start
+        if pair is None:
+            found = self.find_confused_pair()
+            pair = (found.class_of_interest, found.rival)
+        start.pair = pair
+        self.rounds.save_start(start)
+        return start
+
+
+def _summary(row: dict[str, Any]) -> RoundSummary:
+    evaluation = row["evaluation"]
+    return RoundSummary(
+        round=row["round"],
+        reviewed=row["reviewed"],
+        errors_found=row["errors_found"],
+        n_controls=row["n_controls"],
+        control_errors=row["control_errors"],
+        evaluation=AurocEvaluation.from_dict(evaluation) if evaluation else None,
+    )

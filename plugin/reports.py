@@ -1,0 +1,240 @@
+"""What the steps of the loop return: plain facts, as text for people and as dicts for scripts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .core.evaluation import AurocEvaluation
+
+
+class Report:
+    """Base of all reports."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able values."""
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
+
+
+@dataclass(frozen=True)
+class EmbeddingReport(Report):
+    """What `compute_embeddings` did.
+
+    Attributes
+    ----------
+    field : str
+        The embeddings field.
+    model : str
+        The network.
+    computed, present : int
+        Vectors computed now, and vectors that were there before.
+    unreadable : list of tuple
+        (path, reason) of every image that could not be decoded.
+    """
+
+    field: str
+    model: str
+    computed: int
+    present: int
+    unreadable: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        text = f"{self.computed} embeddings computed by {self.model} into {self.field!r}"
+        if self.present:
+            text += f", {self.present} were there"
+        if self.unreadable:
+            path, reason = self.unreadable[0]
+            text += (
+                f"; {len(self.unreadable)} images are unreadable (tag cleaning:unreadable), "
+                f"first {path}: {reason}"
+            )
+        return text + "."
+
+
+@dataclass(frozen=True)
+class ImportanceReport(Report):
+    """What `compute_importance` did.
+
+    Attributes
+    ----------
+    samples, classes : int
+        Scored samples, and classes among them.
+    total_sensitivity : float
+        Sum of the importance: the smaller, the fewer samples stand for all.
+    expected_errors : float
+        Sum of the probabilities that a label is wrong.
+    """
+
+    samples: int
+    classes: int
+    total_sensitivity: float
+    expected_errors: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
+            f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
+        )
+
+
+@dataclass(frozen=True)
+class RoundReport(Report):
+    """What `push_round` did.
+
+    Attributes
+    ----------
+    round : int
+        Number of the round.
+    class_of_interest : str
+        The class under review.
+    rival : str or None
+        The class it is confused with.
+    n, controls : int
+        Samples in the batch, and how many of them are controls.
+    created, existing : int
+        Tasks made now, and tasks that were on the server before.
+    url : str
+        Link to the round in Label Studio.
+    """
+
+    round: int
+    class_of_interest: str
+    rival: str | None
+    n: int
+    controls: int
+    created: int
+    existing: int
+    url: str
+
+    def __str__(self) -> str:
+        new = f"{self.created} tasks created" if self.created else "nothing new to push"
+        return (
+            f"Round {self.round}, class {self.class_of_interest}: {new}, {self.existing} were "
+            f"there. Review them at {self.url}"
+        )
+
+
+@dataclass(frozen=True)
+class PullReport(Report):
+    """What `pull_reviews` did.
+
+    Attributes
+    ----------
+    new_answers : int
+        Answers that were not in the ledger yet, edits included.
+    withdrawn : int
+        Answers that are no longer in Label Studio.
+    changed : int
+        Samples whose state changed.
+    outcomes : dict
+        Outcome to number of samples, over all rounds.
+    open_round : int or None
+        The round still in review after this pull.
+    answered, total : int
+        Answered samples of the round that is or was open, and its size.
+    closed : list of int
+        Rounds that this pull completed.
+    skipped : int
+        Tasks that a reviewer skipped.
+    problems : list of str
+        Answers left alone because they can't be read, one sentence each.
+    missing : dict
+        Round to ids of samples whose task is no longer in Label Studio.
+    """
+
+    new_answers: int
+    withdrawn: int
+    changed: int
+    outcomes: dict[str, int]
+    open_round: int | None
+    answered: int
+    total: int
+    closed: list[int] = field(default_factory=list)
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+    missing: dict[int, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = f"{self.new_answers} new answers, {self.changed} samples changed"
+        if self.total:
+            text += f"; {self.answered} of {self.total} answered"
+        if self.withdrawn:
+            text += f"; {self.withdrawn} answers withdrawn"
+        if self.skipped:
+            text += f"; {self.skipped} skipped"
+        lost = sum(map(len, self.missing.values()))
+        if lost:
+            text += f"; {lost} tasks are gone from Label Studio (push again to restore them)"
+        text += "."
+        for problem in self.problems:
+            text += f"\n  left alone: {problem}"
+        return text
+
+
+@dataclass(frozen=True)
+class EvaluationReport(Report):
+    """What `evaluate_round` measured.
+
+    Attributes
+    ----------
+    round : int
+        The round after which it was measured; 0 before the first.
+    evaluation : AurocEvaluation
+        Now.
+    baseline : AurocEvaluation or None
+        Before the first round.
+    """
+
+    round: int
+    evaluation: AurocEvaluation
+    baseline: AurocEvaluation | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able values."""
+        return {
+            "round": self.round,
+            "evaluation": self.evaluation.to_dict(),
+            "baseline": self.baseline.to_dict() if self.baseline else None,
+        }
+
+    def __str__(self) -> str:
+        lines = [f"AUROC after round {self.round}:" if self.round else "AUROC before cleaning:"]
+        for name in ("pair", "all_classes"):
+            now = getattr(self.evaluation, name)
+            if now is None:
+                continue
+            was = getattr(self.baseline, name) if self.baseline else None
+            parts = []
+            for kind in ("cv", "frozen", "heldout"):
+                value, before = getattr(now, kind), getattr(was, kind, None)
+                if value is None:
+                    continue
+                change = f" ({value - before:+.4f})" if self.round and before is not None else ""
+                parts.append(f"{kind} {value:.4f}{change}")
+            lines.append(f"  {name.replace('_', ' ')}: " + ", ".join(parts))
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class CoresetReport(Report):
+    """What `sample_coreset` did.
+
+    Attributes
+    ----------
+    samples : int
+        Distinct samples in the coreset.
+    total_weight : float
+        Sum of their weights: about the number of samples they stand for.
+    view : str
+        Name of the saved view.
+    """
+
+    samples: int
+    total_weight: float
+    view: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.samples} samples with total weight {self.total_weight:.0f} in the saved view "
+            f"{self.view!r}."
+        )

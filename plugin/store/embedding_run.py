@@ -1,0 +1,71 @@
+"""The record of which network filled an embeddings field: vectors of two never mix silently."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone as fo
+
+from ..core.errors import DataError
+from . import names
+
+
+def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
+    """Refuse to add vectors to a field that another network, or an unknown one, has filled.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+        The dataset.
+    field : str
+        Its embeddings field; may not exist yet.
+    network : dict
+        Description of the network that is about to be used.
+
+    Raises
+    ------
+    DataError
+        When the field's vectors come from another network.
+    """
+    if not dataset.has_field(field) or not len(dataset.exists(field)):
+        return
+    known = recorded_network(dataset, field)
+    if known is None:
+        was = "a source that is not on record"
+    elif _identity(known) == _identity(network):
+        return
+    else:
+        was = _named(known)
+    raise DataError(
+        f"field {field!r} of dataset {dataset.name!r} holds vectors of {was}; those of "
+        f"{_named(network)} must not be mixed in. Give another embeddings_field, or overwrite "
+        "the old vectors with overwrite=True (`coreset-cleaning embed --overwrite`)."
+    )
+
+
+def recorded_network(dataset: fo.Dataset, field: str) -> dict[str, Any] | None:
+    """Return the description of the network that filled `field`, or None."""
+    key = names.field_run_key("embedding", field)
+    if not dataset.has_run(key):
+        return None
+    return dict(dataset.get_run_info(key).config.network)
+
+
+def record_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
+    """Put on record which network fills `field`."""
+    key = names.field_run_key("embedding", field)
+    config = dataset.init_run(
+        method=names.RUN_METHOD, kind="embedding", embeddings_field=field, network=network
+    )
+    if dataset.has_run(key):
+        dataset.update_run_config(key, config)
+    else:
+        dataset.register_run(key, config)
+
+
+def _identity(network: dict[str, Any]) -> tuple[Any, ...]:
+    return network["model"], network["weights_hash"], str(network["preprocessing"])
+
+
+def _named(network: dict[str, Any]) -> str:
+    return f"{network['model']} (weights {network['weights_hash']})"
