@@ -16,7 +16,6 @@ from .core.errors import RoundError
 from .core.importance import SCORER_VERSION
 from .core.ledger import Event, fold, new_events, undone_rounds
 from .core.queue import BatchItem, draw_batch
-from .core.verdicts import Outcome
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.project import Project, find_or_create_project
 from .labelstudio.pull import pull_answers
@@ -29,9 +28,6 @@ from .store.samples import Samples
 from .version import __version__
 
 Progress = Callable[[float, str], None]
-
-# Verdicts after which a sample may come up again.
-_OPEN_ENDED = (Outcome.UNSURE, Outcome.CONFLICT)
 
 
 def ledger(rounds: Sequence[Round]) -> list[Event]:
@@ -59,7 +55,7 @@ def served(rounds: Sequence[Round]) -> set[str]:
         if round_.closed_at is None and round_.number not in undone
         for sample_id in round_.sample_ids
     }
-    decided = {i for i, state in fold(events).items() if state.outcome not in _OPEN_ENDED}
+    decided = {i for i, state in fold(events).items() if state.outcome.decides}
     return waiting | decided
 
 

@@ -46,6 +46,11 @@ class Outcome(str, Enum):
     UNSURE = "unsure"
     CONFLICT = "conflict"
 
+    @property
+    def decides(self) -> bool:
+        """Whether the sample needs no further review."""
+        return self not in (Outcome.UNSURE, Outcome.CONFLICT)
+
 
 @dataclass(frozen=True, slots=True)
 class Review:

@@ -1,0 +1,116 @@
+"""Which samples the next round shows: the most important ones, and random controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One sample of a round, with what was known when it was pushed.
+
+    Attributes
+    ----------
+    sample_id : str
+        The sample.
+    rank : int
+        Position in the round, from 0; says nothing of importance or control.
+    importance : float
+        Coreset importance.
+    label : str
+        The label under review.
+    weight : float
+        Sample weight, which undoing a deletion restores.
+    control : bool
+        Whether it was drawn at random, to measure the class's noise rate.
+    suggested_label : str
+        Most probable other class.
+    suggested_probability : float
+        Its probability.
+    """
+
+    sample_id: str
+    rank: int
+    importance: float
+    label: str
+    weight: float
+    control: bool
+    suggested_label: str
+    suggested_probability: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the item as JSON-able values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, row: dict[str, Any]) -> BatchItem:
+        """Read what `to_dict` wrote."""
+        return cls(**row)
+
+
+def draw_batch(
+    sample_ids: Sequence[str],
+    importance: ArrayLike,
+    eligible: ArrayLike,
+    n: int,
+    controls: int,
+    random_state: int = 0,
+) -> list[tuple[int, bool]]:
+    """Draw the next batch of a class: the top of the queue, and controls among all the others.
+
+    Controls are drawn uniformly from all eligible samples first, so that they measure the class
+    and not what the queue leaves over; the most important of the rest fill the batch. The order
+    is shuffled and reveals neither.
+
+    Parameters
+    ----------
+    sample_ids : sequence of str, length m
+        Ids; they break ties of importance, so that the order of rows does not matter.
+    importance : array of shape (m,)
+        Coreset importance.
+    eligible : bool array of shape (m,)
+        False for samples that must not be served.
+    n : int
+        Size of the batch; smaller when fewer samples are eligible.
+    controls : int
+        How many of them are controls, 0 to n.
+    random_state : int, default 0
+        Seed.
+
+    Returns
+    -------
+    list of (int, bool)
+        Row and whether it is a control, in the order they are shown.
+
+    Raises
+    ------
+    DataError
+        When n or controls is out of range, or the lengths differ.
+    """
+    values, mask = np.asarray(importance, dtype=float), np.asarray(eligible, dtype=bool)
+    if not len(sample_ids) == len(values) == len(mask):
+        raise DataError(
+            "sample_ids, importance and eligible must have one entry a sample, got lengths "
+            f"{len(sample_ids)}, {len(values)} and {len(mask)}."
+        )
+    if n < 1 or not 0 <= controls <= n:
+        raise DataError(
+            f"n must be at least 1 and controls between 0 and n, got n={n}, controls={controls}."
+        )
+    # By id, so that the draw depends on the samples and not on the order of the rows.
+    rows: NDArray[np.intp] = np.flatnonzero(mask)
+    rows = rows[np.argsort([sample_ids[row] for row in rows], kind="stable")]
+    rng = np.random.default_rng(random_state)
+    n = min(n, len(rows))
+    drawn = rng.choice(rows, min(controls, n), replace=False)
+    rest = rows[~np.isin(rows, drawn)]
+    top = rest[np.argsort(-values[rest], kind="stable")][: n - len(drawn)]
+    batch = [(int(row), False) for row in top] + [(int(row), True) for row in drawn]
+    return [batch[position] for position in rng.permutation(len(batch))]
