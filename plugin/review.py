@@ -14,7 +14,7 @@ import numpy as np
 
 from .core.errors import RoundError
 from .core.importance import SCORER_VERSION
-from .core.ledger import Event, fold, new_events, undone_rounds
+from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
 from .core.queue import BatchItem, draw_batch
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.project import Project, find_or_create_project
@@ -223,6 +223,7 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
         label_field=samples.label_field,
         classes=samples.classes(),
         rounds={r.number: r.sample_ids for r in here},
+        known=recorded_answers(ledger(here)),
         since=None if None in cursors else min(cursors),
     )
     events = new_events(ledger(rounds), answers.reviews, answers.withdrawn, now())

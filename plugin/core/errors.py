@@ -32,7 +32,17 @@ class RoundError(CleaningError):
 
 
 class ServerError(CleaningError):
-    """Label Studio refused a request or failed to answer it."""
+    """Label Studio refused a request or failed to answer it.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status of the answer; None when there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ServerUnreachableError(ServerError):

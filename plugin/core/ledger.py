@@ -176,6 +176,12 @@ def new_events(
     return events
 
 
+def recorded_answers(events: Iterable[Event]) -> set[AnswerKey]:
+    """Return the answers that count as given: recorded, and not withdrawn since."""
+    current = _current_answers(events)
+    return {key for key, event in current.items() if event.kind is EventKind.REVIEW}
+
+
 def undo(round: int, recorded_at: str, sample_id: str | None = None) -> Event:
     """Return the event that leaves a round's answers out, or those about one of its samples."""
     return Event(EventKind.UNDO, round, sample_id, recorded_at)

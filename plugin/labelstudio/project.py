@@ -1,0 +1,165 @@
+"""The review project: one per dataset and label field, found again by a marker, not by its title."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import ProjectMissingError, ServerError
+from .config import labeling_config
+from .connection import LabelStudioServer
+from .keys import project_marker
+
+_TITLE_LENGTH = 50
+_INSTRUCTIONS = """
+<p>Is the label right? Look at the image first, then answer with one key:</p>
+<ul>
+<li><b>1</b> the label is right</li>
+<li><b>2</b> the suggested class is right</li>
+<li><b>3</b> it is another class: choose which</li>
+<li><b>4</b> the image is of no use: delete it</li>
+<li><b>5</b> you can't tell</li>
+</ul>
+<p>Ctrl+Enter submits and shows the next image. Nothing is lost: every answer can be changed.</p>
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A review project on a server.
+
+    Attributes
+    ----------
+    id : int
+        Its id there.
+    title : str
+        Its title; users may change it.
+    url : str
+        Its page.
+    """
+
+    id: int
+    title: str
+    url: str
+
+
+def find_or_create_project(
+    server: LabelStudioServer,
+    *,
+    dataset_id: str,
+    dataset_name: str,
+    label_field: str,
+    classes: Sequence[str],
+    reviewers_per_task: int = 1,
+    hide_suggestion: bool = False,
+) -> Project:
+    """Return the project of a dataset and label field; make it, or add new classes, if need be.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+        Where to look.
+    dataset_id, dataset_name, label_field : str
+        What is reviewed. The id decides; the name is for people.
+    classes : sequence of str
+        Classes a reviewer may give.
+    reviewers_per_task : int, default 1
+        Answers wanted for each task.
+    hide_suggestion : bool, default False
+        Whether reviewers see the suggested class.
+    """
+    marker = project_marker(dataset_id, label_field)
+    config = labeling_config(classes, hide_suggestion)
+    settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
+    found = _find(server, marker)
+    if found is None:
+        title = f"Labels of {dataset_name}"
+        found = server.post(
+            "api/projects/",
+            {
+                "title": title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…",
+                "description": f"Label cleaning of {dataset_name}, field {label_field}. "
+                f"Keep this mark, it ties the project to its dataset: {marker}",
+                "expert_instruction": _INSTRUCTIONS,
+                "show_instruction": True,
+                "show_skip_button": True,
+                "enable_empty_annotation": False,
+                **settings,
+            },
+        )
+    elif any(found.get(key) != value for key, value in settings.items()):
+        found = server.patch(f"api/projects/{found['id']}/", settings)
+    return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
+
+
+def require_project(server: LabelStudioServer, project_id: int) -> None:
+    """Make sure the project is still there.
+
+    Raises
+    ------
+    ProjectMissingError
+        When it is not.
+    """
+    try:
+        server.get(f"api/projects/{project_id}/")
+    except ServerError as error:
+        if error.status == 404:
+            raise ProjectMissingError(
+                f"project {project_id} is no longer in Label Studio at {server.url}. Nothing is "
+                "lost here: call push again to make it anew with the tasks that have no answer.",
+                404,
+            ) from None
+        raise
+
+
+def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
+    """Return the id of the tab that shows a round's tasks in order; make it if need be."""
+    title = f"Round {round_}"
+    for view in server.get("api/dm/views/", project=project_id):
+        if view["data"].get("title") == title:
+            return int(view["id"])
+    tab = server.post(
+        "api/dm/views/",
+        {
+            "project": project_id,
+            "data": {
+                "title": title,
+                "type": "list",
+                "target": "tasks",
+                "filters": {
+                    "conjunction": "and",
+                    "items": [
+                        {
+                            "filter": "filter:tasks:data.round",
+                            "operator": "equal",
+                            "type": "Number",
+                            "value": round_,
+                        }
+                    ],
+                },
+                "ordering": ["tasks:data.rank"],
+            },
+        },
+    )
+    return int(tab["id"])
+
+
+def round_url(server: LabelStudioServer, project_id: int, tab: int) -> str:
+    """Return the link that opens a round for review."""
+    return f"{server.url}/projects/{project_id}/data?tab={tab}&labeling=1"
+
+
+def _find(server: LabelStudioServer, marker: str) -> dict[str, Any] | None:
+    """Return the oldest project whose description holds the marker."""
+    page, seen = 1, 0
+    while True:
+        answer = server.get("api/projects/", page=page, page_size=100, ordering="id")
+        for project in answer["results"]:
+            # By words: the marker of field "label" is the beginning of that of "label_2".
+            if marker in (project.get("description") or "").split():
+                return dict(project)
+        seen += len(answer["results"])
+        if seen >= answer["count"] or not answer["results"]:
+            return None
+        page += 1

@@ -1,0 +1,238 @@
+"""Pull what reviewers submitted: every answer that can be read, and a word on every one that can't."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from ..core.errors import DataError
+from ..core.verdicts import Review
+from .config import read_answer
+from .connection import LabelStudioServer
+from .keys import parse_push_key
+from .project import require_project
+
+# Answers that were being committed while the last pull read get a second chance.
+OVERLAP = timedelta(seconds=60)
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_FIELDS = (
+    "id,data,annotations,result,completed_by,was_cancelled,ground_truth,lead_time,created_at,"
+    "updated_at,drafts,is_labeled,total_annotations,cancelled_annotations"
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An answer that was left alone.
+
+    Attributes
+    ----------
+    task_id : int
+        Its task.
+    annotation_id : int or None
+        The answer; None when the task itself is the problem.
+    reason : str
+        What is wrong with it.
+    """
+
+    task_id: int
+    annotation_id: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        answer = "" if self.annotation_id is None else f", answer {self.annotation_id}"
+        return f"task {self.task_id}{answer}: {self.reason}"
+
+
+@dataclass
+class Answers:
+    """What a pull found.
+
+    Attributes
+    ----------
+    reviews : list of Review
+        Submitted answers of tasks that changed since the last pull.
+    withdrawn : list of (round, sample id, annotation id)
+        Answers known before that are no longer there; filled by the caller's `known`.
+    problems : list of Problem
+        Answers that can't be read.
+    skipped : int
+        Tasks of ours that somebody skipped and nobody answered.
+    missing : dict
+        Round to sample ids without a task on the server.
+    cursor : str
+        Give it as `since` to the next pull.
+    """
+
+    reviews: list[Review] = field(default_factory=list)
+    withdrawn: list[tuple[int, str, int]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: int = 0
+    missing: dict[int, list[str]] = field(default_factory=dict)
+    cursor: str = ""
+
+
+def pull_answers(
+    server: LabelStudioServer,
+    project_id: int,
+    *,
+    dataset_id: str,
+    label_field: str,
+    classes: Sequence[str],
+    rounds: Mapping[int, AbstractSet[str]],
+    known: AbstractSet[tuple[int, str, int]] = frozenset(),
+    since: str | None = None,
+) -> Answers:
+    """Read the answers of tasks that changed since the last pull.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+        Where from.
+    project_id : int
+        The review project.
+    dataset_id, label_field : str
+        Whose tasks are ours; others are passed over.
+    classes : sequence of str
+        Classes a reviewer may give.
+    rounds : mapping of int to set of str
+        Round to the ids of its samples.
+    known : set of (round, sample id, annotation id), optional
+        Answers that are on record; those that are gone are returned as withdrawn.
+    since : str, optional
+        Cursor of the last pull. Default: read everything.
+
+    Raises
+    ------
+    ProjectMissingError
+        When the project is no longer on the server.
+    """
+    require_project(server, project_id)
+    # One light pass over all tasks tells which are gone and which lost answers, without a clock;
+    # only those that changed are read in full.
+    overview = {
+        task["id"]: task
+        for task in server.tasks(
+            project=project_id,
+            include="id,data,updated_at,total_annotations,cancelled_annotations",
+            resolve_uri="false",
+        )
+    }
+    answers = Answers(cursor=since or "")
+    owners: dict[int, tuple[int, str]] = {}
+    for task_id, task in overview.items():
+        owner = parse_push_key(task["data"].get("push_key"), dataset_id, label_field)
+        if owner is None or owner[1] not in rounds.get(owner[0], ()):
+            if task["total_annotations"]:
+                answers.problems.append(Problem(task_id, None, "it belongs to no round of ours"))
+            continue
+        owners[task_id] = owner
+        answers.skipped += bool(task["cancelled_annotations"] and not task["total_annotations"])
+        answers.cursor = max(answers.cursor, task["updated_at"])
+    on_server = set(owners.values())
+    answers.missing = {
+        number: sorted(i for i in ids if (number, i) not in on_server)
+        for number, ids in rounds.items()
+    }
+    people = {user["id"]: user["email"] or user["username"] for user in server.get("api/users/")}
+    read: set[tuple[int, str]] = set()
+    present: set[tuple[int, str, int]] = set()
+    for task in _changed_tasks(server, project_id, since):
+        owner = owners.get(task["id"])
+        if owner is None:
+            continue
+        read.add(owner)
+        reviews = _reviews(task, owner, classes, people, answers.problems)
+        answers.reviews += reviews
+        present |= {(r.round, r.sample_id, r.annotation_id) for r in reviews}
+    unanswered = {
+        owner
+        for task_id, owner in owners.items()
+        if not overview[task_id]["total_annotations"]
+    }
+    # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
+    # answers: somebody tidied up, and what was decided stays decided.
+    answers.withdrawn = sorted(
+        key for key in known if key not in present and key[:2] in (read | unanswered)
+    )
+    return answers
+
+
+def _changed_tasks(
+    server: LabelStudioServer, project_id: int, since: str | None
+) -> list[dict[str, Any]]:
+    filters: list[dict[str, Any]] = [
+        {
+            "filter": "filter:tasks:total_annotations",
+            "operator": "greater",
+            "type": "Number",
+            "value": 0,
+        }
+    ]
+    if since:
+        start = datetime.strptime(since, _TIME).replace(tzinfo=timezone.utc) - OVERLAP
+        filters = [
+            {
+                "filter": "filter:tasks:updated_at",
+                "operator": "greater",
+                "type": "Datetime",
+                "value": start.strftime(_TIME),
+            }
+        ]
+    query = {"filters": {"conjunction": "and", "items": filters}}
+    return list(
+        server.tasks(
+            project=project_id, query=json.dumps(query), include=_FIELDS, resolve_uri="false"
+        )
+    )
+
+
+def _reviews(
+    task: dict[str, Any],
+    owner: tuple[int, str],
+    classes: Sequence[str],
+    people: Mapping[int, str],
+    problems: list[Problem],
+) -> list[Review]:
+    reviews = []
+    for annotation in task["annotations"]:
+        if annotation["was_cancelled"]:
+            continue
+        try:
+            answer = read_answer(
+                annotation["result"], classes, suggested=task["data"].get("suggested")
+            )
+        except DataError as error:
+            problems.append(Problem(task["id"], annotation["id"], str(error)))
+            continue
+        reviews.append(
+            Review(
+                round=owner[0],
+                sample_id=owner[1],
+                annotation_id=annotation["id"],
+                reviewer=_reviewer(annotation["completed_by"], people),
+                verdict=answer.verdict,
+                new_label=answer.new_label,
+                comment=answer.comment,
+                lead_time=annotation.get("lead_time"),
+                created_at=_utc(annotation["created_at"]),
+                updated_at=_utc(annotation["updated_at"]),
+            )
+        )
+    return reviews
+
+
+def _reviewer(completed_by: Any, people: Mapping[int, str]) -> str:
+    user = completed_by["id"] if isinstance(completed_by, dict) else completed_by
+    return people.get(user, f"user {user}")
+
+
+def _utc(text: str) -> str:
+    """Bring a time to one form, so that times sort as text."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).strftime(
+        _TIME
+    )

@@ -1,0 +1,213 @@
+"""Push a round's tasks so that each is on the server exactly once, whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import ServerError
+from .connection import LabelStudioServer
+from .images import image_addresses
+from .keys import push_key
+from .project import Project, round_tab, round_url
+
+CHUNK = 100
+# More keys in one query make the server's answer slower than two queries.
+_KEYS_A_QUERY = 250
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class ReviewTask:
+    """One image to be reviewed.
+
+    Attributes
+    ----------
+    sample_id : str
+        The sample.
+    image : str
+        Path, or address.
+    rank : int
+        Position in the round.
+    label : str
+        The label under review.
+    suggested_label : str
+        Most probable other class.
+    suggested_probability : float
+        Its probability, 0 to 1.
+    note : str
+        Why it is shown, at most two sentences.
+    """
+
+    sample_id: str
+    image: str
+    rank: int
+    label: str
+    suggested_label: str
+    suggested_probability: float
+    note: str
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push did.
+
+    Attributes
+    ----------
+    task_ids : dict
+        Sample id to task id.
+    created, existing : int
+        Tasks made now, and tasks that were there before.
+    url : str
+        Link that opens the round for review.
+    """
+
+    task_ids: dict[str, int]
+    created: int
+    existing: int
+    url: str
+
+
+def push_tasks(
+    server: LabelStudioServer,
+    project: Project,
+    tasks: Sequence[ReviewTask],
+    *,
+    dataset_id: str,
+    label_field: str,
+    round: int,
+    images: str = "upload",
+    root: Path | None = None,
+    progress: Callable[[float, str], None] | None = None,
+) -> PushResult:
+    """Bring the tasks that are not on the server yet onto it.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+        Where to.
+    project : Project
+        The review project.
+    tasks : sequence of ReviewTask
+        All tasks of the round.
+    dataset_id, label_field, round
+        What the tasks belong to; with the sample id they make the push key.
+    images : {"upload", "local", "url"}, default "upload"
+        How the images get there, see `image_addresses`.
+    root : Path, optional
+        With "local".
+    progress : callable(fraction, message), optional
+        Called after every chunk.
+
+    Raises
+    ------
+    ServerError
+        When the server fails again and again; calling this again sends only the rest.
+    """
+    keys = {push_key(dataset_id, label_field, round, t.sample_id): t for t in tasks}
+    present = present_tasks(server, project.id, keys)
+    existing = len(present)
+    failures = 0
+    while len(present) < len(keys):
+        # Sent in the order of review: the plain label stream goes by task id.
+        absent = sorted((k for k in keys if k not in present), key=lambda k: keys[k].rank)
+        chunk = {key: keys[key] for key in absent[:CHUNK]}
+        try:
+            _send(server, project.id, chunk, round, images, root)
+        except ServerError as error:
+            failures += 1
+            # 4xx: the request itself is wrong and would fail again.
+            if failures == _ATTEMPTS or (error.status is not None and 400 <= error.status < 500
+                                         and error.status != 429):
+                raise
+        # Never trust the answer alone: it can be lost after the server has committed.
+        before = len(present)
+        present.update(present_tasks(server, project.id, chunk))
+        if len(present) > before:
+            failures = 0
+        if progress:
+            progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
+    tab = round_tab(server, project.id, round)
+    return PushResult(
+        task_ids={keys[key].sample_id: task_id for key, task_id in present.items()},
+        created=len(present) - existing,
+        existing=existing,
+        url=round_url(server, project.id, tab),
+    )
+
+
+def present_tasks(
+    server: LabelStudioServer, project_id: int, keys: Iterable[str]
+) -> dict[str, int]:
+    """Return push key to task id of the tasks that are on the server.
+
+    A key that is there twice, which a request that was cut off and sent again can leave, is made
+    single: the first task with answers stays, else the oldest.
+    """
+    wanted = list(keys)
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for start in range(0, len(wanted), _KEYS_A_QUERY):
+        query = {
+            "filters": {
+                "conjunction": "and",
+                "items": [
+                    {
+                        "filter": "filter:tasks:data.push_key",
+                        "operator": "in_list",
+                        "type": "List",
+                        "value": wanted[start : start + _KEYS_A_QUERY],
+                    }
+                ],
+            }
+        }
+        for task in server.tasks(
+            project=project_id,
+            query=json.dumps(query),
+            include="id,data,total_annotations",
+            resolve_uri="false",
+        ):
+            found[task["data"]["push_key"]].append(task)
+    present = {}
+    for key, tasks in found.items():
+        keep, *surplus = sorted(tasks, key=lambda t: (not t.get("total_annotations"), t["id"]))
+        for task in surplus:
+            if not task.get("total_annotations"):
+                server.delete(f"api/tasks/{task['id']}/")
+        present[key] = int(keep["id"])
+    return present
+
+
+def _send(
+    server: LabelStudioServer,
+    project_id: int,
+    chunk: dict[str, ReviewTask],
+    round_: int,
+    images: str,
+    root: Path | None,
+) -> None:
+    addresses = image_addresses(
+        server, project_id, {t.sample_id: t.image for t in chunk.values()}, images, root
+    )
+    server.post(
+        f"api/projects/{project_id}/import",
+        [
+            {
+                "data": {
+                    "image": addresses[task.sample_id],
+                    "push_key": key,
+                    "round": round_,
+                    "rank": task.rank,
+                    "label": task.label,
+                    "suggested": task.suggested_label,
+                    "suggested_probability": f"{task.suggested_probability:.0%}",
+                    "note": task.note,
+                }
+            }
+            for key, task in chunk.items()
+        ],
+        return_task_ids="true",
+    )
