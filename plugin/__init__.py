@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
 
-__all__ = ["CleaningLoop", "LabelStudioServer", "__version__"]
+__all__ = ["CleaningLoop", "LabelStudioServer", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:
@@ -27,3 +27,42 @@ def __getattr__(name: str) -> Any:
 
         return LabelStudioServer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def register(plugin: Any) -> None:
+    """Register operators and panel; FiftyOne calls it on every registry build.
+
+    Parameters
+    ----------
+    plugin : fiftyone.plugins.context.PluginContext
+    """
+    from .operators.check_setup import CheckSetup
+    from .operators.compute_embeddings import ComputeEmbeddings
+    from .operators.compute_importance import ComputeImportance
+    from .operators.evaluate_round import EvaluateRound
+    from .operators.export_audit import ExportAudit
+    from .operators.find_confused_classes import FindConfusedClasses
+    from .operators.open_label_cleaning import OpenLabelCleaning
+    from .operators.open_review_queue import OpenReviewQueue
+    from .operators.pull_reviews import PullReviews
+    from .operators.push_round import PushRound
+    from .operators.sample_coreset import SampleCoreset
+    from .operators.undo_round import UndoRound
+    from .panel import LabelCleaningPanel
+
+    for operator in (
+        CheckSetup,
+        ComputeEmbeddings,
+        ComputeImportance,
+        EvaluateRound,
+        ExportAudit,
+        FindConfusedClasses,
+        OpenLabelCleaning,
+        OpenReviewQueue,
+        PullReviews,
+        PushRound,
+        SampleCoreset,
+        UndoRound,
+        LabelCleaningPanel,
+    ):
+        plugin.register(operator)

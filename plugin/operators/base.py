@@ -1,0 +1,266 @@
+"""What all operators share: the fields of their forms, their loop, and how they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import fiftyone as fo
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from . import settings
+
+if TYPE_CHECKING:
+    from ..labelstudio.connection import LabelStudioServer
+    from ..loop import CleaningLoop
+
+PLUGIN = "@coreset/label-cleaning"
+URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+NO_SERVER = (
+    f"Set {URL} and {KEY} in the environment of the FiftyOne server and start it again. The key is "
+    "in Label Studio under Account & Settings."
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an operator shows when it is done.
+
+    Attributes
+    ----------
+    text : str
+        What happened, as Markdown.
+    next : str
+        What to do now.
+    url : str
+        A link to go on with, or empty.
+    report : dict
+        The same for scripts.
+    """
+
+    text: str
+    next: str = ""
+    url: str = ""
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+class LoopOperator(foo.Operator):  # type: ignore[misc]
+    """An operator that makes one call of the cleaning loop.
+
+    Subclasses give the class attributes, `form` and `run`.
+    """
+
+    name: str
+    label: str
+    description: str
+    icon: str
+    risk = "LOW"
+    takes_long = False
+    changes_samples = True
+
+    @property
+    def config(self) -> foo.OperatorConfig:
+        """How the App lists and runs the operator."""
+        # Without an orchestrator the App's "Schedule" does nothing, so it must not be the default.
+        can_schedule = getattr(fo.config, "allow_legacy_orchestrators", False)
+        return foo.OperatorConfig(
+            name=self.name,
+            label=self.label,
+            description=self.description,
+            icon=self.icon,
+            dynamic=True,
+            allow_delegated_execution=self.takes_long,
+            default_choice_to_delegated=self.takes_long and can_schedule,
+            risk_level=self.risk,
+        )
+
+    def form(self, ctx: Any, inputs: types.Object) -> None:
+        """Add the operator's own fields."""
+        raise NotImplementedError
+
+    def run(self, ctx: Any) -> Answer:
+        """Do the work."""
+        raise NotImplementedError
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Build the form: what can't work is said here, not after a click."""
+        inputs = types.Object()
+        if settings.label_fields(ctx.dataset):
+            self.form(ctx, inputs)
+        else:
+            refuse(
+                inputs,
+                "no_labels",
+                "This dataset has no labels to clean",
+                "The loop needs a sample field of type Classification.",
+            )
+        return types.Property(inputs, view=types.View(label=self.label))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Run, remember the chosen fields, and refresh the App."""
+        answer = self.run(ctx)
+        settings.remember(ctx.dataset, settings.resolve(ctx.dataset, ctx.params))
+        if self.changes_samples and not ctx.delegated:
+            ctx.ops.reload_dataset()
+        return {
+            "text": answer.text,
+            "next": answer.next,
+            "url": answer.url,
+            "report": answer.report,
+        }
+
+    def resolve_output(self, ctx: Any) -> types.Property:
+        """Say what happened and what to do next."""
+        outputs = types.Object()
+        results = ctx.results or {}
+        outputs.md(results.get("text", ""), name="what_happened")
+        if results.get("next"):
+            outputs.md(f"**Next:** {results['next']}", name="what_next")
+        if results.get("url"):
+            outputs.md(f"[Open in Label Studio]({results['url']})", name="link")
+        return types.Property(outputs, view=types.View(label=self.label))
+
+    def __call__(self, sample_collection: Any, delegate: bool = False, **params: Any) -> Any:
+        """Run the operator from Python on a dataset or view; `params` are the form's fields."""
+        key = "dataset" if isinstance(sample_collection, fo.Dataset) else "view"
+        return foo.execute_operator(
+            self.uri, {key: sample_collection}, params=params, request_delegation=delegate
+        )
+
+
+def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
+    """Build the loop that the form's fields describe, on the dataset or on a chosen part of it."""
+    from ..loop import CleaningLoop
+
+    chosen = settings.resolve(ctx.dataset, ctx.params)
+    return CleaningLoop(
+        ctx.dataset if collection is None else collection,
+        chosen.label_field,
+        chosen.embeddings_field,
+        test_tag=chosen.test_tag,
+    )
+
+
+def server_for(ctx: Any) -> LabelStudioServer:
+    """Connect to the Label Studio server that the secrets name."""
+    from ..labelstudio.connection import LabelStudioServer
+
+    return LabelStudioServer(ctx.secret(URL), ctx.secret(KEY))
+
+
+def progress_for(ctx: Any) -> Any:
+    """Return a callable (fraction, message) that shows progress where the operator runs."""
+    return lambda fraction, message: ctx.set_progress(progress=fraction, label=message)
+
+
+def refuse(inputs: types.Object, name: str, label: str, description: str) -> None:
+    """Say in a form why it can't be sent, and keep it from being sent."""
+    prop = inputs.str(name, label=label, view=types.Error(label=label, description=description))
+    prop.invalid = True
+    prop.error_message = f"{label}. {description}"
+
+
+def warn(inputs: types.Object, name: str, label: str, description: str) -> None:
+    """Say something in a form that does not keep it from being sent."""
+    inputs.view(name, types.Warning(label=label, description=description))
+
+
+def choice(
+    inputs: types.Object,
+    name: str,
+    values: list[str],
+    *,
+    label: str,
+    default: str | None,
+    description: str = "",
+    required: bool = True,
+) -> types.Property:
+    """Add a drop-down list; what is not in it is refused."""
+    return inputs.enum(
+        name,
+        values,
+        label=label,
+        description=description,
+        default=default,
+        required=required,
+        view=types.AutocompleteView() if len(values) > 20 else types.DropdownView(),
+    )
+
+
+def add_label_field(ctx: Any, inputs: types.Object) -> None:
+    """Add the field whose labels are cleaned."""
+    choice(
+        inputs,
+        "label_field",
+        settings.label_fields(ctx.dataset),
+        label="Label field",
+        default=settings.resolve(ctx.dataset).label_field,
+        description="The labels to clean",
+    )
+
+
+def add_embeddings_field(ctx: Any, inputs: types.Object) -> None:
+    """Add the field that holds embeddings; a dataset without one is told what to do first."""
+    fields = settings.embeddings_fields(ctx.dataset)
+    if not fields:
+        refuse(
+            inputs,
+            "no_embeddings",
+            "This dataset has no embeddings yet",
+            "Run “Compute embeddings” first.",
+        )
+        return
+    known = settings.resolve(ctx.dataset).embeddings_field
+    choice(
+        inputs,
+        "embeddings_field",
+        fields,
+        label="Embeddings field",
+        default=known if known in fields else fields[0],
+        description="Vectors of the images",
+    )
+
+
+def add_test_tag(ctx: Any, inputs: types.Object) -> None:
+    """Add the tag of the held-out split."""
+    tags = settings.sample_tags(ctx.dataset)
+    known = settings.resolve(ctx.dataset).test_tag
+    choice(
+        inputs,
+        "test_tag",
+        [settings.NO_TEST_SPLIT, *tags],
+        label="Test split",
+        default=known if known in tags else settings.NO_TEST_SPLIT,
+        description="Samples with this tag are never queued and never changed",
+    )
+
+
+def add_class(ctx: Any, inputs: types.Object, default: str | None, **options: Any) -> None:
+    """Add the choice of a class of the label field."""
+    field_name = settings.resolve(ctx.dataset, ctx.params).label_field
+    classes = ctx.dataset.distinct(f"{field_name}.label")
+    choice(inputs, "class_of_interest", classes, label="Class", default=default, **options)
+
+
+def check_scored(ctx: Any, inputs: types.Object) -> bool:
+    """Tell whether importance is there; refuse in the form if not."""
+    from ..store import names
+
+    if ctx.dataset.has_sample_field(names.IMPORTANCE):
+        return True
+    refuse(
+        inputs,
+        "no_importance",
+        "Importance has not been computed yet",
+        "Run “Compute importance” first.",
+    )
+    return False
+
+
+def check_server(ctx: Any, inputs: types.Object) -> bool:
+    """Tell whether a Label Studio server is named; refuse in the form if not."""
+    if ctx.secret(URL) and ctx.secret(KEY):
+        return True
+    refuse(inputs, "no_server", "No Label Studio server is set", NO_SERVER)
+    return False

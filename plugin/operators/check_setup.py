@@ -1,0 +1,46 @@
+"""Operator: what is missing on this machine, and how to fix it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from . import settings
+from .base import URL, Answer, LoopOperator
+
+
+class CheckSetup(LoopOperator):
+    """Check versions, database, server, key and weights."""
+
+    name = "check_setup"
+    label = "Label cleaning: check the setup"
+    description = "Check versions, server, key, database and weights, and say how to fix them"
+    icon = "health_and_safety"
+    changes_samples = False
+
+    def resolve_input(self, ctx: Any) -> types.Property:
+        """Ask for nothing: a dataset without labels can be checked as well."""
+        return types.Property(types.Object(), view=types.View(label=self.label))
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Check, without remembering anything."""
+        answer = self.run(ctx)
+        return {"text": answer.text, "next": answer.next, "url": "", "report": answer.report}
+
+    def run(self, ctx: Any) -> Answer:
+        """Check."""
+        from ..doctor import check_setup
+
+        name = ctx.dataset.name if ctx.dataset is not None else None
+        fields = settings.label_fields(ctx.dataset) if name else []
+        label_field = settings.resolve(ctx.dataset).label_field if fields else "ground_truth"
+        findings = check_setup(name, label_field, ctx.secret(URL))
+        lines = [
+            f"- {'✅' if f['ok'] else '❌'} **{f['name']}**: {f['detail']}"
+            + (f" *Fix:* {f['fix']}" if not f["ok"] else "")
+            for f in findings
+        ]
+        wrong = sum(not f["ok"] for f in findings)
+        following = f"fix the {wrong} marked points." if wrong else "everything is in place."
+        return Answer("\n".join(lines), following, report={"findings": findings})

@@ -1,0 +1,125 @@
+"""The panel's charts as Plotly traces: pure, small, readable on a dark and a light page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Chart = tuple[list[dict[str, Any]], dict[str, Any]]
+
+_ORANGE, _BLUE, _GREEN, _GREY, _RED = "#ff6d04", "#4c9be8", "#3fb68b", "#8a8f98", "#e05563"
+_CLEAR = "rgba(0,0,0,0)"
+_GRID = "rgba(128,128,128,0.25)"
+
+
+def confusion(facts: dict[str, Any]) -> Chart:
+    """Draw the share of each true class that is predicted as another; the diagonal stays empty."""
+    classes, shares, counts = facts["classes"], facts["shares"], facts["counts"]
+    size = range(len(classes))
+    off = [[None if i == j else round(shares[i][j], 4) for j in size] for i in size]
+    text = [
+        ["" if i == j or counts[i][j] == 0 else f"{counts[i][j]:g}" for j in size] for i in size
+    ]
+    trace = {
+        "type": "heatmap",
+        "x": classes,
+        "y": classes,
+        "z": off,
+        "text": text,
+        "texttemplate": "%{text}",
+        "hovertemplate": "true %{y}, predicted %{x}: %{z:.1%}<extra>click: open queue</extra>",
+        "hoverongaps": False,
+        "xgap": 2,
+        "ygap": 2,
+        "colorscale": [[0, "rgba(128,128,128,0.10)"], [1, _ORANGE]],
+        "showscale": False,
+        "zmin": 0,
+    }
+    layout = _layout(
+        height=130 + 26 * len(classes),
+        margin={"l": 100, "r": 16, "t": 8, "b": 90},
+        xaxis={"title": {"text": "predicted"}, "type": "category", "tickangle": -35},
+        yaxis={"title": {"text": "true"}, "type": "category", "autorange": "reversed"},
+    )
+    return [trace], layout
+
+
+def auroc(evaluations: list[dict[str, Any]]) -> Chart:
+    """Draw the three kinds of AUROC by round, and the blind controls as dotted lines."""
+    x = [e["round"] for e in evaluations]
+
+    def line(key: str, name: str, color: str, **style: Any) -> dict[str, Any]:
+        return {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": x,
+            "y": [e[key] for e in evaluations],
+            "line": {"color": color, **style},
+            "hovertemplate": "%{y:.4f}",
+        }
+
+    heldout = line("heldout", "held-out", _GREEN)
+    if all(e["interval"] for e in evaluations):
+        heldout["error_y"] = {
+            "type": "data",
+            "symmetric": False,
+            "array": [e["interval"][1] - e["heldout"] for e in evaluations],
+            "arrayminus": [e["heldout"] - e["interval"][0] for e in evaluations],
+            "thickness": 1,
+        }
+    traces = [
+        line("cv", "cross-validated", _BLUE),
+        line("frozen", "frozen rows", _ORANGE),
+        heldout,
+        line("random", "control: random", _GREY, dash="dot"),
+        line("blind", "control: blind", _RED, dash="dot"),
+    ]
+    traces = [trace for trace in traces if any(value is not None for value in trace["y"])]
+    layout = _layout(
+        height=300,
+        margin={"l": 60, "r": 16, "t": 8, "b": 40},
+        xaxis={"title": {"text": "round"}, "dtick": 1},
+        yaxis={"title": {"text": "AUROC"}, "tickformat": ".3f"},
+        legend={"orientation": "h", "y": -0.25},
+        hovermode="x unified",
+    )
+    return traces, layout
+
+
+def verdicts(rounds: list[dict[str, Any]]) -> Chart:
+    """Draw what the reviewers decided in each round, stacked."""
+    x = [row["round"] for row in rounds]
+    colors = {
+        "relabeled": _ORANGE,
+        "deleted": _RED,
+        "kept": _GREEN,
+        "unsure": _GREY,
+        "conflict": _BLUE,
+    }
+    traces = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": x,
+            "y": [row[name] for row in rounds],
+            "marker": {"color": color},
+        }
+        for name, color in colors.items()
+        if any(row[name] for row in rounds)
+    ]
+    layout = _layout(
+        height=260,
+        margin={"l": 60, "r": 16, "t": 8, "b": 40},
+        xaxis={"title": {"text": "round"}, "dtick": 1},
+        yaxis={"title": {"text": "images"}},
+        legend={"orientation": "h", "y": -0.3},
+        barmode="stack",
+    )
+    return traces, layout
+
+
+def _layout(**options: Any) -> dict[str, Any]:
+    for axis in ("xaxis", "yaxis"):
+        options[axis] = {"gridcolor": _GRID, "zeroline": False, **options[axis]}
+        options[axis]["automargin"] = True
+    return {"paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR, "autosize": True, **options}

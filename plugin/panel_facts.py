@@ -1,0 +1,191 @@
+"""What the panel shows: where a dataset stands in the loop, as plain JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .core.errors import AuthenticationError, CleaningError, DataError, ServerError
+from .operators import settings
+from .operators.base import KEY, PLUGIN, URL
+
+if TYPE_CHECKING:
+    from .loop import CleaningLoop
+
+# The heat map stays readable and its trace small: only the most confused classes are drawn.
+SHOWN_CLASSES = 15
+_SERVER_SECONDS = 2.0
+_CONFUSION = "confusion"
+
+NO_DATASET, NO_LABELS, NO_EMBEDDINGS, NO_IMPORTANCE, READY, OPEN, PULLED, GO_ON, DONE = (
+    "no_dataset",
+    "no_labels",
+    "no_embeddings",
+    "no_importance",
+    "ready",
+    "open",
+    "pulled",
+    "go_on",
+    "done",
+)
+
+
+def collect(ctx: Any) -> dict[str, Any]:
+    """Return all that the panel shows of the dataset."""
+    if ctx.dataset is None:
+        return {"step": NO_DATASET}
+    fields = settings.label_fields(ctx.dataset)
+    if not fields:
+        return {"step": NO_LABELS, "dataset": ctx.dataset.name}
+    chosen = settings.resolve(ctx.dataset)
+    facts: dict[str, Any] = {
+        "dataset": ctx.dataset.name,
+        "label_field": chosen.label_field,
+        "label_fields": fields,
+        "running": running(ctx.dataset.name),
+        "confusion": load_confusion(ctx.dataset, chosen.label_field),
+        "server": server_state(ctx),
+    }
+    if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
+        return {**facts, "step": NO_EMBEDDINGS}
+    from .loop import CleaningLoop
+
+    loop = CleaningLoop(
+        ctx.dataset, chosen.label_field, chosen.embeddings_field, test_tag=chosen.test_tag
+    )
+    if not loop.is_scored():
+        return {**facts, "step": NO_IMPORTANCE}
+    return {**facts, **rounds(loop)}
+
+
+def rounds(loop: CleaningLoop) -> dict[str, Any]:
+    """Return rounds, evaluations and the decision."""
+    history = loop.history()
+    start = loop.rounds.load_start()
+    evaluations = [(0, start.evaluation)] if start and start.evaluation else []
+    evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
+    facts: dict[str, Any] = {
+        "rounds": [_slim_round(row) for row in history],
+        "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
+        "reasons": [],
+    }
+    if not history:
+        return {**facts, "step": READY}
+    last = history[-1]
+    if last["closed_at"] is None:
+        return {**facts, "step": OPEN}
+    if last["evaluation"] is None:
+        return {**facts, "step": PULLED}
+    decision = loop.next_step()
+    return {
+        **facts,
+        "step": GO_ON if decision.continue_ else DONE,
+        "reasons": list(decision.reasons),
+    }
+
+
+def _slim_round(row: dict[str, Any]) -> dict[str, Any]:
+    state = "undone" if row["undone"] else "open" if row["closed_at"] is None else "done"
+    keys = ("round", "size", "reviewed", "kept", "relabeled", "deleted", "unsure", "conflict")
+    return {
+        **{key: row[key] for key in keys},
+        "class": row["class_of_interest"],
+        "n_controls": row["n_controls"],
+        "control_errors": row["control_errors"],
+        "state": state,
+        "url": row["url"] or "",
+    }
+
+
+def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the chart draws: of the pair where there is one, else of all classes."""
+    scores = evaluation.get("pair") or evaluation["all_classes"]
+    blind = scores.get("blind_deletion") or {}
+    return {
+        "round": number,
+        "what": "pair" if evaluation.get("pair") else "all classes",
+        "cv": scores["cv"],
+        "frozen": scores["frozen"],
+        "heldout": scores.get("heldout"),
+        "interval": scores.get("heldout_interval"),
+        "random": scores["random_deletion"]["cv"],
+        "blind": blind.get("cv"),
+        "blind_heldout": blind.get("heldout"),
+    }
+
+
+def server_state(ctx: Any) -> dict[str, str]:
+    """Tell whether Label Studio can be used: ok, no_key, refused or down, with a sentence."""
+    url, key = ctx.secret(URL), ctx.secret(KEY)
+    if not url or not key:
+        missing = " and ".join(name for name, value in ((URL, url), (KEY, key)) if not value)
+        return {
+            "state": "no_key",
+            "text": f"{missing} must be set in the environment of the FiftyOne server. The key is "
+            "in Label Studio under Account & Settings.",
+        }
+    from .labelstudio.connection import LabelStudioServer
+
+    try:
+        LabelStudioServer(url, key, timeout=_SERVER_SECONDS).get("api/current-user/whoami")
+    except (AuthenticationError, DataError) as error:
+        return {"state": "refused", "text": str(error)}
+    except ServerError as error:
+        return {"state": "down", "text": str(error)}
+    return {"state": "ok", "text": url}
+
+
+def running(dataset_name: str) -> list[dict[str, Any]]:
+    """Return this plugin's delegated runs on the dataset that are not finished."""
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    found = []
+    for state in ("running", "queued"):
+        for run in DelegatedOperationService().list_operations(
+            dataset_name=dataset_name, run_state=state
+        ):
+            if run.operator.startswith(PLUGIN):
+                progress = getattr(run.status, "progress", None)
+                found.append(
+                    {
+                        "name": run.operator.rsplit("/", 1)[1].replace("_", " "),
+                        "state": state,
+                        "progress": progress,
+                    }
+                )
+    return found
+
+
+def save_confusion(dataset: Any, label_field: str, pair: Any) -> None:
+    """Keep a confusion matrix for the panel, cut down to the most confused classes."""
+    counts = np.asarray(pair.matrix, float)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
+    wrong = shares - np.diag(np.diag(shares))
+    involved = np.maximum(wrong.max(axis=0), wrong.max(axis=1))
+    kept = np.sort(np.argsort(-involved, kind="stable")[:SHOWN_CLASSES])
+    settings.store(dataset).set(
+        _CONFUSION,
+        {
+            "label_field": label_field,
+            "classes": [pair.classes[i] for i in kept],
+            "counts": counts[np.ix_(kept, kept)].tolist(),
+            "shares": shares[np.ix_(kept, kept)].tolist(),
+            "class_of_interest": pair.class_of_interest,
+            "rival": pair.rival,
+            "rate": float(pair.rate),
+            "n_classes": len(pair.classes),
+        },
+    )
+
+
+def load_confusion(dataset: Any, label_field: str) -> dict[str, Any] | None:
+    """Return the confusion matrix kept for this label field, or None."""
+    kept = settings.store(dataset).get(_CONFUSION)
+    return kept if kept and kept["label_field"] == label_field else None
+
+
+def sentence(error: CleaningError) -> str:
+    """Return an error as a sentence that begins with a capital letter."""
+    text = str(error)
+    return text[:1].upper() + text[1:]
