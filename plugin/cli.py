@@ -204,8 +204,11 @@ def _run_loop(args: argparse.Namespace) -> Answer:
         if not decision.continue_:
             break
     text = f"{'Go on' if decision.continue_ else 'Stop'}: {' '.join(decision.reasons)}"
-    data = {"continue": decision.continue_, "reasons": list(decision.reasons),
-            "history": loop.history()}
+    data = {
+        "continue": decision.continue_,
+        "reasons": list(decision.reasons),
+        "history": loop.history(),
+    }
     return data, text, 0 if decision.continue_ else STOP
 
 
@@ -252,8 +255,12 @@ class progress_bar:  # noqa: N801 - reads as a function: with progressprogress_b
     def __enter__(self) -> Callable[[float, str], None]:
         from tqdm import tqdm
 
-        self.bar = tqdm(total=100, desc=self.title, bar_format="{desc}: {percentage:3.0f}%|{bar}| "
-                        "{postfix} {elapsed}<{remaining}", disable=not sys.stderr.isatty())
+        self.bar = tqdm(
+            total=100,
+            desc=self.title,
+            bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}",
+            disable=not sys.stderr.isatty(),
+        )
         return self._advance
 
     def _advance(self, fraction: float, message: str) -> None:
@@ -274,8 +281,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, run: Callable[[argparse.Namespace], Answer], help_: str,
-                server: bool = False, dataset: bool = True) -> argparse.ArgumentParser:
+    def command(
+        name: str,
+        run: Callable[[argparse.Namespace], Answer],
+        help_: str,
+        server: bool = False,
+        dataset: bool = True,
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help_, description=help_)
         sub.set_defaults(run=run)
         sub.add_argument("dataset", nargs=None if dataset else "?", help="name of the dataset")
@@ -301,8 +313,9 @@ def _parser() -> argparse.ArgumentParser:
 
     def batch_options(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("-n", type=int, default=50, help="samples a round (%(default)s)")
-        sub.add_argument("--controls", type=int, default=5,
-                         help="random samples among them (%(default)s)")
+        sub.add_argument(
+            "--controls", type=int, default=5, help="random samples among them (%(default)s)"
+        )
         sub.add_argument("--class", dest="class_of_interest", help="class to review")
 
     push = command("push", _push, "Send the next round to Label Studio.", server=True)
@@ -312,8 +325,12 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--hide-suggestion", action="store_true")
 
     pull = command("pull", _pull, "Fetch the reviewers' answers.", server=True)
-    pull.add_argument("--watch", type=float, metavar="SECONDS",
-                      help="pull every SECONDS until the round is complete")
+    pull.add_argument(
+        "--watch",
+        type=float,
+        metavar="SECONDS",
+        help="pull every SECONDS until the round is complete",
+    )
 
     evaluate = command("evaluate", _evaluate, "Measure AUROC and decide whether to go on.")
     evaluate.add_argument("--budget", type=int, help="images to review at most")
@@ -327,8 +344,13 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", _audit, "Write all events to a .jsonl or .csv file.")
     audit.add_argument("file")
 
-    command("doctor", _doctor, "Check versions, server, key, database and weights.", server=True,
-            dataset=False)
+    command(
+        "doctor",
+        _doctor,
+        "Check versions, server, key, database and weights.",
+        server=True,
+        dataset=False,
+    )
 
     loop = command("loop", _run_loop, "Run whole rounds, waiting for the reviewers.", server=True)
     batch_options(loop)

@@ -390,8 +390,10 @@ class CleaningLoop:
         rounds = self.rounds.all()
         position = {name: index for index, name in enumerate(train.classes)}
         given = np.array(
-            [position.get(start.given_labels.get(i, ""), y)
-             for i, y in zip(train.ids, train.labels, strict=True)]
+            [
+                position.get(start.given_labels.get(i, ""), y)
+                for i, y in zip(train.ids, train.labels, strict=True)
+            ]
         )
         pair = start.pair and (position[start.pair[0]], position[start.pair[1]])
         evaluation = evaluate_auroc(

@@ -79,8 +79,13 @@ def draw_round(
     number = store.next_number()
     queue = views.queue_view(samples, class_of_interest)
     ids, importance, weights, suggestions, probabilities = queue.values(
-        ["id", names.IMPORTANCE, names.WEIGHT, f"{names.SUGGESTED}.label",
-         f"{names.SUGGESTED}.confidence"]
+        [
+            "id",
+            names.IMPORTANCE,
+            names.WEIGHT,
+            f"{names.SUGGESTED}.label",
+            f"{names.SUGGESTED}.confidence",
+        ]
     )
     gone = served(store.all())
     eligible = np.array([i not in gone for i in ids], dtype=bool)
@@ -180,9 +185,7 @@ def _note(disagreement: float | None) -> str:
     return f"{disagreement:.0%} of the most similar images carry another label."
 
 
-def open_project(
-    samples: Samples, server: LabelStudioServer, options: dict[str, Any]
-) -> Project:
+def open_project(samples: Samples, server: LabelStudioServer, options: dict[str, Any]) -> Project:
     """Find or make the review project of this dataset and label field."""
     return find_or_create_project(
         server,

@@ -75,7 +75,9 @@ class LabelStudioProcess:
         self.process: subprocess.Popen[bytes] | None = None
         if not keep_data:
             if not SEED.exists():
-                raise RuntimeError("Label Studio must be set up first: scripts/setup --label-studio")
+                raise RuntimeError(
+                    "Label Studio must be set up first: scripts/setup --label-studio"
+                )
             shutil.rmtree(self.data_dir, ignore_errors=True)
             shutil.copytree(SEED, self.data_dir)
         account = json.loads((self.data_dir / ACCOUNT).read_text())
@@ -101,9 +103,7 @@ class LabelStudioProcess:
         if port_is_taken(self.port):
             # Label Studio would silently take the next port.
             raise RuntimeError(f"port {self.port} is taken; choose another one")
-        self.process = launch(
-            self.data_dir, self.log, self.port, ["start"], self.document_root
-        )
+        self.process = launch(self.data_dir, self.log, self.port, ["start"], self.document_root)
         deadline = time.monotonic() + START_SECONDS
         while True:
             if self.process.poll() is not None:
@@ -226,8 +226,13 @@ def launch(
         )
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        str(HOME / "venv" / "bin" / "label-studio"), *arguments,
-        "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port),
+        str(HOME / "venv" / "bin" / "label-studio"),
+        *arguments,
+        "--no-browser",
+        "--internal-host",
+        "127.0.0.1",
+        "--port",
+        str(port),
     ]
     with log.open("ab") as output:
         return subprocess.Popen(
@@ -249,8 +254,16 @@ def make_seed() -> None:
         "token": secrets.token_hex(20),
     }
     (draft / ACCOUNT).write_text(json.dumps(account))
-    first = ["start", "--username", account["email"], "--password", account["password"],
-             "--user-token", account["token"], "--enable-legacy-api-token"]
+    first = [
+        "start",
+        "--username",
+        account["email"],
+        "--password",
+        account["password"],
+        "--user-token",
+        account["token"],
+        "--enable-legacy-api-token",
+    ]
     server = LabelStudioProcess(draft, log=HOME / "seed.log", keep_data=True)
     server.port = free_port()
     server.process = launch(draft, server.log, server.port, first)

@@ -80,8 +80,14 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
     picture = ET.SubElement(row, "View", className="picture")
     # Unsmoothed: in an image of a few pixels every pixel counts.
     ET.SubElement(
-        picture, "Image", name=IMAGE, value="$image", zoom="true", smoothing="false",
-        maxWidth="100%", width="100%",
+        picture,
+        "Image",
+        name=IMAGE,
+        value="$image",
+        zoom="true",
+        smoothing="false",
+        maxWidth="100%",
+        width="100%",
     )
     answer = ET.SubElement(row, "View", className="answer")
     ET.SubElement(answer, "Header", value="Labeled: $label", size="3")
@@ -92,14 +98,25 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
     ET.SubElement(answer, "Header", value="$note", size="5")
     _verdict_choices(answer, hide_suggestion)
     relabel = ET.SubElement(
-        answer, "View", visibleWhen="choice-selected", whenTagName=VERDICT,
+        answer,
+        "View",
+        visibleWhen="choice-selected",
+        whenTagName=VERDICT,
         whenChoiceValue="Another class",
     )
     ET.SubElement(relabel, "Header", value="Which class is it?", size="5")
     _class_choices(relabel, classes)
     ET.SubElement(
-        answer, "TextArea", name=COMMENT, toName=IMAGE, placeholder="Comment (optional)",
-        rows="2", maxSubmissions="1", showSubmitButton="false", editable="true", required="false",
+        answer,
+        "TextArea",
+        name=COMMENT,
+        toName=IMAGE,
+        placeholder="Comment (optional)",
+        rows="2",
+        maxSubmissions="1",
+        showSubmitButton="false",
+        editable="true",
+        required="false",
     )
     return ET.tostring(view, encoding="unicode")
 
@@ -183,7 +200,12 @@ def answer_result(
 
 def _verdict_choices(parent: ET.Element, hide_suggestion: bool) -> None:
     choices = ET.SubElement(
-        parent, "Choices", name=VERDICT, toName=IMAGE, choice="single-radio", required="true",
+        parent,
+        "Choices",
+        name=VERDICT,
+        toName=IMAGE,
+        choice="single-radio",
+        required="true",
         requiredMessage="Choose an answer first.",
     )
     answers = [
@@ -202,14 +224,27 @@ def _class_choices(parent: ET.Element, classes: Sequence[str]) -> None:
     message = "Choose the right class first."
     if len(classes) <= MAX_BUTTONS:
         box = ET.SubElement(
-            parent, "Choices", name=NEW_LABEL, toName=IMAGE, choice="single-radio",
-            showInline="true", required="true", requiredMessage=message,
+            parent,
+            "Choices",
+            name=NEW_LABEL,
+            toName=IMAGE,
+            choice="single-radio",
+            showInline="true",
+            required="true",
+            requiredMessage=message,
         )
         keys = list(_CLASS_KEYS)
     else:
         box = ET.SubElement(
-            parent, "Taxonomy", name=NEW_LABEL, toName=IMAGE, leafsOnly="true", maxUsages="1",
-            required="true", requiredMessage=message, placeholder="Type to search a class",
+            parent,
+            "Taxonomy",
+            name=NEW_LABEL,
+            toName=IMAGE,
+            leafsOnly="true",
+            maxUsages="1",
+            required="true",
+            requiredMessage=message,
+            placeholder="Type to search a class",
         )
         keys = []
     shown_before: set[str] = set()

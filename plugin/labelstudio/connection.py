@@ -159,8 +159,10 @@ class LabelStudioServer:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             raise DataError(f"the address {self.url!r} is not one Label Studio can have.") from None
         except httpx.TransportError as error:
-            reason = "its TLS certificate is not trusted" if "CERTIFICATE" in str(error) else (
-                "the connection failed"
+            reason = (
+                "its TLS certificate is not trusted"
+                if "CERTIFICATE" in str(error)
+                else ("the connection failed")
             )
             raise ServerUnreachableError(
                 f"Label Studio at {self.url} can't be reached: {reason}. Is it running, and is the "

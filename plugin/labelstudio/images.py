@@ -151,4 +151,6 @@ def _suffix(path: Path, content: bytes) -> str:
     """Return a file name's ending; the server refuses names without, so the bytes decide then."""
     if path.suffix:
         return path.suffix.lower()
-    return next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), ".jpg")
+    return next(
+        (suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), ".jpg"
+    )

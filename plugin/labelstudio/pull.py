@@ -150,9 +150,7 @@ def pull_answers(
         answers.reviews += reviews
         present |= {(r.round, r.sample_id, r.annotation_id) for r in reviews}
     unanswered = {
-        owner
-        for task_id, owner in owners.items()
-        if not overview[task_id]["total_annotations"]
+        owner for task_id, owner in owners.items() if not overview[task_id]["total_annotations"]
     }
     # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
     # answers: somebody tidied up, and what was decided stays decided.
@@ -233,6 +231,6 @@ def _reviewer(completed_by: Any, people: Mapping[int, str]) -> str:
 
 def _utc(text: str) -> str:
     """Bring a time to one form, so that times sort as text."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).strftime(
-        _TIME
+    return (
+        datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc).strftime(_TIME)
     )

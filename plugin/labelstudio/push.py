@@ -121,8 +121,9 @@ def push_tasks(
         except ServerError as error:
             failures += 1
             # 4xx: the request itself is wrong and would fail again.
-            if failures == _ATTEMPTS or (error.status is not None and 400 <= error.status < 500
-                                         and error.status != 429):
+            if failures == _ATTEMPTS or (
+                error.status is not None and 400 <= error.status < 500 and error.status != 429
+            ):
                 raise
         # Never trust the answer alone: it can be lost after the server has committed.
         before = len(present)

@@ -62,8 +62,12 @@ def apply_states(
             "tags": _tags(tags, sample_id, state, rounds, undone),
             names.REVIEW: _review(state),
             **_label(samples.label_field, label, original, state),
-            **_weight(weight, names.OUTCOME_TAGS[Outcome.DELETED] in tags, state,
-                      weights_at_push[sample_id]),
+            **_weight(
+                weight,
+                names.OUTCOME_TAGS[Outcome.DELETED] in tags,
+                state,
+                weights_at_push[sample_id],
+            ),
         }
         current = {"tags": tags, names.REVIEW: review}
         for field, value in wanted.items():

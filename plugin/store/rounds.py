@@ -177,7 +177,16 @@ class RoundStore:
                 f"{results.schema}; this version reads up to {LEDGER_SCHEMA}. "
                 "Update fiftyone-coreset-cleaning."
             )
-        fixed = {"cls", "type", "method", "kind", "round", "label_field", "class_of_interest", "rival"}
+        fixed = {
+            "cls",
+            "type",
+            "method",
+            "kind",
+            "round",
+            "label_field",
+            "class_of_interest",
+            "rival",
+        }
         return Round(
             number=number,
             label_field=config["label_field"],

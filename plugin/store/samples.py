@@ -171,7 +171,9 @@ class Samples:
                 scores.suggested_class, scores.suggested_probability, strict=True
             )
         ]
-        self.set_values(names.IMPORTANCE, dict(zip(rows.ids, scores.importance.tolist(), strict=True)))
+        self.set_values(
+            names.IMPORTANCE, dict(zip(rows.ids, scores.importance.tolist(), strict=True))
+        )
         self.set_values(
             names.DISAGREEMENT, dict(zip(rows.ids, scores.knn_disagreement.tolist(), strict=True))
         )

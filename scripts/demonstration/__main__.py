@@ -111,8 +111,10 @@ def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> dict[str, An
         rows.append(one_round(loop, server, reviewer, n, args))
         print(report.table_line(rows[-1]) if len(rows) > 1 else report.table_start(rows[-1]))
     decision = loop.next_step()
-    print(f"{'Another round is worth it' if decision.continue_ else 'Stop here'}: "
-          f"{' '.join(decision.reasons)}")
+    print(
+        f"{'Another round is worth it' if decision.continue_ else 'Stop here'}: "
+        f"{' '.join(decision.reasons)}"
+    )
 
     result = {
         "data": name,
@@ -149,8 +151,13 @@ def prepare(args: argparse.Namespace) -> tuple[str, list[data.DemoImage]]:
         return name, data.image_folder(path, args.seed, args.limit)
     if path.suffix == ".parquet" and path.is_file():
         return name, data.parquet(
-            path, CACHE / "demo" / name, args.seed, args.limit,
-            args.label, args.true_label, args.split,
+            path,
+            CACHE / "demo" / name,
+            args.seed,
+            args.limit,
+            args.label,
+            args.true_label,
+            args.split,
         )
     raise data.DataError(
         "--data must be digits, fashion-mnist, a folder with one subfolder a class, or a .parquet "
@@ -260,14 +267,22 @@ def parser() -> argparse.ArgumentParser:
         prog="scripts/demo", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     add = parser.add_argument
-    add("--data", default="digits", help="digits (default), fashion-mnist, a FOLDER with one "
-        "subfolder a class,\nor a FILE.parquet with a column jpeg")
+    add(
+        "--data",
+        default="digits",
+        help="digits (default), fashion-mnist, a FOLDER with one "
+        "subfolder a class,\nor a FILE.parquet with a column jpeg",
+    )
     add("--label", default="label", help="Parquet: column of the labels to be checked")
     add("--true-label", help="Parquet: column of what the simulated reviewer knows")
     add("--split", help="Parquet: column that says 'test' for the test split")
     add("--limit", type=int, help="use a seeded sample of this many images")
-    add("--wrong", type=float, default=0.08, help="digits, fashion-mnist: share of training labels "
-        "made wrong (%(default)s)")
+    add(
+        "--wrong",
+        type=float,
+        default=0.08,
+        help="digits, fashion-mnist: share of training labels made wrong (%(default)s)",
+    )
     add("--reviewer", choices=("simulated", "human"), default="simulated")
     add("--rounds", type=int, default=6)
     add("-n", type=int, help="images a round (50, or a twelfth of a small class)")

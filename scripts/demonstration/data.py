@@ -99,8 +99,13 @@ def image_folder(folder: Path, seed: int, limit: int | None) -> list[DemoImage]:
 
 
 def parquet(
-    file: Path, folder: Path, seed: int, limit: int | None,
-    label: str, true_label: str | None, split: str | None,
+    file: Path,
+    folder: Path,
+    seed: int,
+    limit: int | None,
+    label: str,
+    true_label: str | None,
+    split: str | None,
 ) -> list[DemoImage]:
     """Read a Parquet file with image bytes in the column `jpeg` and labels in others.
 
@@ -150,9 +155,7 @@ def _samples(images: list[DemoImage]) -> Iterator[object]:
     import fiftyone as fo
 
     for image in images:
-        sample = fo.Sample(
-            filepath=str(image.path), tags=[TEST_TAG if image.test else "train"]
-        )
+        sample = fo.Sample(filepath=str(image.path), tags=[TEST_TAG if image.test else "train"])
         sample[LABEL_FIELD] = fo.Classification(label=image.label)
         if image.true_label is not None:
             sample[TRUTH_FIELD] = fo.Classification(label=image.true_label)
@@ -160,8 +163,13 @@ def _samples(images: list[DemoImage]) -> Iterator[object]:
 
 
 def _with_flips(
-    folder: Path, pixels: np.ndarray, target: np.ndarray, names: list[str],
-    seed: int, wrong: float, scale: int,
+    folder: Path,
+    pixels: np.ndarray,
+    target: np.ndarray,
+    names: list[str],
+    seed: int,
+    wrong: float,
+    scale: int,
 ) -> list[DemoImage]:
     """Write the images; a share `wrong` of the training labels says what the image looks like."""
     test = _seeded_fifth(len(target), seed)

@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "store": {"core"},
     "labelstudio": {"core"},
 }
-CORE_LIBRARIES = {"numpy", "scipy", "sklearn", "torch"} | set(sys.stdlib_module_names)
+# threadpoolctl comes with scikit-learn.
+CORE_LIBRARIES = {"numpy", "scipy", "sklearn", "threadpoolctl", "torch"} | set(
+    sys.stdlib_module_names
+)
 
 
 def imports(path: Path) -> list[tuple[int, str]]:
@@ -67,7 +70,9 @@ def test_label_studio_sdk_stays_in_one_module() -> None:
 
 
 def test_requirements_repeat_the_project_s_dependencies() -> None:
-    block = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S)
+    block = re.search(
+        r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.M | re.S
+    )
     declared = re.findall(r'"([^"]+)"', block.group(1))
     listed = (ROOT / "requirements.txt").read_text().split()
     assert listed == declared

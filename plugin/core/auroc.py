@@ -1,0 +1,74 @@
+"""Area under the ROC curve with sample weights, for many weightings of the same scores at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def weighted_auroc(
+    scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: Array
+) -> Array:
+    """Return the weighted AUROC: the chance that a positive scores above a negative, ties half.
+
+    Parameters
+    ----------
+    scores : array of shape (n,)
+        The higher, the more positive.
+    positive : bool array of shape (n,)
+        True labels.
+    weight : array of shape (n,) or (b, n)
+        One or many weightings of the rows, for example bootstrap counts.
+
+    Returns
+    -------
+    array of shape () or (b,)
+        NaN where the positives or the negatives weigh nothing.
+    """
+    weights = np.atleast_2d(weight)
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    won = weights[:, order] * positive[order]
+    lost = weights[:, order] * ~positive[order]
+    # Rows with the same score form one group and beat each other half.
+    won, lost = (np.add.reduceat(part, starts, axis=1) for part in (won, lost))
+    below = np.cumsum(lost, axis=1) - 0.5 * lost
+    pairs = won.sum(axis=1) * lost.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        area: Array = np.where(pairs > 0, (won * below).sum(axis=1) / pairs, np.nan)
+    return area[0] if np.ndim(weight) == 1 else area
+
+
+def macro_auroc(
+    probabilities: NDArray[np.floating], labels: NDArray[np.intp], weight: Array
+) -> Array:
+    """Return the mean one-vs-rest AUROC over the classes that occur.
+
+    Parameters
+    ----------
+    probabilities : array of shape (n, K)
+        With two columns, the AUROC of the second one: both are the same then.
+    labels : int array of shape (n,)
+        Columns of the true classes.
+    weight : array of shape (n,) or (b, n)
+        As in `weighted_auroc`.
+
+    Returns
+    -------
+    array of shape () or (b,)
+        NaN when no class has both positives and negatives.
+    """
+    if probabilities.shape[1] == 2:
+        return weighted_auroc(probabilities[:, 1], labels == 1, weight)
+    total = np.zeros(np.shape(weight)[:-1])
+    count = np.zeros(np.shape(weight)[:-1])
+    for k in np.unique(labels):
+        area = weighted_auroc(probabilities[:, k], labels == k, weight)
+        known = ~np.isnan(area)
+        total += np.where(known, area, 0)
+        count += known
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / count)

@@ -1,0 +1,179 @@
+"""When another round is not worth it: a pure rule, with its reasons in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluation import AurocEvaluation, AurocScores
+from .yields import lift
+
+
+@dataclass(frozen=True, slots=True)
+class RoundSummary:
+    """One round, as the stop rule sees it.
+
+    Attributes
+    ----------
+    round : int
+        Its number.
+    reviewed, errors_found : int
+        Answered samples, and those relabeled or deleted; controls included.
+    n_controls, control_errors : int
+        The same, of the controls.
+    evaluation : AurocEvaluation or None
+        What was measured after it.
+    """
+
+    round: int
+    reviewed: int
+    errors_found: int
+    n_controls: int
+    control_errors: int
+    evaluation: AurocEvaluation | None
+
+
+@dataclass(frozen=True, slots=True)
+class StopDecision:
+    """Whether to go on, and why.
+
+    Attributes
+    ----------
+    continue_ : bool
+        False when one of the rules says stop.
+    reasons : tuple of str
+        One sentence a rule that spoke.
+    """
+
+    continue_: bool
+    reasons: tuple[str, ...]
+
+
+def next_step(
+    history: Sequence[RoundSummary],
+    *,
+    baseline: AurocEvaluation | None = None,
+    plateau_rounds: int = 2,
+    min_gain: float = 0.001,
+    min_reviewed: int = 50,
+    budget: int | None = None,
+) -> StopDecision:
+    """Decide whether another round is worth it.
+
+    Parameters
+    ----------
+    history : sequence of RoundSummary
+        All rounds that count, oldest first.
+    baseline : AurocEvaluation, optional
+        Before the first round.
+    plateau_rounds : int, default 2
+        Stop when held-out AUROC has not moved over this many rounds: the 95 % interval of the
+        paired difference covers 0, and the difference is below `min_gain`.
+    min_gain : float, default 0.001
+        A small test split can't tell small gains from 0; those of this size still count.
+    min_reviewed : int, default 50
+        Reviewed samples before yield or plateau may stop.
+    budget : int, optional
+        Stop when this many samples are reviewed.
+
+    Returns
+    -------
+    StopDecision
+    """
+    reviewed = sum(row.reviewed for row in history)
+    if not history:
+        return StopDecision(True, ("No round has been reviewed yet.",))
+    if budget is not None and reviewed >= budget:
+        return StopDecision(
+            False, (f"The budget is spent: {reviewed} of {budget} samples are reviewed.",)
+        )
+    reasons = []
+    if reviewed >= min_reviewed:
+        reasons += _yield_reasons(history[-plateau_rounds:], plateau_rounds)
+        reasons += _plateau_reasons(history, baseline, plateau_rounds, min_gain)
+    if reasons:
+        return StopDecision(False, tuple(reasons))
+    last = history[-1]
+    reason = (
+        f"Round {last.round} found {last.errors_found} wrong labels in {last.reviewed} samples."
+    )
+    return StopDecision(True, (reason, *_trap(last.evaluation, baseline)))
+
+
+def _yield_reasons(recent: Sequence[RoundSummary], needed: int) -> list[str]:
+    """Stop when the queue is no better than the controls, or finds nothing."""
+    if len(recent) < needed:
+        return []
+    rounds = f"round {recent[-1].round}" if needed == 1 else f"the last {needed} rounds"
+    errors, reviewed = (sum(getattr(r, k) for r in recent) for k in ("errors_found", "reviewed"))
+    if reviewed and not errors:
+        return [f"No wrong label was found in {rounds} ({reviewed} samples): nothing was gained."]
+    control_errors = sum(r.control_errors for r in recent)
+    n_controls = sum(r.n_controls for r in recent)
+    gain = lift(errors - control_errors, reviewed - n_controls, control_errors, n_controls)
+    if n_controls and gain.high <= 1.0:
+        return [
+            f"In {rounds} the queue found no more wrong labels than random samples did "
+            f"({gain.value:.1f} times as many, 95 % interval {gain.low:.1f} to {gain.high:.1f})."
+        ]
+    if n_controls and gain.value <= 1.0:
+        return [
+            f"In {rounds} the queue found {gain.value:.1f} times as many wrong labels as random "
+            f"samples did: no better than chance."
+        ]
+    return []
+
+
+def _plateau_reasons(
+    history: Sequence[RoundSummary], baseline: AurocEvaluation | None, needed: int, min_gain: float
+) -> list[str]:
+    """Stop when held-out AUROC has not moved for some rounds."""
+    measured = [baseline, *(row.evaluation for row in history)]
+    if len(measured) <= needed or any(m is None for m in measured[-needed - 1 :]):
+        return []
+    now, before = _main(measured[-1]), _main(measured[-needed - 1])
+    difference = _paired(now, before)
+    if difference is None:
+        return []
+    low, high = np.nanpercentile(difference, [2.5, 97.5])
+    if low <= 0 <= high and np.nanmean(difference) < min_gain:
+        return [
+            f"Held-out AUROC changed by {float(np.nanmean(difference)):+.4f} over the last "
+            f"{needed} rounds, which can't be told from 0 (95 % interval {low:+.4f} to "
+            f"{high:+.4f}).",
+            *_trap(measured[-1], baseline),
+        ]
+    return []
+
+
+def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None) -> list[str]:
+    """Warn when the cross-validated number rose and blind deletion raises it as well."""
+    if now is None or baseline is None:
+        return []
+    scores, start = _main(now), _main(baseline)
+    blind = scores.blind_deletion if scores else None
+    if scores is None or start is None or blind is None or scores.cv <= start.cv:
+        return []
+    gained = _paired(scores, start)
+    if blind.cv >= scores.cv and (gained is None or np.nanpercentile(gained, 2.5) <= 0):
+        return [
+            f"The rise of the cross-validated AUROC to {scores.cv:.4f} is no proof of a gain: deleting as "
+            f"many samples blindly by importance gives {blind.cv:.4f}."
+        ]
+    return []
+
+
+def _main(evaluation: AurocEvaluation | None) -> AurocScores | None:
+    return None if evaluation is None else evaluation.pair or evaluation.all_classes
+
+
+def _paired(now: AurocScores | None, before: AurocScores | None) -> NDArray[np.float64] | None:
+    """Differences of bootstrap replicates; None when they were not drawn alike."""
+    if now is None or before is None or not now.heldout_replicates:
+        return None
+    if len(now.heldout_replicates) != len(before.heldout_replicates):
+        return None
+    return np.subtract(now.heldout_replicates, before.heldout_replicates)
