@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from .linalg import Bound, Float, Float32, row_chunks
-from .logistic import Int, fit_softmax, softmax
+from .linalg import Bound, Float, Float32, Int, row_chunks
+from .logistic import TINY, Lbfgs, fit_softmax, softmax
 
 START_NOISE = 0.1  # share of wrong labels that the first E-step assumes
-PRIOR_STRENGTH = 10.0  # pseudo-labels a class
-ROUNDS = 6
+CELL_PRIOR = 4.0  # Dirichlet pseudo-labels a cell, while classes are large enough
+PRIOR_SHARE = 0.2  # of the labels of a mean class that the prior of a row may add up to
+SETTLED = 1e-3  # largest change of a cell at which EM stops
 
 
 def start_channel(n_classes: int) -> Float:
@@ -28,13 +30,16 @@ def update_channel(
     by_given = np.ascontiguousarray(channel.T, dtype=np.float32)
     counts = np.zeros((n_classes, n_classes))
     for rows in row_chunks(features.shape[0], max(features.shape[1], n_classes)):
+        given = labels[rows]
         q = softmax(features[rows] @ coef32.T)
-        q *= by_given[labels[rows]]
-        q *= (weight[rows] / np.maximum(q.sum(axis=1), 1e-30))[:, None].astype(np.float32)
-        onehot = np.zeros((q.shape[0], n_classes), dtype=np.float32)
-        onehot[np.arange(q.shape[0]), labels[rows]] = 1.0
-        counts += q.T @ onehot
-    counts += PRIOR_STRENGTH * start_channel(n_classes)
+        q *= by_given[given]
+        q *= (weight[rows] / np.maximum(q.sum(axis=1), TINY))[:, None].astype(np.float32)
+        index = np.arange(len(given))
+        one_hot = csr_array(
+            (np.ones(len(given), dtype=np.float32), (given, index)), shape=(n_classes, len(given))
+        )
+        counts += (one_hot @ q).T
+    counts += min(CELL_PRIOR, PRIOR_SHARE * float(weight.sum()) / n_classes**2)
     updated: Float = counts / counts.sum(axis=1, keepdims=True)
     return updated
 
@@ -46,15 +51,45 @@ def fit_noisy_softmax(
     penalty: float,
     bound: Bound,
     coef: Float,
-    channel: Float | None = None,
-    rounds: int = ROUNDS,
+    channel: Float,
+    *,
+    rounds: int,
+    steps: int,
 ) -> tuple[Float, Float]:
-    """Alternate between the channel and a few L-BFGS steps on the classifier."""
-    if channel is None:
-        channel = start_channel(len(coef))
+    """Alternate between the channel and a few L-BFGS steps on the classifier.
+
+    Parameters
+    ----------
+    features, labels, weight, penalty, bound, coef
+        As in `logistic.fit_softmax`.
+    channel : array of shape (K, K)
+        Start.
+    rounds : int
+        At most so many alternations.
+    steps : int
+        L-BFGS steps a round.
+
+    Returns
+    -------
+    coef : array of shape (K, d)
+    channel : array of shape (K, K)
+    """
+    optimiser = Lbfgs()
     for _ in range(rounds):
-        channel = update_channel(features, labels, weight, coef, channel)
+        updated = update_channel(features, labels, weight, coef, channel)
+        moved = float(np.abs(updated - channel).max())
+        channel = updated
         coef = fit_softmax(
-            features, labels, weight, penalty, bound, coef, channel, max_iterations=8
+            features,
+            labels,
+            weight,
+            penalty,
+            bound,
+            coef,
+            channel,
+            max_iterations=steps,
+            optimiser=optimiser,
         )
+        if moved < SETTLED:
+            break
     return coef, channel

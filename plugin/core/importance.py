@@ -8,43 +8,29 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 from scipy.special import expit
 
-from .channel import fit_noisy_softmax
+from .checks import check_arrays
 from .errors import DataError
-from .linalg import Bound, Float, Float32, moments, row_chunks, row_hash, standardise
-from .logistic import Int, fit_softmax, log_loss
-from .neighbors import N_NEIGHBORS, nearest
+from .linalg import Float, Int, row_chunks, row_hash
+from .model import LabelModel, fit_model, logits, refit_model
+from .neighbors import find_neighbors
+from .sampling import draw_fit_rows
+from .sensitivity import local_sensitivity
 
 SCORER_VERSION = 1
 
-C_GRID = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
-TUNE_ROWS = 8_000
+__all__ = ["SCORER_VERSION", "LabelModel", "LabelScores", "score_labels"]
+
+FIT_ROWS = 100_000  # fit on a weighted subset above it, or above FIT_ROWS_PER_CLASS a class
+FIT_ROWS_PER_CLASS = 200
+NEIGHBOR_FLOOR = 0.02  # added to class shares before the logarithm
+# Weight of the neighbours' log shares in the margin: more where the classifier has few rows.
+NEIGHBOR_WEIGHT = 0.2
+NEIGHBOR_WEIGHT_FEW_ROWS = 0.4
 
 Progress = Callable[[float, str], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelModel:
-    """A fitted classifier with its noise channel; pass it on as `warm_start`.
-
-    Attributes
-    ----------
-    classes : int array of shape (k,)
-        The classes that have at least one sample of positive weight.
-    mean, scale : arrays of shape (d,)
-    coef : array of shape (k, d + 1)
-        Over standardised features and a constant.
-    channel : array of shape (k, k)
-    C : float
-    """
-
-    classes: Int
-    mean: Float
-    scale: Float
-    coef: Float
-    channel: Float
-    C: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,19 +40,21 @@ class LabelScores:
     Attributes
     ----------
     importance : array of shape (n,)
-        Bound on the share of the total loss that the sample can hold; 0 where the weight is 0.
+        Bound on the share of the total loss that the row can hold; 0 where the weight is 0.
     wrong_probability : array of shape (n,)
         Probability that the given label is wrong.
     suggested_class : int array of shape (n,)
         Most probable class other than the given one.
     suggested_probability : array of shape (n,)
+        Its probability; at most `wrong_probability`.
     knn_disagreement : array of shape (n,)
-        Share of the nearest neighbours with another label.
+        Share of the 30 nearest neighbours (cosine) with another label.
     total_sensitivity : float
         Sum of the importance.
     noise_channel : array of shape (K, K)
-        P(given | true), rows true, columns given.
+        P(given | true), rows true, columns given; identity for classes without a live row.
     model : LabelModel
+        For `warm_start`.
     """
 
     importance: Float
@@ -94,13 +82,17 @@ def score_labels(
     Parameters
     ----------
     embeddings : float array of shape (n, d)
+        Any float type; a memmap is read in chunks.
     labels : int array of shape (n,), in 0..K-1
     sample_weight : array of shape (n,), default all 1
-        Rows of weight 0 get importance 0 and influence nothing.
+        Rows of weight 0 get importance 0 and influence nothing; their other scores say how the
+        rest sees them.
     random_state : int, default 0
+        The same value gives the same scores.
     n_classes : int, default largest label + 1
     warm_start : LabelModel, optional
-        `.model` of an earlier call on nearly the same labels.
+        `.model` of an earlier call on the same embeddings with nearly the same labels and weights:
+        far faster, nearly the same scores. Ignored when the rows or the set of classes differ.
     progress : callable(fraction, message), optional
 
     Returns
@@ -111,11 +103,24 @@ def score_labels(
     ------
     DataError
         Arrays of wrong shape or type, labels out of range, NaN or infinity, fewer than two classes.
+
+    Notes
+    -----
+    docs/importance.md has the formula, the theorem behind it and measurements.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> labels = np.repeat([0, 1], 50)
+    >>> embeddings = rng.standard_normal((100, 4)) + 4 * labels[:, None]
+    >>> labels[7] = 1
+    >>> int(score_labels(embeddings, labels).importance.argmax())
+    7
     """
     report = progress or _silent
-    X, y, weight, n_classes = _checked(embeddings, labels, sample_weight, n_classes)
-    live = np.flatnonzero(weight > 0)
-    classes = np.unique(y[live])
+    report(0.0, "checking")
+    X, y, weight, n_classes = check_arrays(embeddings, labels, sample_weight, n_classes)
+    classes = np.unique(y[weight > 0])
     if len(classes) < 2:
         raise DataError(
             "labels: the rows of positive weight must hold at least two classes, "
@@ -123,41 +128,40 @@ def score_labels(
         )
     codes = np.full(n_classes, -1)
     codes[classes] = np.arange(len(classes))
-    report(0.0, "standardising")
-    mean, scale = moments(X, weight)
-    features = standardise(X if len(live) == len(X) else X[live], mean, scale)
-    given, w = codes[y[live]], weight[live]
-    bound = Bound.of(features, w)
+    given = codes[y]
     hashed = row_hash(X, random_state)
-    if warm_start is not None and _fits(warm_start, classes, X.shape[1]):
-        report(0.2, "refitting")
-        C = warm_start.C
-        coef, channel = fit_noisy_softmax(
-            features, given, w, 1 / C, bound, warm_start.coef, warm_start.channel, rounds=2
-        )
+    if warm_start is not None and warm_start.knows(classes, hashed):
+        report(0.1, "refitting")
+        model = refit_model(X, given, weight, warm_start)
+        shares = model.neighbors.class_shares(given, weight, len(classes))
     else:
-        report(0.1, "choosing the regularisation")
-        C = _choose_regularisation(features, given, w, len(classes), hashed[live])
-        report(0.3, "fitting")
-        coef = np.zeros((len(classes), features.shape[1]))
-        coef = fit_softmax(features, given, w, 1 / C, bound, coef, max_iterations=20)
-        coef, channel = fit_noisy_softmax(features, given, w, 1 / C, bound, coef)
-    del features
-    model = LabelModel(classes, mean, scale, coef, channel, C)
-    report(0.6, "scoring")
-    scores = _score(X, codes[y], weight, model, bound.factor(1 / C))
-    report(0.7, "searching neighbours")
-    disagreement = _disagreement(X, y, live)
+        report(0.05, "searching neighbours")
+        neighbors = find_neighbors(X, given, weight, hashed)
+        shares = neighbors.class_shares(given, weight, len(classes))
+        report(0.4, "fitting")
+        fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * len(classes))
+        if np.count_nonzero(weight) <= fit_rows:
+            model = fit_model(X, given, weight, classes, hashed, neighbors)
+        else:
+            drawn = draw_fit_rows(weight, weight, fit_rows // 4, hashed)
+            pilot = fit_model(X, given, weight, classes, hashed, neighbors, *drawn)
+            report(0.5, "drawing rows by importance")
+            importance = _score(X, given, weight, pilot, shares).importance
+            drawn = draw_fit_rows(importance, weight, fit_rows, hashed)
+            report(0.6, "fitting")
+            model = fit_model(X, given, weight, classes, hashed, neighbors, *drawn, start=pilot)
+    report(0.8, "scoring")
+    scores = _score(X, given, weight, model, shares)
     noise_channel = np.eye(n_classes)
-    noise_channel[np.ix_(classes, classes)] = channel
+    noise_channel[np.ix_(classes, classes)] = model.channel
     report(1.0, "done")
     return LabelScores(
-        importance=scores[0],
-        wrong_probability=scores[1],
-        suggested_class=scores[2],
-        suggested_probability=scores[3],
-        knn_disagreement=disagreement,
-        total_sensitivity=float(scores[0].sum()),
+        importance=scores.importance,
+        wrong_probability=scores.wrong,
+        suggested_class=scores.suggested,
+        suggested_probability=scores.suggested_probability,
+        knn_disagreement=scores.disagreement,
+        total_sensitivity=float(scores.importance.sum()),
         noise_channel=noise_channel,
         model=model,
     )
@@ -167,141 +171,76 @@ def _silent(fraction: float, message: str) -> None:
     """Report no progress."""
 
 
-def _checked(
-    embeddings: NDArray[Any],
-    labels: ArrayLike,
-    sample_weight: ArrayLike | None,
-    n_classes: int | None,
-) -> tuple[NDArray[Any], Int, Float, int]:
-    X = np.asanyarray(embeddings)
-    if X.ndim != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
-        raise DataError(
-            "embeddings: must be a number array of shape (n, d) with n and d at least 1, "
-            f"got shape {X.shape} of {X.dtype}. Stack one vector a sample."
-        )
-    y = np.asarray(labels)
-    if y.shape != (len(X),) or y.dtype.kind not in "iu":
-        raise DataError(
-            f"labels: must be an int array of shape ({len(X)},), one a row of embeddings, "
-            f"got shape {y.shape} of {y.dtype}. Encode class names as 0..K-1."
-        )
-    y = y.astype(np.intp)
-    K = int(y.max()) + 1 if n_classes is None else n_classes
-    outside = np.flatnonzero((y < 0) | (y >= K))
-    if len(outside):
-        raise DataError(
-            f"labels: must lie in 0..{K - 1}, got {y[outside[0]]} in row {outside[0]} "
-            f"({len(outside)} rows in all). Encode class names as 0..K-1."
-        )
-    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
-    if weight.shape != (len(X),) or not np.isfinite(weight).all() or (weight < 0).any():
-        raise DataError(
-            f"sample_weight: must be finite, not negative and of shape ({len(X)},), "
-            f"got shape {weight.shape}. Use 1 for a normal row and 0 for a deleted one."
-        )
-    bad: list[int] = []
-    for rows in row_chunks(*X.shape):
-        finite = np.isfinite(X[rows]).all(axis=1)
-        bad.extend((np.flatnonzero(~finite) + rows.start).tolist())
-    if bad:
-        raise DataError(
-            f"embeddings: must be finite, got NaN or infinity in {len(bad)} rows "
-            f"({', '.join(map(str, bad[:10]))}{', …' if len(bad) > 10 else ''}). "
-            "Compute these embeddings again or leave the rows out."
-        )
-    return X, y, weight, K
-
-
-def _fits(model: LabelModel, classes: Int, n_columns: int) -> bool:
-    return np.array_equal(model.classes, classes) and len(model.mean) == n_columns
-
-
-def _choose_regularisation(
-    features: Float32, labels: Int, weight: Float, n_classes: int, hashed: NDArray[np.uint64]
-) -> float:
-    """C with the smallest cross-validated log-loss on a subset of rows."""
-    order = np.argsort(hashed, kind="stable")[:TUNE_ROWS]
-    features, labels, weight = features[order], labels[order], weight[order]
-    # Identical rows share a hash and therefore a fold.
-    fold = np.unique(hashed[order], return_inverse=True)[1] % 5
-    losses: list[float] = []
-    bound = Bound.of(features, weight)
-    n_folds = 5 if len(order) < 4_000 else 2
-    starts: list[Float] = [np.zeros((n_classes, features.shape[1])) for _ in range(n_folds)]
-    for C in C_GRID:
-        loss = 0.0
-        for k in range(n_folds):
-            train, test = fold != k, fold == k
-            starts[k] = fit_softmax(
-                features[train],
-                labels[train],
-                weight[train],
-                1 / C,
-                bound,
-                starts[k],
-                max_iterations=15,
-            )
-            loss += log_loss(features[test], labels[test], weight[test], starts[k], None)
-        losses.append(loss)
-        if loss > min(losses) * 1.02:
-            break
-    return C_GRID[int(np.argmin(losses))]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scores:
+    importance: Float
+    wrong: Float
+    suggested: NDArray[np.int64]
+    suggested_probability: Float
+    disagreement: Float
 
 
 def _score(
-    X: NDArray[Any], given: Int, weight: Float, model: LabelModel, factor: Float
-) -> tuple[Float, Float, NDArray[np.int64], Float]:
-    """Importance, wrong probability, suggested class and its probability of every row."""
+    X: NDArray[Any], given: Int, weight: Float, model: LabelModel, shares: csr_array
+) -> _Scores:
+    """Posterior of the true class of every row, and the sensitivity of its label's loss.
+
+    The logit of class k in the loss of row i is z_ik + log T[k, y_i] + α·log(0.02 + share_ik); the
+    last two terms do not depend on θ, so they only shift the margins.
+    """
     n, k = len(X), len(model.classes)
-    coef32, factor32 = model.coef.astype(np.float32), factor.astype(np.float32)
+    # The subset's weights may sum to another total than all weights; λ follows.
+    ratio = float(weight.sum() / model.subset(weight)[1].sum())
+    factor = model.bound.factor(1 / model.C) / np.sqrt(ratio)
+    factor32 = factor.astype(np.float32)
     log_channel = np.log(np.maximum(model.channel, 1e-12))
-    # A row whose own class has no live sample is judged without the channel.
+    # One row for each given class; the last for classes that no live row has.
     shift = np.vstack([(log_channel - np.diag(log_channel)).T, np.zeros(k)]).astype(np.float32)
-    margin = np.empty(n)  # log-sum-exp over the other classes of the shifted margins
-    leverage = np.empty(n)
+    alpha = NEIGHBOR_WEIGHT if model.fold_coef is None else NEIGHBOR_WEIGHT_FEW_ROWS
+    margin, leverage, residual = np.empty(n), np.empty(n), np.empty(n)
     suggested = np.empty(n, dtype=np.int64)
-    suggested_probability = np.empty(n)
-    residual = np.empty(n)
-    for rows in row_chunks(n, max(X.shape[1] + 1, k)):
-        block = standardise(X[rows], model.mean, model.scale)
-        own, index = given[rows], np.arange(rows.stop - rows.start)
-        leverage[rows] = np.square(block @ factor32).sum(axis=1)
-        shifted = block @ coef32.T
-        own_logit = shifted[index, own]
-        own_logit[own < 0] = -np.inf
-        shifted += shift[own]
+    suggested_probability, disagreement = np.empty(n), np.empty(n)
+    gradient = np.zeros_like(model.coef)
+    for part in row_chunks(n, max(X.shape[1] + 1, k)):
+        own, index = given[part], np.arange(part.stop - part.start)
         known = own >= 0
-        shifted[index[known], own[known]] = -np.inf
-        best = shifted.argmax(axis=1)
-        top = shifted[index, best]
-        others = np.exp(shifted - top[:, None])
+        block, z = logits(X, weight, model, part)
+        leverage[part] = np.sqrt(np.square(block @ factor32).sum(axis=1))
+        share = shares[part].toarray()
+        own_share = np.where(known, share[index, own], 0.0)
+        disagreement[part] = np.where(share.sum(axis=1) > 0, 1 - own_share, 0.0)
+        z += shift[own]
+        z += alpha * np.log(NEIGHBOR_FLOOR + share, dtype=np.float32)
+        own_logit = np.where(known, z[index, own], -np.inf)
+        z[index[known], own[known]] = -np.inf
+        best = z.argmax(axis=1)
+        top = z[index, best]
+        z -= top[:, None]
+        others = np.exp(z, out=z)
         total = others.sum(axis=1, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            margin[rows] = top + np.log(total) - own_logit
-        wrong = expit(margin[rows])
-        suggested[rows] = model.classes[best]
-        suggested_probability[rows] = wrong / total
-        squares = np.square(others, dtype=np.float64).sum(axis=1)
-        residual[rows] = wrong * np.sqrt(1 + squares / total**2)
-    wrong_probability = expit(margin)
-    live = weight > 0
-    leverage = np.sqrt(np.maximum(leverage, 0))
-    radius = _weighted_median((residual * leverage)[live], weight[live])
-    stretch = np.sqrt(2) * radius * leverage
-    loss = float(weight[live] @ np.logaddexp(0, margin[live]))
-    loss += 0.5 / model.C * float(np.vdot(model.coef, model.coef))
-    importance = np.zeros(n)
-    importance[live] = weight[live] * np.logaddexp(0, margin[live] + stretch[live]) / loss
-    return importance, wrong_probability, suggested, suggested_probability
-
-
-def _weighted_median(values: Float, weight: Float) -> float:
-    order = np.argsort(values)
-    cumulative = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])])
-
-
-def _disagreement(X: NDArray[Any], y: Int, live: Int) -> Float:
-    k = min(N_NEIGHBORS, len(live) - 1)
-    neighbours = nearest(X, live, k)
-    return np.asarray((y[neighbours] != y[:, None]).mean(axis=1))
+        margin[part] = top + np.log(total) - own_logit
+        wrong = expit(margin[part])
+        suggested[part] = model.classes[best]
+        suggested_probability[part] = wrong / total
+        others *= (wrong / total)[:, None]  # q, but for the given class
+        residual[part] = np.sqrt(np.square(others).sum(axis=1) + wrong**2)
+        others[index[known], own[known]] = -wrong[known]
+        others *= weight[part, None]
+        gradient += others.T @ block
+    penalty = ratio / model.C
+    gradient += penalty * model.coef
+    sensitivity = local_sensitivity(
+        margin,
+        leverage,
+        residual,
+        weight,
+        regularisation=0.5 * penalty * float(np.vdot(model.coef, model.coef)),
+        gradient_norm=float(np.linalg.norm(gradient @ factor)),
+    )
+    return _Scores(
+        sensitivity.importance,
+        expit(margin),
+        suggested,
+        suggested_probability,
+        np.clip(disagreement, 0, 1),
+    )

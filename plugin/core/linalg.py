@@ -12,8 +12,9 @@ from scipy.linalg import eigh
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Int = NDArray[np.intp]
 
-CHUNK_BYTES = 32 * 2**20  # of one float32 temporary: fits memory limits, keeps BLAS busy
+CHUNK_BYTES = 16 * 2**20  # of one float32 temporary: small beside the data, large enough for BLAS
 
 
 def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
@@ -26,7 +27,8 @@ def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
 def moments(X: NDArray[Any], weight: Float) -> tuple[Float, Float]:
     """Weighted mean and standard deviation of each column over rows with weight > 0.
 
-    Two passes, so that a large mean does not drown a small spread. A constant column gets scale 1.
+    Two passes, so that a large mean does not drown a small spread. A constant column gets an
+    infinite scale, which standardises it to 0.
     """
     total = weight.sum()
     mean = np.zeros(X.shape[1])
@@ -45,11 +47,17 @@ def moments(X: NDArray[Any], weight: Float) -> tuple[Float, Float]:
     return mean, scale
 
 
-def standardise(X: NDArray[Any], mean: Float, scale: Float) -> Float32:
+def standardise(
+    X: NDArray[Any], mean: Float, scale: Float, rows: Int | slice | None = None
+) -> Float32:
     """Rows of X as float32 features: standardised columns, then a column of ones."""
-    features = np.empty((X.shape[0], X.shape[1] + 1), dtype=np.float32)
-    np.subtract(X, mean.astype(np.float32), out=features[:, :-1], casting="same_kind")
-    features[:, :-1] /= scale.astype(np.float32)
+    chosen = np.arange(X.shape[0])[rows if rows is not None else slice(None)]
+    features = np.empty((len(chosen), X.shape[1] + 1), dtype=np.float32)
+    mean32, inverse = mean.astype(np.float32), (1 / scale).astype(np.float32)
+    for part in row_chunks(len(chosen), X.shape[1]):
+        block = features[part, :-1]
+        np.subtract(X[chosen[part]], mean32, out=block, dtype=np.float32, casting="same_kind")
+        block *= inverse
     features[:, -1] = 1.0
     return features
 
@@ -81,7 +89,7 @@ class Bound:
     @classmethod
     def of(cls, features: Float32, weight: Float) -> Bound:
         """The bound of weighted features, shapes (n, d) and (n,)."""
-        values, vectors = eigh(0.5 * gram(features, weight))
+        values, vectors = eigh(0.5 * gram(features, weight), check_finite=False)
         return cls(np.maximum(values, 0), vectors)
 
     def factor(self, penalty: float) -> Float:
@@ -89,26 +97,25 @@ class Bound:
         factor: Float = self.vectors / np.sqrt(self.values + penalty)
         return factor
 
+    def inverse_factor(self, penalty: float) -> Float:
+        """R⁻¹, see `factor`."""
+        inverse: Float = np.sqrt(self.values + penalty)[:, None] * self.vectors.T
+        return inverse
 
-def row_hash(X: NDArray[Any], seed: int, n_columns: int = 64) -> NDArray[np.uint64]:
+
+def row_hash(X: NDArray[Any], seed: int) -> NDArray[np.uint64]:
     """One pseudo-random 64-bit number a row, from the row's content and the seed only.
 
     Used wherever rows are split or drawn: the result does not depend on the order of the rows, and
-    identical rows always land on the same side.
+    identical rows always land on the same side. Multilinear hash of the float32 bits (Carter and
+    Wegman 1979), then the finaliser of splitmix64 (Steele, Lea, Flood 2014).
     """
-    columns = np.unique(np.linspace(0, X.shape[1] - 1, min(n_columns, X.shape[1])).astype(int))
-    rng = np.random.default_rng(seed)
-    factors = rng.integers(1, 2**63, size=len(columns), dtype=np.uint64) | np.uint64(1)
-    result = np.empty(X.shape[0], dtype=np.uint64)
+    factors = np.random.default_rng(seed).integers(0, 2**63, size=X.shape[1], dtype=np.uint64)
+    factors = 2 * factors + np.uint64(1)
+    result: NDArray[np.uint64] = np.empty(X.shape[0], dtype=np.uint64)
     for rows in row_chunks(X.shape[0], 2 * X.shape[1]):
-        values = np.ascontiguousarray(X[rows][:, columns], dtype=np.float32) + np.float32(0)
-        bits = values.view(np.uint32).astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        result[rows] = (_mix(bits) * factors).sum(axis=1, dtype=np.uint64)
-    return _mix(result)
-
-
-def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Finaliser of splitmix64 (Steele, Lea, Flood 2014)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+        values = X[rows].astype(np.float32) + np.float32(0)  # −0 and 0 are the same number
+        result[rows] = (values.view(np.uint32) * factors).sum(axis=1, dtype=np.uint64)
+    result = (result ^ (result >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    result = (result ^ (result >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return result ^ (result >> np.uint64(31))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 
-from .linalg import Bound, Float, Float32, row_chunks
+from .linalg import Bound, Float, Float32, Int, row_chunks
 
-Int = NDArray[np.intp]
+TINY = np.finfo(np.float32).tiny
 
 
 def softmax(logits: Float32) -> Float32:
@@ -20,11 +22,7 @@ def softmax(logits: Float32) -> Float32:
 
 
 def loss_and_gradient(
-    features: Float32,
-    labels: Int,
-    weight: Float,
-    coef: Float,
-    channel: Float | None,
+    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float | None
 ) -> tuple[float, Float]:
     """Weighted negative log-likelihood of the given labels and its gradient.
 
@@ -43,7 +41,6 @@ def loss_and_gradient(
     by_given = None if channel is None else np.ascontiguousarray(channel.T, dtype=np.float32)
     loss = 0.0
     gradient = np.zeros_like(coef)
-    tiny = np.finfo(np.float32).tiny
     for rows in row_chunks(features.shape[0], max(features.shape[1], len(coef))):
         block, given, w = features[rows], labels[rows], weight[rows]
         p = softmax(block @ coef32.T)
@@ -55,12 +52,81 @@ def loss_and_gradient(
             q = by_given[given]
             q *= p
             likelihood = q.sum(axis=1)
-            q /= np.maximum(likelihood, tiny)[:, None]
+            q /= np.maximum(likelihood, TINY)[:, None]
             p -= q
-        loss -= float(w @ np.log(np.maximum(likelihood, tiny).astype(np.float64)))
+        loss -= float(w @ np.log(np.maximum(likelihood, TINY).astype(np.float64)))
         p *= w[:, None].astype(np.float32)
         gradient += p.T @ block
     return loss, gradient
+
+
+def log_loss(
+    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float | None
+) -> float:
+    """Weighted negative log-likelihood of the given labels, see `loss_and_gradient`."""
+    return loss_and_gradient(features, labels, weight, coef, channel)[0]
+
+
+@dataclass(slots=True, eq=False)
+class Lbfgs:
+    """Limited-memory BFGS (Nocedal 1980) with backtracking, whose memory outlives one call.
+
+    Keeping the curvature pairs lets an objective that changes a little between calls (a new noise
+    channel) go on without starting from steepest descent again. The variables must be scaled so
+    that a unit step of steepest descent is safe, as Böhning's bound does.
+    """
+
+    pairs: deque[tuple[Float, Float, float]] = field(default_factory=lambda: deque(maxlen=8))
+
+    def minimise(
+        self,
+        objective: Callable[[Float], tuple[float, Float]],
+        x: Float,
+        max_iterations: int,
+        tolerance: float,
+    ) -> Float:
+        """Return x after `max_iterations`, or earlier once the relative gain is below tolerance."""
+        value, gradient = objective(x)
+        for _ in range(max_iterations):
+            direction = self._direction(gradient)
+            slope = float(np.sum(direction * gradient))
+            if slope >= 0:
+                self.pairs.clear()
+                direction = -gradient
+                slope = -float(np.sum(gradient * gradient))
+            step = 1.0
+            while True:
+                candidate = x + step * direction
+                new_value, new_gradient = objective(candidate)
+                if new_value <= value + 1e-4 * step * slope or step < 1e-4:
+                    break
+                step *= 0.4
+            if new_value >= value:
+                break
+            change, turn = candidate - x, new_gradient - gradient
+            curvature = float(np.sum(change * turn))
+            if curvature > 1e-10 * float(np.sum(turn * turn)):
+                self.pairs.append((change, turn, curvature))
+            gain = value - new_value
+            x, value, gradient = candidate, new_value, new_gradient
+            if gain < tolerance * abs(value):
+                break
+        return x
+
+    def _direction(self, gradient: Float) -> Float:
+        direction = -gradient
+        if not self.pairs:
+            return direction
+        shares = []
+        for change, turn, curvature in reversed(self.pairs):
+            share = float(np.sum(change * direction)) / curvature
+            shares.append(share)
+            direction -= share * turn
+        _, turn, curvature = self.pairs[-1]
+        direction *= curvature / float(np.sum(turn * turn))
+        for (change, turn, curvature), share in zip(self.pairs, reversed(shares), strict=True):
+            direction += (share - float(np.sum(turn * direction)) / curvature) * change
+        return direction
 
 
 def fit_softmax(
@@ -74,6 +140,7 @@ def fit_softmax(
     *,
     max_iterations: int = 100,
     tolerance: float = 1e-5,
+    optimiser: Lbfgs | None = None,
 ) -> Float:
     """Minimise Σ w f + (penalty/2)‖θ‖², starting at `coef`.
 
@@ -90,37 +157,22 @@ def fit_softmax(
         Start.
     tolerance : float
         Stop when an iteration lowers the objective by less than this share of it.
+    optimiser : Lbfgs, optional
+        To go on with the memory of an earlier call.
 
     Returns
     -------
     array of shape (K, d)
     """
-    shape = coef.shape
     factor = bound.factor(penalty)
 
     def objective(u: Float) -> tuple[float, Float]:
-        theta = u.reshape(shape) @ factor.T
+        theta = u @ factor.T
         loss, gradient = loss_and_gradient(features, labels, weight, theta, channel)
-        loss += 0.5 * penalty * float(np.vdot(theta, theta))
+        loss += 0.5 * penalty * float(np.sum(theta * theta))
         gradient += penalty * theta
-        return loss, (gradient @ factor).ravel()
+        return loss, gradient @ factor
 
-    # R⁻¹ = diag(sqrt(values + λ))·Vᵀ
-    start = (coef @ bound.vectors) * np.sqrt(bound.values + penalty)
-    result = minimize(
-        objective,
-        start.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": max_iterations, "ftol": tolerance, "gtol": 0.0, "maxcor": 8},
-    )
-    fitted: Float = result.x.reshape(shape) @ factor.T
-    return fitted
-
-
-def log_loss(
-    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float | None
-) -> float:
-    """Mean weighted negative log-likelihood of the given labels."""
-    loss, _ = loss_and_gradient(features, labels, weight, coef, channel)
-    return loss / float(weight.sum())
+    start = coef @ bound.inverse_factor(penalty).T
+    fitted = (optimiser or Lbfgs()).minimise(objective, start, max_iterations, tolerance)
+    return np.asarray(fitted @ factor.T)

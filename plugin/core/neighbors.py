@@ -1,75 +1,165 @@
-"""Disagreement of a label with the labels of the nearest neighbours."""
+"""Nearest neighbours by cosine, and what their labels say about a row's label.
+
+Identical rows count as one: they share a place in the neighbour lists with the sum of their weights
+and never vote for each other. Doubling a weight is then the same as duplicating the row.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse import csr_array
 
-from .linalg import Float32, row_chunks
-from .logistic import Int
+from .linalg import Float, Float32, Int, row_chunks
 
 N_NEIGHBORS = 30
+SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no new search
+MAX_REFERENCE = 50_000  # rows to compare with; above it, equally many of each class
+EXACT_ROWS = 5_000  # above it, similarities are taken in the leading directions only
+N_DIRECTIONS = 128
 
 
-def unit_rows(X: NDArray[Any]) -> Float32:
-    """Rows scaled to length 1 as float32; a zero row stays zero."""
-    rows = np.array(X, dtype=np.float32)
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    rows /= np.where(norms > 0, norms, 1)[:, None]
-    return rows
+@dataclass(frozen=True, slots=True, eq=False)
+class Neighbors:
+    """Neighbour lists that outlive changes of labels and weights.
+
+    Attributes
+    ----------
+    group : int array of shape (n,)
+        Number of the set of identical rows that a row belongs to.
+    lists : int32 array of shape (n, at most 36)
+        Groups by falling similarity, the row's own left out.
+    """
+
+    group: NDArray[np.int32]
+    lists: NDArray[np.int32]
+
+    def class_shares(self, labels: Int, weight: Float, n_classes: int) -> csr_array:
+        """Weighted share of each class among the nearest `N_NEIGHBORS` live groups of every row.
+
+        Parameters
+        ----------
+        labels : int array of shape (n,), in 0..n_classes-1 where the weight is positive
+        weight : array of shape (n,)
+
+        Returns
+        -------
+        sparse array of shape (n, n_classes); a row without neighbours is empty
+        """
+        live = np.flatnonzero(weight > 0)
+        n_groups = int(self.group.max()) + 1
+        votes = csr_array(
+            (weight[live], (self.group[live], labels[live])), shape=(n_groups, n_classes)
+        )
+        mass = np.bincount(self.group[live], weight[live], minlength=n_groups)
+        alive = mass[self.lists] > 0
+        alive &= np.cumsum(alive, axis=1) <= N_NEIGHBORS
+        counts = alive.sum(axis=1)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        columns = self.lists[alive]
+        total = np.bincount(np.repeat(np.arange(len(counts)), counts), mass[columns], len(counts))
+        share = np.repeat(1 / np.maximum(total, 1e-300), counts)
+        chosen = csr_array((share, columns, indptr), shape=(len(counts), n_groups))
+        return csr_array(chosen @ votes)
 
 
-def nearest(X: NDArray[Any], reference: Int, k: int) -> Int:
-    """Rows of the k most similar (cosine) reference rows of every row, itself left out.
+def find_neighbors(
+    X: NDArray[Any], labels: Int, weight: Float, hashed: NDArray[np.uint64]
+) -> Neighbors:
+    """Search the neighbours of every row among the rows of positive weight.
 
     Parameters
     ----------
     X : array of shape (n, d)
-    reference : int array of shape (m,)
-        Row numbers that may be neighbours.
-    k : int
-        At most m − 1.
-
-    Returns
-    -------
-    int array of shape (n, k), in no particular order
+    labels : int array of shape (n,)
+        Only used to draw the reference above `MAX_REFERENCE` rows.
+    weight : array of shape (n,)
+    hashed : uint64 array of shape (n,)
+        See `linalg.row_hash`.
     """
-    base = unit_rows(X[reference])
-    position = np.full(X.shape[0], -1)
-    position[reference] = np.arange(len(reference))
-    result = np.empty((X.shape[0], k), dtype=np.intp)
+    group = np.unique(hashed, return_inverse=True)[1].astype(np.int32)
+    live = np.flatnonzero(weight > 0)
+    _, first = np.unique(group[live], return_index=True)
+    reference = _balanced(live[first], labels, hashed)
+    k = min(N_NEIGHBORS + SPARE_NEIGHBORS, len(reference) - 1)
+    lists = np.empty((X.shape[0], k), dtype=np.int32)
+    directions = _leading_directions(X, reference)
+    base = _unit_rows(X, reference, directions)
+    position = np.full(int(group.max()) + 1, -1)
+    position[group[reference]] = np.arange(len(reference))
     for rows in row_chunks(X.shape[0], len(reference)):
-        similarity = unit_rows(X[rows]) @ base.T
-        own = np.flatnonzero(position[rows] >= 0)
-        similarity[own, position[rows][own]] = -np.inf
-        best = largest(similarity, k)
-        result[rows] = reference[best]
-    return result
+        similarity = _unit_rows(X, np.arange(rows.start, rows.stop), directions) @ base.T
+        own = position[group[rows]]
+        known = np.flatnonzero(own >= 0)
+        similarity[known, own[known]] = -np.inf
+        lists[rows] = group[reference[largest(similarity, k)]]
+    return Neighbors(group, lists)
 
 
 def largest(values: Float32, k: int) -> Int:
-    """Columns of the k largest entries of each row.
+    """Columns of the k largest entries of each row, largest first.
 
-    The k largest entries lie in the k groups with the largest maxima, so a cheap maximum over
-    groups leaves few columns to select from.
+    The k largest entries lie in the k groups of columns with the largest maxima, so a cheap maximum
+    over groups leaves few columns to select from.
     """
     n_rows, n_columns = values.shape
-    size = 16
-    n_groups = n_columns // size
-    if n_groups <= 2 * k:
-        return np.argpartition(values, n_columns - k, axis=1)[:, n_columns - k :]
-    head = values[:, : n_groups * size]
-    peak = np.maximum(head[:, :n_groups], head[:, n_groups : 2 * n_groups])
-    for part in range(2, size):
-        np.maximum(peak, head[:, part * n_groups : (part + 1) * n_groups], out=peak)
-    groups = np.argpartition(peak, n_groups - k, axis=1)[:, n_groups - k :]
-    columns = (groups[:, :, None] + n_groups * np.arange(size)).reshape(n_rows, -1)
-    rest = np.broadcast_to(
-        np.arange(n_groups * size, n_columns), (n_rows, n_columns - n_groups * size)
-    )
-    columns = np.concatenate([columns, rest], axis=1)
-    picked = np.take_along_axis(values, columns, axis=1)
+    size = int(np.sqrt(n_columns / max(k, 1)))
+    if k == 0 or size < 2:
+        picked, columns = values, np.broadcast_to(np.arange(n_columns), values.shape)
+    else:
+        n_groups = n_columns // size
+        peak = values[:, :n_groups].copy()
+        for part in range(1, size):
+            np.maximum(peak, values[:, part * n_groups : (part + 1) * n_groups], out=peak)
+        groups = np.argpartition(peak, n_groups - k, axis=1)[:, n_groups - k :]
+        columns = (groups[:, :, None] + n_groups * np.arange(size)).reshape(n_rows, -1)
+        rest = np.arange(n_groups * size, n_columns)
+        columns = np.concatenate([columns, np.broadcast_to(rest, (n_rows, len(rest)))], axis=1)
+        picked = np.take_along_axis(values, columns, axis=1)
     best = np.argpartition(picked, picked.shape[1] - k, axis=1)[:, picked.shape[1] - k :]
-    return np.take_along_axis(columns, best, axis=1)
+    order = np.argsort(-np.take_along_axis(picked, best, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, np.take_along_axis(best, order, axis=1), axis=1)
+
+
+def _balanced(rows: Int, labels: Int, hashed: NDArray[np.uint64]) -> Int:
+    """At most `MAX_REFERENCE` rows, as many of each class as there are, drawn by hash."""
+    if len(rows) <= MAX_REFERENCE:
+        return rows
+    rows = rows[np.lexsort((hashed[rows], labels[rows]))]
+    _, start, counts = np.unique(labels[rows], return_index=True, return_counts=True)
+    rank = np.arange(len(rows)) - np.repeat(start, counts)
+    order = np.lexsort((hashed[rows], rank))
+    return np.sort(rows[order[:MAX_REFERENCE]])
+
+
+def _leading_directions(X: NDArray[Any], reference: Int) -> Float32 | None:
+    """Directions that hold most of the (uncentred) spread, or None for few rows or columns."""
+    if len(reference) <= EXACT_ROWS or X.shape[1] <= N_DIRECTIONS:
+        return None
+    sample = reference[:: max(1, len(reference) // 20_000)]
+    total = np.zeros((X.shape[1],) * 2)
+    for rows in row_chunks(len(sample), X.shape[1]):
+        block = _unit_rows(X, sample[rows], None)
+        total += block.T @ block
+    last = X.shape[1] - 1
+    vectors = eigh(total, subset_by_index=(last - N_DIRECTIONS + 1, last))[1]
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def _unit_rows(X: NDArray[Any], rows: Int, directions: Float32 | None) -> Float32:
+    """Rows of X, in the given directions, scaled to length 1; a zero row stays zero."""
+    width = X.shape[1] if directions is None else directions.shape[1]
+    result = np.empty((len(rows), width), dtype=np.float32)
+    for part in row_chunks(len(rows), X.shape[1]):
+        block = np.asarray(X[rows[part]], dtype=np.float32)
+        # Scaling by the largest entry first keeps the squares from overflowing.
+        peak = np.abs(block).max(axis=1, keepdims=True)
+        block = block / np.where(peak > 0, peak, 1)
+        block = block if directions is None else block @ directions
+        norm = np.sqrt(np.einsum("ij,ij->i", block, block))
+        result[part] = block / np.where(norm > 0, norm, 1)[:, None]
+    return result
