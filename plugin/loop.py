@@ -335,6 +335,7 @@ class CleaningLoop:
             controls=sum(item.control for item in round_.batch),
             created=result.created,
             existing=result.existing,
+            project=project.id,
             url=result.url,
         )
 

@@ -93,8 +93,10 @@ class RoundReport(Report):
         Samples in the batch, and how many of them are controls.
     created, existing : int
         Tasks made now, and tasks that were on the server before.
+    project : int
+        Id of the project in Label Studio.
     url : str
-        Link to the round in Label Studio.
+        Link to the round there.
     """
 
     round: int
@@ -104,6 +106,7 @@ class RoundReport(Report):
     controls: int
     created: int
     existing: int
+    project: int
     url: str
 
     def __str__(self) -> str:

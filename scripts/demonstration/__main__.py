@@ -45,12 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     try:
         with contextlib.ExitStack() as cleanup:
-            result = run(args, cleanup)
-            if args.json:
-                Path(args.json).write_text(json.dumps(result, indent=2) + "\n")
-                print(f"Numbers: {args.json}")
-            if args.keep:
-                stay(result)
+            run(args, cleanup)
     except CleaningError as error:
         print(f"scripts/demo: {error}", file=sys.stderr)
         return 1
@@ -60,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> dict[str, Any]:
+def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> None:
     """Prepare, run the rounds, report; servers are left to `cleanup`."""
     started = time.monotonic()
     name, images = prepare(args)
@@ -94,14 +89,16 @@ def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> dict[str, An
     server = LabelStudioServer(process.url, process.admin_token)
     reviewer = None
     if args.reviewer == "simulated":
-        truth = {
-            sample_id: label
-            for sample_id, label in zip(
-                *dataset.values(["id", f"{data.TRUTH_FIELD}.label"]), strict=True
-            )
-        }
-        token = process.add_user("reviewer@example.com")
-        reviewer = SimulatedReviewer(process.url, token, truth, rival=pair.rival)
+        ids, truths = dataset.values(["id", f"{data.TRUTH_FIELD}.label"])
+        reviewer = SimulatedReviewer(
+            process.url,
+            process.add_user("reviewer@example.com"),
+            dict(zip(ids, truths, strict=True)),
+            rival=pair.rival,
+            dataset_id=loop.samples.dataset_id,
+            label_field=data.LABEL_FIELD,
+            n_classes=len(pair.classes),
+        )
     else:
         print(f"Log in as {process.admin_email}, password {process.admin_password}")
 
@@ -129,12 +126,15 @@ def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> dict[str, An
         "seconds": round(time.monotonic() - started, 1),
         "dataset": dataset.name,
         "label_studio": loop.history()[-1]["url"],
-        "login": [process.admin_email, process.admin_password],
     }
     folder = Path(args.report)
     for path in report.write(folder, result, loop.history()):
         print(f"Report: {path}")
-    return result
+    if args.json:
+        Path(args.json).write_text(json.dumps(result, indent=2) + "\n")
+        print(f"Numbers: {args.json}")
+    if args.keep:
+        stay(dataset, process, result["label_studio"])
 
 
 def prepare(args: argparse.Namespace) -> tuple[str, list[data.DemoImage]]:
@@ -209,7 +209,7 @@ def one_round(
     controls = args.controls if args.controls is not None else max(1, n // 10)
     pushed = loop.push_round(server, n=n, controls=controls)
     if reviewer:
-        reviewer.answer_round(pushed.url)
+        reviewer.answer_round(pushed.project)
         loop.pull_reviews(server)
     else:
         print(pushed)
@@ -246,16 +246,14 @@ def link_plugin() -> None:
         link.symlink_to(ROOT, target_is_directory=True)
 
 
-def stay(result: dict[str, Any]) -> None:
+def stay(dataset: Any, process: LabelStudioProcess, round_url: str) -> None:
     """Keep the servers and open the App until Ctrl-C."""
     import fiftyone as fo
 
-    session = fo.launch_app(
-        fo.load_dataset(result["dataset"]), address="127.0.0.1", remote=True, auto=False
-    )
-    email, password = result["login"]
+    session = fo.launch_app(dataset, address="127.0.0.1", remote=True, auto=False)
     print(f"FiftyOne App:  http://127.0.0.1:{session.server_port}/")
-    print(f"Label Studio:  {result['label_studio']}  ({email}, password {password})")
+    print(f"Label Studio:  {round_url}")
+    print(f"               log in as {process.admin_email}, password {process.admin_password}")
     print("Both run until you press Ctrl-C.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)

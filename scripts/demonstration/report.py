@@ -60,7 +60,12 @@ def table_line(row: dict[str, Any]) -> str:
 def write(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -> list[Path]:
     """Write the charts and the page; return the page first, then the charts."""
     folder.mkdir(parents=True, exist_ok=True)
-    charts = save_charts(history, folder, baseline=result["baseline"])
+    charts = save_charts(
+        history,
+        folder,
+        baseline=result["baseline"],
+        random_precision=result["random_precision"],
+    )
     reviewed = sum(row["reviewed"] for row in result["rounds"])
     found = sum(row["wrong_found"] for row in result["rounds"])
     summary = (
