@@ -50,8 +50,7 @@ def auroc_points(
 ) -> dict[str, list[Any]]:
     """Return the AUROC of the pair, or of all classes, by round: one list a line of the chart."""
     points: dict[str, list[Any]] = {
-        key: []
-        for key in ("round", "cv", "frozen", "heldout", "low", "high", "random", "blind")
+        key: [] for key in ("round", "cv", "frozen", "heldout", "low", "high", "random", "blind")
     }
     start = [(0, baseline)] if baseline else []
     for number, evaluation in start + [(row["round"], row["evaluation"]) for row in rows]:
@@ -97,12 +96,18 @@ def _auroc(points: dict[str, list[Any]], path: Path) -> Path:
         known = [i for i, value in enumerate(points["heldout"]) if value is not None]
         at = [rounds[i] for i in known]
         axes.fill_between(
-            at, [points["low"][i] for i in known], [points["high"][i] for i in known],
-            color=_GREEN, alpha=0.15, linewidth=0, label="held-out, 95 % interval",
+            at,
+            [points["low"][i] for i in known],
+            [points["high"][i] for i in known],
+            color=_GREEN,
+            alpha=0.15,
+            linewidth=0,
+            label="held-out, 95 % interval",
         )
         axes.plot(at, [points["heldout"][i] for i in known], "^-", color=_GREEN, label="held-out")
-    axes.plot(rounds, points["cv"], "o-", color=_BLUE, label="cross-validated")
-    axes.plot(rounds, points["frozen"], "s-", color=_ORANGE, label="frozen rows")
+    # The two often coincide: the wider line lies below.
+    axes.plot(rounds, points["frozen"], "s-", color=_ORANGE, linewidth=4, label="frozen rows")
+    axes.plot(rounds, points["cv"], "o-", color=_BLUE, markersize=4, label="cross-validated")
     axes.plot(rounds, points["random"], ":", color=_GREY, label="control: random deletion")
     axes.plot(rounds, points["blind"], "--", color=_PURPLE, label="control: blind deletion")
     axes.set_xticks(rounds)
@@ -122,8 +127,17 @@ def _verdicts(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     ):
         counts = [row[key] for row in rows]
         if any(counts):
-            axes.bar(numbers, counts, bottom=bottom, label=label, color=color, hatch=hatch,
-                     edgecolor="#404040", linewidth=0.6, width=0.7)
+            axes.bar(
+                numbers,
+                counts,
+                bottom=bottom,
+                label=label,
+                color=color,
+                hatch=hatch,
+                edgecolor="#404040",
+                linewidth=0.6,
+                width=0.7,
+            )
             bottom = [b + c for b, c in zip(bottom, counts, strict=True)]
     axes.set_xticks(numbers)
     return _save(figure, axes, path)
@@ -135,6 +149,7 @@ def _budget(points: dict[str, list[float]], path: Path) -> Path:
     axes.plot(points["reviewed"], points["random"], ":", color=_GREY, label="random review")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+    axes.yaxis.get_major_locator().set_params(integer=True)
     return _save(figure, axes, path)
 
 

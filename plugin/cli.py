@@ -100,6 +100,7 @@ def _push(args: argparse.Namespace) -> Answer:
             controls=args.controls,
             class_of_interest=args.class_of_interest,
             images=args.images,
+            images_root=args.images_root,
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
             progress=progress,
@@ -321,6 +322,7 @@ def _parser() -> argparse.ArgumentParser:
     push = command("push", _push, "Send the next round to Label Studio.", server=True)
     batch_options(push)
     push.add_argument("--images", choices=("upload", "local", "url"), default="upload")
+    push.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
     push.add_argument("--reviewers", type=int, default=1, help="answers a task (%(default)s)")
     push.add_argument("--hide-suggestion", action="store_true")
 

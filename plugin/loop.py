@@ -35,6 +35,7 @@ from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
 
+DOCUMENT_ROOT = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 CORESET_TAG = "coreset"
 CORESET_WEIGHT = "coreset_weight"
 CORESET_VIEW = "coreset"
@@ -265,6 +266,7 @@ class CleaningLoop:
         *,
         class_of_interest: str | None = None,
         images: str = "upload",
+        images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         progress: Progress | None = None,
@@ -283,6 +285,9 @@ class CleaningLoop:
             Default: that of the round before; in the first round, the most confused class.
         images : {"upload", "local", "url"}, default "upload"
             How reviewers' browsers get the images.
+        images_root : path, optional
+            With "local": the folder that Label Studio may serve, seen at the same path by both.
+            Default: ``LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT``.
         reviewers_per_task : int, default 1
             Answers wanted for each task.
         hide_suggestion : bool, default False
@@ -306,6 +311,7 @@ class CleaningLoop:
             "n": n,
             "controls": controls,
             "images": images,
+            "images_root": str(images_root or os.environ.get(DOCUMENT_ROOT) or "") or None,
             "reviewers_per_task": reviewers_per_task,
             "hide_suggestion": hide_suggestion,
         }

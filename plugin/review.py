@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,7 @@ def push(
         for item in round_.batch
         if item.sample_id in paths
     ]
+    root = round_.config["options"]["images_root"]
     result = push_tasks(
         server,
         project,
@@ -165,6 +167,7 @@ def push(
         label_field=samples.label_field,
         round=round_.number,
         images=round_.config["options"]["images"],
+        root=None if root is None else Path(root),
         progress=progress,
     )
     same = round_.project.get("id") == project.id and round_.project.get("server") == server.url

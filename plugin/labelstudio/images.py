@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -60,7 +61,9 @@ def image_addresses(
     if mode == "local":
         if root is None:
             raise DataError("images='local' needs the folder that Label Studio may serve (root).")
-        return {sample_id: local_address(Path(path), root) for sample_id, path in images.items()}
+        addresses = {i: local_address(Path(path), root) for i, path in images.items()}
+        _ensure_local_storage(server, project_id, images.values(), root)
+        return addresses
     if mode == "upload":
         return _upload(server, project_id, images)
     raise DataError(f"images must be one of {', '.join(MODES)}, got {mode!r}.")
@@ -78,6 +81,33 @@ def local_address(path: Path, root: Path) -> str:
             f"really {real}. Use images='upload'."
         )
     return "/data/local-files/?d=" + quote(str(real.relative_to(real_root)))
+
+
+def _ensure_local_storage(
+    server: LabelStudioServer, project_id: int, paths: Iterable[str], root: Path
+) -> None:
+    """Give the project the right to serve the images' folder; Label Studio refuses it otherwise.
+
+    The storage is never synchronised: that would make a task of every file in the folder.
+    """
+    folder = Path(os.path.commonpath([Path(path).resolve().parent for path in paths]))
+    if folder == root.resolve():
+        raise DataError(
+            f"the images must lie in a folder below {root}, not in it: Label Studio serves no "
+            "files of the document root itself. Move them, or use images='upload'."
+        )
+    for storage in server.get("api/storages/localfiles/", project=project_id):
+        if folder.is_relative_to(storage["path"]):
+            return
+    server.post(
+        "api/storages/localfiles/",
+        {
+            "project": project_id,
+            "title": f"Images of label cleaning: {folder.name}",
+            "path": str(folder),
+            "use_blob_urls": True,
+        },
+    )
 
 
 def _checked_address(image: str) -> str:

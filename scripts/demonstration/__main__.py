@@ -70,8 +70,7 @@ def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> None:
 
     link_plugin()
     dataset = data.build_dataset(f"coreset-cleaning-demo-{name}", images)
-    loop = CleaningLoop(dataset, data.LABEL_FIELD, args.embeddings_field, test_tag=data.TEST_TAG)
-    embed(loop, args, images)
+    loop = embed(dataset, args, images)
     with progress_bar("Importance") as progress:
         print(loop.compute_importance(progress=progress))
     pair = loop.find_confused_pair()
@@ -143,7 +142,7 @@ def prepare(args: argparse.Namespace) -> tuple[str, list[data.DemoImage]]:
     if args.data in ("digits", "fashion-mnist"):
         folder = CACHE / "demo" / args.data
         if args.data == "digits":
-            return "digits", data.digits(folder, args.seed, args.wrong)
+            return "digits", data.digits(folder, args.seed, args.wrong, args.limit)
         return "fashion-mnist", data.fashion_mnist(folder, args.seed, args.wrong, args.limit)
     path = Path(args.data)
     name = re.sub(r"\W+", "-", path.stem).strip("-") or "data"
@@ -165,20 +164,25 @@ def prepare(args: argparse.Namespace) -> tuple[str, list[data.DemoImage]]:
     )
 
 
-def embed(loop: CleaningLoop, args: argparse.Namespace, images: list[data.DemoImage]) -> None:
+def embed(dataset: Any, args: argparse.Namespace, images: list[data.DemoImage]) -> CleaningLoop:
     """Compute embeddings with ResNet18, or say why not and use the offline network."""
     size = args.image_size or (SMALL_INPUT if images_are_small(images) else None)
-    with progress_bar("Embeddings") as progress:
-        try:
-            done = loop.compute_embeddings(
-                args.model, args.weights, image_size=size, progress=progress
-            )
-        except WeightsError as error:
-            if args.weights or args.model != "resnet18":
-                raise
-            print(f"{error}\nSo this demo goes on with {OFFLINE_MODEL}.", flush=True)
-            done = loop.compute_embeddings(OFFLINE_MODEL, image_size=size, progress=progress)
-    print(done)
+
+    def compute(model: str) -> CleaningLoop:
+        field = model.replace("-", "_") + "_embedding"
+        loop = CleaningLoop(dataset, data.LABEL_FIELD, field, test_tag=data.TEST_TAG)
+        with progress_bar("Embeddings") as progress:
+            done = loop.compute_embeddings(model, args.weights, image_size=size, progress=progress)
+        print(done)
+        return loop
+
+    try:
+        return compute(args.model)
+    except WeightsError as error:
+        if args.weights or args.model != "resnet18":
+            raise
+        print(f"{error}\nSo this demo goes on with {OFFLINE_MODEL}.", flush=True)
+        return compute(OFFLINE_MODEL)
 
 
 def images_are_small(images: list[data.DemoImage]) -> bool:
@@ -288,7 +292,6 @@ def parser() -> argparse.ArgumentParser:
     add("--model", default="resnet18")
     add("--weights", help="state dict (.pth, .safetensors) instead of a download")
     add("--image-size", type=int, help="side of the network's input (112 for small images)")
-    add("--embeddings-field", default="resnet18_embedding")
     add("--seed", type=int, default=0)
     add("--report", default="demo-report", help="folder of the report (%(default)s)")
     add("--json", metavar="FILE", help="write the numbers to FILE")

@@ -43,15 +43,16 @@ class DemoImage:
     test: bool
 
 
-def digits(folder: Path, seed: int, wrong: float) -> list[DemoImage]:
+def digits(folder: Path, seed: int, wrong: float, limit: int | None) -> list[DemoImage]:
     """Write scikit-learn's 1,797 handwritten digits as images; a fifth is the test split."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
     # 8 x 8 pixels with 17 grey levels; dark ink on light paper, large enough to look at.
-    pixels = (255 - data.images * (255 / 16)).astype(np.uint8)
+    keep = _subset(len(data.target), limit, seed)
+    pixels = (255 - data.images[keep] * (255 / 16)).astype(np.uint8)
     names = [str(name) for name in data.target_names]
-    return _with_flips(folder, pixels, data.target, names, seed, wrong, scale=8)
+    return _with_flips(folder, pixels, data.target[keep], names, seed, wrong, scale=8)
 
 
 def fashion_mnist(folder: Path, seed: int, wrong: float, limit: int | None) -> list[DemoImage]:
