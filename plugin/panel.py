@@ -127,22 +127,22 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         """Lay the facts out; nothing is read or computed here."""
         panel = types.Object()
         facts = ctx.panel.get_state("facts") or {"step": "loading"}
-        body = panel.v_stack("body", gap=2, width="100%", padding="1rem", align_x="left")
+        body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
         step = facts["step"]
         if step in _MESSAGES:
             title, text = _MESSAGES[step]
-            body.md(f"### {title}\n\n{facts.get('text', text)}", name="message")
+            body.md(f"##### {title}\n\n{facts.get('text', text)}", name="message")
             if step == "error":
                 body.btn("retry", "Try again", on_click=self.refresh, variant="contained")
             return types.Property(panel, view=types.GridView(width="100%"))
         self._status(body, facts)
         self._confusion(body, facts)
         if facts.get("auroc"):
-            body.md(f"#### AUROC, {facts['auroc'][-1]['what']}", name="auroc_title")
+            body.md(f"###### AUROC, {facts['auroc'][-1]['what']}", name="auroc_title")
             _plot(body, "auroc", *charts.auroc(facts["auroc"]))
         reviewed = [row for row in facts.get("rounds", []) if row["reviewed"]]
         if reviewed:
-            body.md("#### What the reviewers decided", name="verdicts_title")
+            body.md("###### What the reviewers decided", name="verdicts_title")
             _plot(body, "verdicts", *charts.verdicts(reviewed))
         if facts.get("rounds"):
             self._table(body, facts["rounds"])
@@ -154,7 +154,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
             f"**{name}**" if i == step.position else f"✓ {name}" if i < step.position else name
             for i, name in enumerate(_STEPS)
         )
-        body.md(f"{trail}\n\n### {step.title}\n\n{step.text}", name="status")
+        body.md(f"{trail}\n\n##### {step.title}\n\n{step.text}", name="status")
         for i, run in enumerate(facts["running"]):
             share = "" if run["progress"] is None else f" {run['progress']:.0%}"
             body.md(f"⏳ {run['name']}: {run['state']}{share}", name=f"run_{i}")
@@ -162,9 +162,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         if blocked:
             title = _SERVER_TITLES[facts["server"]["state"]]
             body.view("server", types.Warning(label=title, description=facts["server"]["text"]))
-        buttons = body.h_stack("buttons", gap=1, wrap=True)
+        first = body.h_stack("first", gap=1)
         if blocked:
-            buttons.btn(
+            first.btn(
                 "primary",
                 "Check again",
                 icon="refresh",
@@ -172,33 +172,33 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 on_click=self.refresh,
             )
         else:
-            buttons.btn(
+            first.btn(
                 "primary",
                 step.button,
                 variant="contained",
                 on_click=self.open_form,
                 params={"operator": step.operator},
             )
-        for name, label, operator in _secondary(facts, step):
-            buttons.btn(
-                name,
-                label,
-                variant="outlined",
-                on_click=self.open_form,
-                params={"operator": operator},
+            first.btn(
+                "refresh", "Refresh", icon="refresh", variant="outlined", on_click=self.refresh
             )
         opened = [row for row in facts.get("rounds", []) if row["state"] == "open" and row["url"]]
         if opened:
-            buttons.btn(
+            first.btn(
                 "label_studio",
                 "Open Label Studio",
                 icon="open_in_new",
                 variant="outlined",
                 href=opened[-1]["url"],
             )
-        if not blocked:
-            buttons.btn(
-                "refresh", "Refresh", icon="refresh", variant="outlined", on_click=self.refresh
+        second = body.h_stack("second", gap=1)
+        for name, label, operator in _secondary(facts, step):
+            second.btn(
+                name,
+                label,
+                variant="outlined",
+                on_click=self.open_form,
+                params={"operator": operator},
             )
         if len(facts["label_fields"]) > 1:
             choices = types.DropdownView(space=6)
@@ -220,7 +220,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         shown = len(found["classes"])
         some = "" if shown == found["n_classes"] else f" (the {shown} most confused classes)"
         body.md(
-            f"#### Confusion{some}\n\n{found['rate']:.1%} of **{found['rival']}** is taken for "
+            f"###### Confusion{some}\n\n{found['rate']:.1%} of **{found['rival']}** is taken for "
             f"**{found['class_of_interest']}**. Click a cell to open the queue of the predicted "
             "class, most suspicious labels first.",
             name="confusion_title",
@@ -229,8 +229,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         _plot(body, "confusion", data, layout, on_click=self.open_cell)
 
     def _table(self, body: types.Object, rounds: list[dict[str, Any]]) -> None:
-        body.md("#### Rounds", name="rounds_title")
-        table = types.TableView()
+        body.md("###### Rounds", name="rounds_title")
+        # The App's tables are at least 650 pixels wide, wider than half a window leaves.
+        table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
         for key, label in _COLUMNS.items():
             table.add_column(key, label=label)
         table.add_row_action("show", self.show_round, icon="grid_view", tooltip="Show in the grid")
@@ -244,8 +245,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                     "round": str(row["round"]),
                     "class": row["class"],
                     "reviewed": f"{row['reviewed']} of {row['size']}",
-                    "relabeled": str(row["relabeled"]),
-                    "deleted": str(row["deleted"]),
+                    "wrong": str(row["relabeled"] + row["deleted"]),
                     "controls": f"{row['control_errors']} of {row['n_controls']}",
                     "state": row["state"],
                 }
@@ -258,8 +258,7 @@ _COLUMNS = {
     "round": "Round",
     "class": "Class",
     "reviewed": "Reviewed",
-    "relabeled": "Relabeled",
-    "deleted": "Deleted",
+    "wrong": "Wrong",
     "controls": "Wrong controls",
     "state": "State",
 }
@@ -354,10 +353,10 @@ def _secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
     """Return what else makes sense now, as (button, label, operator)."""
     scored = facts["step"] not in (facts_of.NO_EMBEDDINGS, facts_of.NO_IMPORTANCE)
     offers = [
-        ("confused", "Find confused classes", "find_confused_classes", scored),
-        ("importance", "Update importance", "compute_importance", scored),
+        ("confused", "Confusion", "find_confused_classes", scored),
+        ("importance", "Importance", "compute_importance", scored),
         ("pull", "Pull reviews", "pull_reviews", bool(facts.get("rounds"))),
-        ("push", "Push another round", "push_round", facts["step"] == facts_of.DONE),
+        ("push", "Push a round", "push_round", facts["step"] == facts_of.DONE),
         ("evaluate", "Evaluate", "evaluate_round", scored),
         ("check", "Check setup", "check_setup", facts["server"]["state"] != "ok"),
     ]
@@ -369,12 +368,14 @@ def _secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
 
 
 def _plot(body: types.Object, name: str, data: Any, layout: Any, **events: Any) -> None:
+    # By itself a plot's frame is as high as the whole panel.
+    frame = {"container": {"sx": {"height": f"{layout['height']}px", "width": "100%"}}}
     body.plot(
         name,
         data=data,
         layout=layout,
         config=_NO_BAR,
         width="100%",
-        height=layout["height"],
+        componentsProps=frame,
         **events,
     )

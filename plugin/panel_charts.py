@@ -9,16 +9,26 @@ Chart = tuple[list[dict[str, Any]], dict[str, Any]]
 _ORANGE, _BLUE, _GREEN, _GREY, _RED = "#ff6d04", "#4c9be8", "#3fb68b", "#8a8f98", "#e05563"
 _CLEAR = "rgba(0,0,0,0)"
 _GRID = "rgba(128,128,128,0.25)"
+_BELOW = {
+    "orientation": "h",
+    "x": 0,
+    "xanchor": "left",
+    "y": -0.28,
+    "yanchor": "top",
+    "bgcolor": _CLEAR,
+}
 
 
 def confusion(facts: dict[str, Any]) -> Chart:
-    """Draw the share of each true class that is predicted as another; the diagonal stays empty."""
+    """Draw the share of each true class that is predicted as another; cells of none are empty."""
     classes, shares, counts = facts["classes"], facts["shares"], facts["counts"]
     size = range(len(classes))
-    off = [[None if i == j else round(shares[i][j], 4) for j in size] for i in size]
-    text = [
-        ["" if i == j or counts[i][j] == 0 else f"{counts[i][j]:g}" for j in size] for i in size
-    ]
+
+    def is_shown(i: int, j: int) -> bool:
+        return bool(i != j and counts[i][j] > 0)
+
+    off = [[round(shares[i][j], 4) if is_shown(i, j) else None for j in size] for i in size]
+    text = [[f"{counts[i][j]:g}" if is_shown(i, j) else "" for j in size] for i in size]
     trace = {
         "type": "heatmap",
         "x": classes,
@@ -28,17 +38,29 @@ def confusion(facts: dict[str, Any]) -> Chart:
         "texttemplate": "%{text}",
         "hovertemplate": "true %{y}, predicted %{x}: %{z:.1%}<extra>click: open queue</extra>",
         "hoverongaps": False,
-        "xgap": 2,
-        "ygap": 2,
-        "colorscale": [[0, "rgba(128,128,128,0.10)"], [1, _ORANGE]],
+        "xgap": 1,
+        "ygap": 1,
+        "textfont": {"color": "#ffffff"},
+        "colorscale": [[0, "#59616b"], [1, _ORANGE]],
         "showscale": False,
         "zmin": 0,
     }
     layout = _layout(
         height=130 + 26 * len(classes),
         margin={"l": 100, "r": 16, "t": 8, "b": 90},
-        xaxis={"title": {"text": "predicted"}, "type": "category", "tickangle": -35},
-        yaxis={"title": {"text": "true"}, "type": "category", "autorange": "reversed"},
+        xaxis={
+            "title": {"text": "predicted"},
+            "type": "category",
+            "tickangle": -35,
+            "showgrid": False,
+            "range": [-0.5, len(classes) - 0.5],
+        },
+        yaxis={
+            "title": {"text": "true"},
+            "type": "category",
+            "showgrid": False,
+            "range": [len(classes) - 0.5, -0.5],
+        },
     )
     return [trace], layout
 
@@ -76,11 +98,11 @@ def auroc(evaluations: list[dict[str, Any]]) -> Chart:
     ]
     traces = [trace for trace in traces if any(value is not None for value in trace["y"])]
     layout = _layout(
-        height=300,
+        height=340,
         margin={"l": 60, "r": 16, "t": 8, "b": 40},
         xaxis={"title": {"text": "round"}, "dtick": 1},
         yaxis={"title": {"text": "AUROC"}, "tickformat": ".3f"},
-        legend={"orientation": "h", "y": -0.25},
+        legend=_BELOW,
         hovermode="x unified",
     )
     return traces, layout
@@ -112,7 +134,7 @@ def verdicts(rounds: list[dict[str, Any]]) -> Chart:
         margin={"l": 60, "r": 16, "t": 8, "b": 40},
         xaxis={"title": {"text": "round"}, "dtick": 1},
         yaxis={"title": {"text": "images"}},
-        legend={"orientation": "h", "y": -0.3},
+        legend=_BELOW,
         barmode="stack",
     )
     return traces, layout
@@ -122,4 +144,10 @@ def _layout(**options: Any) -> dict[str, Any]:
     for axis in ("xaxis", "yaxis"):
         options[axis] = {"gridcolor": _GRID, "zeroline": False, **options[axis]}
         options[axis]["automargin"] = True
-    return {"paper_bgcolor": _CLEAR, "plot_bgcolor": _CLEAR, "autosize": True, **options}
+    return {
+        "paper_bgcolor": _CLEAR,
+        "plot_bgcolor": _CLEAR,
+        "autosize": True,
+        "showlegend": "legend" in options,
+        **options,
+    }

@@ -101,7 +101,7 @@ def _slim_round(row: dict[str, Any]) -> dict[str, Any]:
 def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
     """Keep what the chart draws: of the pair where there is one, else of all classes."""
     scores = evaluation.get("pair") or evaluation["all_classes"]
-    blind = scores.get("blind_deletion") or {}
+    random, blind = scores.get("random_deletion") or {}, scores.get("blind_deletion") or {}
     return {
         "round": number,
         "what": "pair" if evaluation.get("pair") else "all classes",
@@ -109,9 +109,8 @@ def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
         "frozen": scores["frozen"],
         "heldout": scores.get("heldout"),
         "interval": scores.get("heldout_interval"),
-        "random": scores["random_deletion"]["cv"],
+        "random": random.get("cv"),
         "blind": blind.get("cv"),
-        "blind_heldout": blind.get("heldout"),
     }
 
 

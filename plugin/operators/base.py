@@ -176,14 +176,17 @@ def choice(
     description: str = "",
     required: bool = True,
 ) -> types.Property:
-    """Add a drop-down list; what is not in it is refused."""
+    """Add a drop-down list; what is not in it is refused.
+
+    With a default it is not required: from Python, defaults are not filled in.
+    """
     return inputs.enum(
         name,
         values,
         label=label,
         description=description,
         default=default,
-        required=required,
+        required=required and default is None,
         view=types.AutocompleteView() if len(values) > 20 else types.DropdownView(),
     )
 

@@ -38,7 +38,6 @@ class ComputeEmbeddings(LoopOperator):
             label="Embeddings field",
             description="Vectors already in it are kept; only what is missing is computed",
             default=settings.resolve(ctx.dataset).embeddings_field,
-            required=True,
         )
         inputs.str(
             "weights",

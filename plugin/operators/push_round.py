@@ -57,14 +57,13 @@ class PushRound(LoopOperator):
             required=False,
             description="Empty: that of the last round, at first the most confused one",
         )
-        inputs.int("n", label="Samples", default=50, min=1, required=True)
+        inputs.int("n", label="Samples", default=50, min=1)
         inputs.int(
             "controls",
             label="Controls among them",
             description="Random samples, to estimate how many errors the class holds",
             default=5,
             min=0,
-            required=True,
         )
         if ctx.params.get("controls", 5) > ctx.params.get("n", 50):
             prop = inputs.get_property("controls")
