@@ -1,0 +1,435 @@
+"""Operators and panel as the App and Python call them, against real mongod and Label Studio."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import fiftyone as fo
+import fiftyone.operators as foo
+import numpy as np
+import pytest
+import yaml
+from coreset_cleaning.labelstudio.config import answer_result
+from fiftyone.operators.delegated import DelegatedOperationService
+from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
+from fiftyone.operators.registry import OperatorRegistry
+from label_studio_server import LabelStudioProcess
+from PIL import Image
+from sklearn.datasets import load_digits
+
+ROOT = Path(__file__).resolve().parents[2]
+PLUGIN = "@coreset/label-cleaning"
+CONFUSED = {1: 8, 8: 1, 3: 5, 5: 3}  # the digits of the test and what wrong labels turn them into
+MANIFEST = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
+
+
+@pytest.fixture(scope="module")
+def plugins_dir(tmp_path_factory):
+    """A plugins folder that holds nothing but a symbolic link to this checkout."""
+    folder = tmp_path_factory.mktemp("plugins")
+    (folder / "label-cleaning").symlink_to(ROOT, target_is_directory=True)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def installed(plugins_dir, monkeypatch):
+    monkeypatch.setattr(fo.config, "plugins_dir", str(plugins_dir))
+
+
+@pytest.fixture(scope="module")
+def label_studio(tmp_path_factory):
+    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def server(label_studio, monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.admin_token)
+    return label_studio
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Digits as images with some wrong labels; no embeddings."""
+    pixels, digits = load_digits(return_X_y=True)
+    chosen = np.flatnonzero(np.isin(digits, list(CONFUSED)))[:400]
+    random = np.random.default_rng(0)
+    dataset = fo.Dataset()
+    samples = []
+    for i in chosen:
+        path = tmp_path / f"{i}.png"
+        Image.fromarray((255 - 15 * pixels[i].reshape(8, 8)).astype(np.uint8)).save(path)
+        test = random.random() < 0.3
+        wrong = not test and random.random() < 0.1
+        given = CONFUSED[digits[i]] if wrong else digits[i]
+        sample = fo.Sample(
+            filepath=str(path),
+            ground_truth=fo.Classification(label=f"digit {given}"),
+            tags=["test" if test else "train"],
+        )
+        sample["true_digit"] = f"digit {digits[i]}"
+        sample["pixels"] = [float(value) for value in pixels[i]]
+        samples.append(sample)
+    dataset.add_samples(samples)
+    yield dataset
+    dataset.delete()
+
+
+@pytest.fixture
+def dataset(bare):
+    """The same with embeddings."""
+    bare.add_sample_field("resnet18_embedding", fo.VectorField)
+    bare.set_values("resnet18_embedding", [np.float32(v) for v in bare.values("pixels")])
+    return bare
+
+
+@pytest.fixture
+def scored(dataset):
+    run(dataset, "compute_importance")
+    return dataset
+
+
+def run(dataset, name, **params):
+    """Call an operator from Python and return its result."""
+    return foo.get_operator(f"{PLUGIN}/{name}")(dataset, **params).result
+
+
+def context(dataset, name, **params):
+    return ExecutionContext(
+        request_params={"dataset_name": dataset.name, "params": params},
+        executor=Executor(),
+        operator_uri=f"{PLUGIN}/{name}",
+        required_secrets=MANIFEST["secrets"],
+    )
+
+
+def form(dataset, name, **params):
+    """Return the form's fields by name, as the App gets them."""
+    ctx = context(dataset, name, **params)
+    operator = OperatorRegistry().get_operator(f"{PLUGIN}/{name}")
+    return operator.resolve_type(ctx, "inputs").to_json()["type"]["properties"]
+
+
+def refusals(fields):
+    return [field["error_message"] for field in fields.values() if field.get("invalid")]
+
+
+def panel(dataset, method="on_load", state=None, **params):
+    """Send the panel an event; return its new state, its layout and what it asked the App for."""
+    ctx = context(
+        dataset,
+        "label_cleaning",
+        panel_id="p",
+        __method__=method,
+        panel_state=state or {},
+        **params,
+    )
+    OperatorRegistry().get_operator(f"{PLUGIN}/label_cleaning").execute(ctx)
+    requests = {r.operator_uri.rsplit("/", 1)[-1]: r.params for r in ctx.executor._requests}
+    facts = requests.get("patch_panel_state", {}).get("state", state or {}).get("facts")
+    layout = requests["show_panel_output"]["output"]
+    return facts, layout, requests
+
+
+def labels_in(layout):
+    """Return all button labels and texts of a panel's layout."""
+    found = []
+
+    def walk(node):
+        if isinstance(node, dict):
+            found.extend(v for k, v in node.items() if k in ("label", "default") and v)
+            for value in node.values():
+                walk(value)
+
+    walk(layout)
+    return [text for text in found if isinstance(text, str)]
+
+
+def answer_all(server, dataset, n=None):
+    """Answer tasks through Label Studio's API as somebody who knows the true digits."""
+    true = dict(zip(*dataset.values(["id", "true_digit"]), strict=True))
+    given = dict(zip(*dataset.values(["id", "ground_truth.label"]), strict=True))
+    for project in server.request("GET", "/api/projects/", server.admin_token)["results"]:
+        path = f"/api/tasks/?project={project['id']}&page_size=500&fields=all"
+        tasks = server.request("GET", path, server.admin_token)["tasks"]
+        for task in [t for t in tasks if not t["total_annotations"]][:n]:
+            sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
+            if sample_id not in true:
+                continue
+            right = true[sample_id] == given[sample_id]
+            result = answer_result(
+                "keep" if right else "relabel", None if right else true[sample_id], n_classes=4
+            )
+            path = f"/api/tasks/{task['id']}/annotations/"
+            server.request("POST", path, server.admin_token, {"result": result})
+
+
+# ---- the plugin
+
+
+def test_fiftyone_lists_plugin_and_operators_of_a_symlinked_checkout(plugins_dir):
+    env = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins_dir)}
+    fiftyone = shutil.which("fiftyone", path=str(Path(sys.executable).parent))
+
+    def listed(what):
+        done = subprocess.run(
+            [fiftyone, what, "list"], env=env, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert PLUGIN in listed("plugins")
+    operators = listed("operators")
+    for name in MANIFEST["operators"]:
+        if name != "open_label_cleaning":  # unlisted: a button, not an operator to look for
+            assert f"{PLUGIN}/{name} " in operators
+
+
+def test_every_name_in_the_manifest_is_registered():
+    registry = OperatorRegistry()
+    for name in MANIFEST["operators"] + MANIFEST["panels"]:
+        assert registry.get_operator(f"{PLUGIN}/{name}").config.name == name
+    ours = {o.config.name for o in registry.list_operators() if o.plugin_name == PLUGIN}
+    assert ours == set(MANIFEST["operators"] + MANIFEST["panels"])
+
+
+def test_the_entry_file_loads_neither_torch_nor_the_label_studio_sdk(plugins_dir):
+    code = (
+        "import sys, fiftyone.plugins.context as c\n"
+        "before = set(sys.modules)\n"
+        "plugins = [p for p in c.build_plugin_contexts() if 'coreset' in p.name]\n"
+        "assert len(plugins) == 1 and not plugins[0].errors, plugins\n"
+        "new = {m.split('.')[0] for m in set(sys.modules) - before}\n"
+        "print(sorted(new & {'torch', 'torchvision', 'label_studio_sdk', 'matplotlib'}))\n"
+        "print(sorted(m for m in sys.modules if m.endswith(('.loop', '.connection'))"
+        " and 'coreset' in m))\n"
+    )
+    env = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins_dir)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-2:] == ["[]", "[]"]
+
+
+def test_every_operator_says_how_risky_it_is():
+    for operator in OperatorRegistry().list_operators():
+        if operator.plugin_name == PLUGIN and operator.config.name in MANIFEST["operators"]:
+            assert operator.config.risk_level.value in ("low", "medium")
+            assert operator.config.label
+            assert operator.config.icon
+
+
+# ---- forms
+
+
+def test_forms_refuse_a_dataset_without_labels():
+    dataset = fo.Dataset()
+    dataset.add_samples([fo.Sample(filepath="a.png")])
+    try:
+        for name in ("compute_embeddings", "compute_importance", "push_round", "evaluate_round"):
+            assert "no labels to clean" in refusals(form(dataset, name))[0]
+    finally:
+        dataset.delete()
+
+
+def test_forms_say_what_has_to_come_first(bare, monkeypatch):
+    assert "no embeddings yet" in refusals(form(bare, "compute_importance"))[0]
+    for name in ("open_review_queue", "push_round", "evaluate_round", "sample_coreset"):
+        assert "Importance has not been computed" in refusals(form(bare, name))[0]
+    assert "LABEL_STUDIO_URL" in refusals(form(bare, "pull_reviews"))[0]
+    assert "There is no round yet" in refusals(form(bare, "undo_round"))[0]
+
+
+def test_forms_offer_only_what_is_there(scored):
+    fields = form(scored, "compute_importance")
+    assert fields["label_field"]["type"]["values"] == ["ground_truth"]
+    assert fields["embeddings_field"]["type"]["values"] == ["resnet18_embedding"]
+    assert set(fields["test_tag"]["type"]["values"]) == {"(none)", "test", "train"}
+    assert fields["test_tag"]["default"] == "test"
+    classes = form(scored, "open_review_queue")["class_of_interest"]["type"]["values"]
+    assert classes == ["digit 1", "digit 3", "digit 5", "digit 8"]
+
+
+def test_forms_refuse_what_can_not_work(scored, server, tmp_path):
+    assert "more controls than samples" in refusals(form(scored, "push_round", n=3, controls=4))[0]
+    assert ".jsonl or .csv" in refusals(form(scored, "export_audit", path="audit.txt"))[0]
+    missing = str(tmp_path / "none" / "a.csv")
+    assert "no such folder" in refusals(form(scored, "export_audit", path=missing))[0]
+
+
+def test_chosen_fields_become_the_defaults(dataset):
+    dataset.clone_sample_field("resnet18_embedding", "other_vectors")
+    run(dataset, "compute_importance", embeddings_field="other_vectors", test_tag="(none)")
+    fields = form(dataset, "find_confused_classes")
+    assert fields["embeddings_field"]["default"] == "other_vectors"
+    assert fields["test_tag"]["default"] == "(none)"
+
+
+# ---- the loop by operators
+
+
+def test_a_whole_round(scored, server, tmp_path):
+    confused = run(scored, "find_confused_classes")
+    cls = confused["report"]["class_of_interest"]
+    assert f"**{cls}**" in confused["text"]
+    queue = run(scored, "open_review_queue", class_of_interest=cls, limit=5)
+    assert queue["report"]["samples"] == 5
+    before = dict(zip(*scored.values(["id", "ground_truth.label"]), strict=True))
+
+    pushed = run(scored, "push_round", n=12, controls=2)
+    assert pushed["report"]["created"] == 12
+    assert pushed["url"].startswith(server.url)
+    assert "still open" in json.dumps(form(scored, "push_round"))
+    again = run(scored, "push_round")
+    assert (again["report"]["created"], again["report"]["existing"]) == (0, 12)
+
+    answer_all(server, scored, 4)
+    assert "8 tasks of round 1" in run(scored, "pull_reviews")["next"]
+    answer_all(server, scored)
+    assert run(scored, "pull_reviews")["next"] == "evaluate the round."
+    assert run(scored, "pull_reviews")["report"]["new_answers"] == 0
+    relabeled = scored.match_tags("cleaning:relabeled")
+    assert len(relabeled) > 0
+    assert relabeled.values("ground_truth.label") == relabeled.values("true_digit")
+
+    evaluated = run(scored, "evaluate_round", budget=100)
+    assert "AUROC after round 1" in evaluated["text"]
+    assert evaluated["report"]["reasons"]
+    assert run(scored, "sample_coreset", m=20)["report"]["samples"] <= 20
+
+    audit = tmp_path / "audit.jsonl"
+    assert run(scored, "export_audit", path=str(audit))["report"]["events"] == 12
+    assert len(audit.read_text().splitlines()) == 12
+
+    changed = len(relabeled)
+    undone = run(scored, "undo_round", round=1)
+    assert undone["report"]["redo"] is False
+    after = dict(zip(*scored.values(["id", "ground_truth.label"]), strict=True))
+    assert after == before
+    assert "take it in again" in json.dumps(form(scored, "undo_round"))
+    assert run(scored, "undo_round", round=1)["report"]["redo"] is True
+    assert len(scored.match_tags("cleaning:relabeled")) == changed
+
+
+def test_embeddings_from_a_state_dict_for_a_view(bare, tmp_path):
+    import torch
+    from torchvision import models
+
+    torch.manual_seed(0)
+    torch.save(models.resnet18(weights=None).state_dict(), tmp_path / "w.pth")
+    weights = str(tmp_path / "w.pth")
+    done = run(bare.limit(6), "compute_embeddings", weights=weights, image_size=32)
+    assert done["report"]["computed"] == 6
+    assert len(bare.exists("resnet18_embedding")) == 6
+
+
+def test_importance_runs_delegated(dataset):
+    foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
+    facts, layout, _ = panel(dataset)
+    assert facts["running"] == [{"name": "compute importance", "state": "queued", "progress": None}]
+    assert any("compute importance: queued" in text for text in labels_in(layout))
+    DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
+    dataset.reload()
+    assert len(dataset.exists("coreset_importance")) == len(dataset.match_tags("train"))
+    assert panel(dataset)[0]["running"] == []
+
+
+def test_a_server_that_is_down_is_a_sentence(scored, monkeypatch):
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k" * 40)
+    with pytest.raises(ExecutionError, match=r"http://127\.0\.0\.1:9") as error:
+        run(scored, "push_round", n=4, controls=0, class_of_interest="digit 1")
+    assert "k" * 40 not in str(error.value)
+    assert scored.list_runs() == [] or "cleaning_round_001" not in scored.list_runs()
+
+
+# ---- the panel
+
+
+def test_the_panel_leads_from_empty_to_the_first_round(bare):
+    facts, layout, _ = panel(bare)
+    assert facts["step"] == "no_embeddings"
+    assert "Compute embeddings" in labels_in(layout)
+    bare.add_sample_field("resnet18_embedding", fo.VectorField)
+    bare.set_values("resnet18_embedding", [np.float32(v) for v in bare.values("pixels")])
+    assert panel(bare)[0]["step"] == "no_importance"
+    run(bare, "compute_importance")
+    facts, layout, _ = panel(bare)
+    assert facts["step"] == "ready"
+    assert "Find confused classes" in labels_in(layout)
+    run(bare, "find_confused_classes")
+    facts, layout, _ = panel(bare)
+    assert facts["confusion"]["class_of_interest"] in facts["confusion"]["classes"]
+    assert facts["server"]["state"] == "no_key"
+    assert "Check again" in labels_in(layout)
+
+
+def test_the_panel_through_a_round(scored, server):
+    run(scored, "find_confused_classes")
+    _, layout, _ = panel(scored)
+    assert "Push round 1" in labels_in(layout)
+    run(scored, "push_round", n=8, controls=1)
+    facts, layout, _ = panel(scored)
+    assert facts["step"] == "open"
+    assert {"Pull reviews", "Open Label Studio"} <= set(labels_in(layout))
+    answer_all(server, scored)
+    run(scored, "pull_reviews")
+    facts, layout, _ = panel(scored)
+    assert facts["step"] == "pulled"
+    run(scored, "evaluate_round")
+    facts, layout, requests = panel(scored)
+    assert facts["step"] in ("go_on", "done")
+    assert facts["auroc"][-1]["round"] == 1
+    assert len(json.dumps(requests, default=str)) < 200_000
+
+    _, _, requests = panel(scored, "show_round", {"facts": facts}, row=0)
+    assert requests["set_view"]["name"] == "cleaning round 001"
+    _, _, requests = panel(scored, "undo_round", {"facts": facts}, row=0)
+    assert requests["prompt_user_for_operation"]["params"] == {"round": 1}
+    _, _, requests = panel(scored, "open_form", {"facts": facts}, operator="pull_reviews")
+    assert requests["prompt_user_for_operation"]["operator_uri"] == f"{PLUGIN}/pull_reviews"
+
+
+def test_a_clicked_cell_opens_the_queue_of_the_predicted_class(scored):
+    run(scored, "find_confused_classes")
+    facts, _, _ = panel(scored)
+    _, _, requests = panel(scored, "open_cell", {"facts": facts}, x="digit 8", y="digit 1")
+    assert "digit 8" in json.dumps(requests["set_view"]["view"])
+    assert "coreset_importance" in json.dumps(requests["set_view"]["view"])
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "state"),
+    [
+        ("http://127.0.0.1:9", "k" * 40, "down"),
+        (None, "k" * 40, "refused"),
+        ("not an address", "k" * 40, "refused"),
+    ],
+)
+def test_the_panel_says_what_is_wrong_with_the_server(
+    scored, label_studio, monkeypatch, url, key, state
+):
+    monkeypatch.setenv("LABEL_STUDIO_URL", url or label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", key)
+    run(scored, "find_confused_classes")
+    facts, layout, _ = panel(scored)
+    assert facts["server"]["state"] == state
+    assert key not in json.dumps(layout)
+    assert "Check again" in labels_in(layout)
+
+
+def test_the_panel_without_labels_and_with_a_removed_field(scored):
+    empty = fo.Dataset()
+    try:
+        facts, layout, _ = panel(empty)
+        assert facts["step"] == "no_labels"
+        assert any("no labels to clean" in text for text in labels_in(layout))
+    finally:
+        empty.delete()
+    scored.rename_sample_field("ground_truth", "labels")
+    assert panel(scored)[0]["label_field"] == "labels"
