@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,9 @@ def push(
     write_back(samples, store.all())
     views.save_round_views(samples, round_)
     views.save_queue_view(samples, round_.class_of_interest)
+    # An answered task that is gone from the server is not made again: without its answer it would
+    # look as if the answer had been taken back.
+    answered = {sample_id for _, sample_id, _ in recorded_answers(round_.events)}
     ids = [item.sample_id for item in round_.batch]
     paths = samples.column("filepath", ids)
     disagreement = samples.column(names.DISAGREEMENT, ids)
@@ -156,7 +160,7 @@ def push(
             note=_note(disagreement[item.sample_id]),
         )
         for item in round_.batch
-        if item.sample_id in paths
+        if item.sample_id in paths and item.sample_id not in answered
     ]
     root = round_.config["options"]["images_root"]
     result = push_tasks(
@@ -178,7 +182,7 @@ def push(
         "cursor": round_.project.get("cursor") if same else None,
     }
     store.save(round_)
-    return result
+    return replace(result, existing=result.existing + len(answered))
 
 
 def _note(disagreement: float | None) -> str:

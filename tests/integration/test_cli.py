@@ -1,0 +1,153 @@
+"""The command line: the same use cases, exit codes, and one line for what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from demonstration.reviewer import SimulatedReviewer
+from PIL import Image
+
+from coreset_cleaning.cli import main
+
+
+@pytest.fixture
+def name(digits: Any, label_studio: Any, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.admin_token)
+    return str(digits.dataset.name)
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
+    code = main([*args, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_a_round_by_commands(
+    name: str,
+    digits: Any,
+    label_studio: Any,
+    reviewer_token: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = ("--embeddings-field", "pixels")
+    assert run(capsys, "score", name, *own)[1]["samples"] == 240
+    code, pair = run(capsys, "confusion", name, *own)
+    assert code == 0
+    assert pair["class_of_interest"] in pair["classes"]
+    code, pushed = run(capsys, "push", name, *own, "-n", "10", "--controls", "2")
+    assert (code, pushed["created"]) == (0, 10)
+    reviewer = SimulatedReviewer(
+        label_studio.url,
+        reviewer_token,
+        digits.truth,
+        rival=pair["rival"],
+        dataset_id=str(digits.dataset._doc.id),
+        label_field="ground_truth",
+        n_classes=3,
+    )
+    reviewer.answer_round(pushed["project"])
+    # Everything is answered, so that watching ends at once.
+    code, pulled = run(capsys, "pull", name, *own, "--watch", "1")
+    assert (code, pulled["new_answers"], pulled["open_round"]) == (0, 10, None)
+    code, evaluated = run(capsys, "evaluate", name, *own)
+    assert (code, evaluated["round"], evaluated["continue"]) == (0, 1, True)
+    code, spent = run(capsys, "evaluate", name, *own, "--budget", "10")
+    assert (code, spent["continue"]) == (3, False)
+    assert "budget" in spent["reasons"][0]
+    assert run(capsys, "status", name, *own)[1][0]["reviewed"] == 10
+    code, undone = run(capsys, "undo", name, "1", *own)
+    assert code == 0
+    assert run(capsys, "undo", name, "1", "--redo", *own)[1]["changed"] == undone["changed"]
+    code, audit = run(capsys, "audit", name, str(tmp_path / "audit.jsonl"), *own)
+    assert audit["events"] == 12  # ten answers, an undo, a redo
+    code, findings = run(capsys, "doctor", name)
+    assert code == 0, findings
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["score", "no-such-dataset"], "there is no dataset 'no-such-dataset'"),
+        (["score", "NAME", "--label-field", "labels"], "label_field 'labels'"),
+        (["score", "NAME"], "field 'resnet18_embedding'"),
+        (["score", "NAME", "--view", "none"], "no saved view 'none'"),
+        (["pull", "NAME", "--embeddings-field", "pixels"], "push"),
+        (["push", "NAME", "--embeddings-field", "pixels"], "coreset-cleaning score"),
+        (["undo", "NAME", "3"], "no round 3"),
+        (["embed", "NAME", "--weights", "nowhere.pth"], "nowhere.pth"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_1(
+    args: list[str], message: str, name: str, digits: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = digits.dataset.list_runs()
+    assert main([name if arg == "NAME" else arg for arg in args]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    digits.dataset.reload()
+    assert digits.dataset.list_runs() == runs
+
+
+def test_wrong_key_and_dead_server_say_what_to_do(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["score", name, "--embeddings-field", "pixels"]) == 0
+    push = ["push", name, "--embeddings-field", "pixels"]
+    capsys.readouterr()
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "cafebabe" * 5)
+    assert main(push) == 1
+    err = capsys.readouterr().err
+    assert "does not accept the key" in err
+    assert "cafebabe" not in err
+    assert main([*push, "--url", "http://127.0.0.1:9"]) == 1
+    assert "can't be reached" in capsys.readouterr().err
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY")
+    assert main(push) == 1
+    assert "LABEL_STUDIO_API_KEY" in capsys.readouterr().err
+
+
+def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["push"])
+    assert stopped.value.code == 2
+
+
+def test_embed_skips_counts_and_tags_unreadable_images(
+    name: str, digits: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import fiftyone as fo
+
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not an image")
+    good = tmp_path / "good.png"
+    Image.new("RGB", (40, 40), "red").save(good)
+    view = digits.dataset.limit(2)
+    ids = [
+        *view.values("id"),
+        *digits.dataset.add_samples(
+            [
+                fo.Sample(filepath=str(path), ground_truth=fo.Classification(label="3"))
+                for path in (broken, good)
+            ]
+        ),
+    ]
+    digits.dataset.save_view("four", digits.dataset.select(ids))
+    command = ["embed", name, "--view", "four", "--model", "efficientnet-lite0",
+               "--image-size", "64", "--embeddings-field", "lite0"]
+    code, report = run(capsys, *command)
+    assert (code, report["computed"], len(report["unreadable"])) == (0, 3, 1)
+    assert report["unreadable"][0][0] == str(broken)
+    digits.dataset.reload()
+    assert digits.dataset.match_tags("cleaning:unreadable").values("filepath") == [str(broken)]
+    # The second call does what is missing, and that is the broken image alone.
+    code, again = run(capsys, *command)
+    assert (again["computed"], again["present"], len(again["unreadable"])) == (0, 3, 1)
+    # Another network's vectors don't mix in silently.
+    assert main([*command, "--image-size", "96"]) == 1
+    assert "must not be mixed" in capsys.readouterr().err
