@@ -7,18 +7,22 @@ server that is killed during an import ends up with every task twice.
 
 from __future__ import annotations
 
-import json
 import os
+import time
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from ..core.errors import AuthenticationError, DataError, ServerError, ServerUnreachableError
 
 URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
 
-_READ_RETRIES = 2
+# A read changes nothing, so it is tried again; seconds between the attempts.
+_READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
+# "Too many requests" means that nothing was done, so anything may be sent again.
+_BUSY_ATTEMPTS = 8
+_LONGEST_PAUSE = 30.0
 _PAGE = 500
 
 
@@ -78,13 +82,23 @@ class LabelStudioServer:
             import httpx
             from label_studio_sdk import LabelStudio
 
-            http = httpx.Client(verify=self._verify, timeout=self._timeout, follow_redirects=True)
-            self._sdk = LabelStudio(base_url=self.url, api_key=self._api_key, httpx_client=http)
+            # Redirects stay unfollowed: they turn a POST into a GET, which seems to succeed.
+            http = httpx.Client(verify=self._verify, timeout=self._timeout, follow_redirects=False)
+            # With the slash, the SDK finds the refresh of access tokens below a path, too.
+            make: Any = LabelStudio
+            self._sdk = make(base_url=self.url + "/", api_key=self._api_key, httpx_client=http)
         return self._sdk
 
     def get(self, path: str, **params: Any) -> Any:
-        """Read; tried again when the server is busy."""
-        return self._send("GET", path, params=params, retries=_READ_RETRIES)
+        """Read; tried again when the server fails."""
+        for pause in _READ_PAUSES:
+            try:
+                return self._send("GET", path, params=params)
+            except _RefusedError:
+                raise
+            except ServerError:
+                time.sleep(pause)
+        return self._send("GET", path, params=params)
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         """Change something, once."""
@@ -134,20 +148,22 @@ class LabelStudioServer:
         params: dict[str, Any] | None = None,
         json: Any = None,
         files: Any = None,
-        retries: int = 0,
     ) -> Any:
+        for _ in range(_BUSY_ATTEMPTS):
+            response = self._request(method, path, params=params, json=json, files=files)
+            if response.status_code != 429:
+                break
+            time.sleep(_pause_asked_for(response))
+        return self._parsed(response)
+
+    def _request(self, method: str, path: str, **content: Any) -> Any:
         import httpx
         from label_studio_sdk.core.api_error import ApiError
 
         # `from None` below: the causes' own texts hold headers with cookies.
         try:
-            response = self._client._client_wrapper.httpx_client.request(
-                path,
-                method=method,
-                params=params,
-                json=json,
-                files=files,
-                request_options={"max_retries": retries},
+            return self._client._client_wrapper.httpx_client.request(
+                path, method=method, request_options={"max_retries": 0}, **content
             )
         except ApiError as error:
             raise self._refused(error.status_code, _detail(error.body)) from None
@@ -159,51 +175,104 @@ class LabelStudioServer:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             raise DataError(f"the address {self.url!r} is not one Label Studio can have.") from None
         except httpx.TransportError as error:
-            reason = (
-                "its TLS certificate is not trusted"
-                if "CERTIFICATE" in str(error)
-                else ("the connection failed")
-            )
             raise ServerUnreachableError(
-                f"Label Studio at {self.url} can't be reached: {reason}. Is it running, and is the "
-                "address right?"
+                f"Label Studio at {self.url} can't be reached: {_reason(error)}."
             ) from None
-        return self._parsed(response)
+        except ValueError:
+            # The SDK parses the answer to its request for an access token without a look at it.
+            raise self._no_json(None) from None
 
     def _parsed(self, response: Any) -> Any:
-        if response.status_code >= 400:
-            try:
-                body = response.json()
-            except ValueError:
-                body = None
-            raise self._refused(response.status_code, _detail(body))
-        if not response.content:
-            return None
+        status: int = response.status_code
+        if 300 <= status < 400:
+            target = urljoin(self.url + "/", response.headers.get("location", ""))
+            raise _RefusedError(
+                f"Label Studio at {self.url} sends us on to {target.split('?')[0]}. "
+                f"Give the address that it really has: set {URL_VARIABLE} or pass url.",
+                status,
+            )
         try:
-            return response.json()
-        except json.JSONDecodeError:
-            raise ServerError(
-                f"{self.url} answered with something other than Label Studio's JSON. Is the "
-                "address right, with its path if it has one?",
-                response.status_code,
-            ) from None
+            body = response.json() if response.content else None
+        except ValueError:
+            if status < 400:
+                raise self._no_json(status) from None
+            body = None
+        if status >= 400:
+            raise self._refused(status, _detail(body))
+        return body
+
+    def _no_json(self, status: int | None) -> ServerError:
+        return ServerError(
+            f"{self.url} answered with something other than Label Studio's JSON. Is the address "
+            "right, with its path if it has one?",
+            status,
+        )
 
     def _refused(self, status: int | None, detail: str) -> ServerError:
+        # The SDK has no status for what it refuses by itself, such as an expired token.
         if status in (401, 403) or status is None:
-            hint = "Check the key: Label Studio's page Account & Settings shows it."
-            if "legacy" in detail.lower():
-                hint = (
-                    "Use a personal access token, or switch legacy tokens on under Organization > "
-                    "Access Token Settings."
-                )
-            elif status == 403:
-                hint = "The key's owner must be allowed to do this; ask an administrator."
-            return AuthenticationError(
-                f"Label Studio at {self.url} does not accept the key ({detail}). {hint}", status
+            return _KeyRefusedError(
+                f"Label Studio at {self.url} does not accept the key ({detail}). "
+                + _key_hint(status, detail),
+                status,
             )
         if status == 404:
             detail += ". Is the address right, with its path if it has one?"
-        return ServerError(f"Label Studio at {self.url} answered {status}: {detail}", status)
+        kind = _RefusedError if status < 500 and status not in (408, 409) else ServerError
+        return kind(f"Label Studio at {self.url} answered {status}: {detail}", status)
+
+
+class _RefusedError(ServerError):
+    """The request itself was refused: the same would be refused again."""
+
+
+class _KeyRefusedError(AuthenticationError, _RefusedError):
+    """The same, because of the key."""
+
+
+def is_refusal(error: ServerError) -> bool:
+    """Tell whether the same request would be refused again."""
+    return isinstance(error, _RefusedError)
+
+
+def _key_hint(status: int | None, detail: str) -> str:
+    """Say how to fix what is wrong with the key."""
+    if "legacy" in detail.lower():
+        return (
+            "Use a personal access token, or switch legacy tokens on under Organization > "
+            "Access Token Settings."
+        )
+    if status == 403:
+        return "The key's owner must be allowed to do this; ask an administrator."
+    if "expire" in detail.lower():
+        return "Make a new one on Label Studio's page Account & Settings."
+    return "Check it: Label Studio's page Account & Settings shows it."
+
+
+def _reason(error: Exception) -> str:
+    """Say why a connection failed, and what to do."""
+    text = str(error).upper()
+    if "CERTIFICATE" in text:
+        return (
+            "its TLS certificate is not trusted; pass verify='path/to/ca.pem' if it is one of "
+            "your own"
+        )
+    if "WRONG_VERSION_NUMBER" in text or "RECORD LAYER" in text:
+        return "it does not speak TLS; begin the address with http:// instead of https://"
+    if "NAME OR SERVICE" in text or "NODENAME" in text or "NAME RESOLUTION" in text:
+        return "no machine has this name; check the address"
+    if "REFUSED" in text:
+        return "nobody listens there; start it, or check address and port"
+    return "the connection broke off; is it running, and is the address right?"
+
+
+def _pause_asked_for(response: Any) -> float:
+    """Return the seconds that a busy server wants to be left alone."""
+    try:
+        seconds = float(response.headers.get("retry-after", 1.0))
+    except ValueError:
+        seconds = 1.0
+    return min(max(seconds, 0.0), _LONGEST_PAUSE)
 
 
 def _detail(body: Any) -> str:

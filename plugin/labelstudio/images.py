@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,29 +12,27 @@ from ..core.errors import DataError, ServerError
 from .connection import LabelStudioServer
 
 MODES = ("upload", "local", "url")
+ROOT_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 
 # The server refuses more files in a request, and larger requests.
 UPLOAD_FILES = 100
 UPLOAD_BYTES = 100 * 1024 * 1024
 
+# What both the server takes and browsers show, by the bytes a file begins with.
 _SUFFIXES = {
     b"\xff\xd8\xff": ".jpg",
     b"\x89PNG": ".png",
     b"GIF8": ".gif",
     b"BM": ".bmp",
-    b"RIFF": ".webp",
+    b"<svg": ".svg",
+    b"<?xml": ".svg",
 }
 _REMOTE = ("http://", "https://", "s3://", "gs://", "azure-blob://")
+_NAMED_AT_MOST = 5
 
 
-def image_addresses(
-    server: LabelStudioServer,
-    project_id: int,
-    images: Mapping[str, str],
-    mode: str,
-    root: Path | None = None,
-) -> dict[str, str]:
-    """Return what to put into each task so that Label Studio shows the image.
+class ImageSource:
+    """Turns images into what a task must hold so that Label Studio shows them.
 
     Parameters
     ----------
@@ -42,37 +40,149 @@ def image_addresses(
         Where the tasks go.
     project_id : int
         Their project.
-    images : mapping of str to str
-        Sample id to path, or to address with "url".
     mode : {"upload", "local", "url"}
         "upload" sends the files, at most 100 at a time. "local" is for a server that sees the same
-        folder `root`, its LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT. "url" takes the addresses as
-        they are.
+        folder `root`. "url" takes addresses (http, s3, ...) as they are.
     root : Path, optional
-        With "local".
+        With "local": the folder that Label Studio may serve. Default: the server's own variable
+        LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, if it is set here, too.
 
     Raises
     ------
     DataError
-        When a file is missing, too large, outside `root`, or not an address.
+        When the mode is unknown, or "local" has no root.
     """
-    if mode == "url":
-        return {sample_id: _checked_address(image) for sample_id, image in images.items()}
-    if mode == "local":
-        if root is None:
-            raise DataError("images='local' needs the folder that Label Studio may serve (root).")
-        addresses = {i: local_address(Path(path), root) for i, path in images.items()}
-        _ensure_local_storage(server, project_id, images.values(), root)
-        return addresses
-    if mode == "upload":
-        return _upload(server, project_id, images)
-    raise DataError(f"images must be one of {', '.join(MODES)}, got {mode!r}.")
+
+    def __init__(
+        self, server: LabelStudioServer, project_id: int, mode: str, root: Path | None = None
+    ) -> None:
+        if mode not in MODES:
+            raise DataError(f"images must be one of {', '.join(MODES)}, got {mode!r}.")
+        if mode == "local" and root is None:
+            if not os.environ.get(ROOT_VARIABLE):
+                raise DataError(
+                    "images='local' needs the folder that Label Studio may serve: set "
+                    f"{ROOT_VARIABLE} here to what it is on the server."
+                )
+            root = Path(os.environ[ROOT_VARIABLE])
+        self._server = server
+        self._project_id = project_id
+        self._mode = mode
+        self._root = root
+        # Sample id to address: what is uploaded stays uploaded when the import after it fails.
+        self._known: dict[str, str] = {}
+
+    def check(self, images: Mapping[str, str]) -> None:
+        """Look at all images before anything is sent; with "local", let the server serve them.
+
+        Parameters
+        ----------
+        images : mapping of str to str
+            Sample id to path, or to address with "url".
+
+        Raises
+        ------
+        DataError
+            Names the images that are missing, no image, too large, outside the root or no address.
+        """
+        reasons = []
+        for image in images.values():
+            try:
+                if self._mode == "url":
+                    _check_address(image)
+                else:
+                    _check_file(Path(image), upload=self._mode == "upload")
+                    if self._root is not None:
+                        local_path(Path(image), self._root)
+            except DataError as error:
+                reasons.append(str(error))
+        if reasons:
+            more = len(reasons) - _NAMED_AT_MOST
+            raise DataError(
+                f"{len(reasons)} of {len(images)} images can't be shown in Label Studio. Nothing "
+                f"was sent. {' '.join(reasons[:_NAMED_AT_MOST])}"
+                + (f" And {more} more." if more > 0 else "")
+            )
+        if self._root is not None and images:
+            self._connect_storage([Path(image) for image in images.values()], self._root)
+
+    def addresses(self, images: Mapping[str, str]) -> dict[str, str]:
+        """Return sample id to address; with "upload", send what was not sent before.
+
+        Parameters
+        ----------
+        images : mapping of str to str
+            Sample id to path, or to address with "url".
+        """
+        if self._mode == "url":
+            return dict(images)
+        if self._root is not None:
+            return {i: local_address(Path(path), self._root) for i, path in images.items()}
+        self._upload({i: path for i, path in images.items() if i not in self._known})
+        return {i: self._known[i] for i in images}
+
+    def _upload(self, images: Mapping[str, str]) -> None:
+        batch: dict[str, tuple[str, bytes]] = {}
+        size = 0
+        for sample_id, path in images.items():
+            content = _read(Path(path))
+            if batch and (len(batch) == UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
+                self._upload_batch(batch)
+                batch, size = {}, 0
+            # Named by us: the server refuses some names, and may not learn the paths here.
+            batch[sample_id] = (f"{sample_id}{_suffix(Path(path), content)}", content)
+            size += len(content)
+        if batch:
+            self._upload_batch(batch)
+
+    def _upload_batch(self, batch: dict[str, tuple[str, bytes]]) -> None:
+        server, base = self._server, f"api/projects/{self._project_id}"
+        answer = server.upload(f"{base}/import", files=batch, commit_to_project="false")
+        uploads = server.get(f"{base}/file-uploads", ids=json.dumps(answer["file_upload_ids"]))
+        # The server puts letters of its own before our name.
+        by_name = {name: sample_id for sample_id, (name, _) in batch.items()}
+        for upload in uploads:
+            name = upload["file"].rsplit("-", 1)[-1]
+            if name in by_name:
+                self._known[by_name[name]] = "/data/" + upload["file"]
+        kept = sum(sample_id in self._known for sample_id in batch)
+        if kept != len(batch):
+            raise ServerError(
+                f"Label Studio at {server.url} kept {kept} of {len(batch)} uploaded images. "
+                "Call push again; what has arrived is not sent twice."
+            )
+
+    def _connect_storage(self, paths: list[Path], root: Path) -> None:
+        """Let the project show files below the images' folder; their files are not imported."""
+        folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
+        if folder == root.resolve():
+            raise DataError(
+                f"images must lie in a folder below {root}: Label Studio does not serve the files "
+                "of its root itself. Move them, or use images='upload'."
+            )
+        storages = self._server.get("api/storages/localfiles/", project=self._project_id)
+        if any(folder.is_relative_to(storage["path"]) for storage in storages):
+            return
+        self._server.post(
+            "api/storages/localfiles/",
+            {
+                "project": self._project_id,
+                "title": "Images",
+                "path": str(folder),
+                "use_blob_urls": True,
+            },
+        )
 
 
-def local_address(path: Path, root: Path) -> str:
-    """Return the address of a file below the server's document root.
+def local_path(path: Path, root: Path) -> Path:
+    """Return a file's path relative to the server's document root.
 
     Symbolic links are followed first, so that one that leads out of the root is refused.
+
+    Raises
+    ------
+    DataError
+        When the file is not below the root.
     """
     real, real_root = path.resolve(), root.resolve()
     if not real.is_relative_to(real_root):
@@ -80,107 +190,60 @@ def local_address(path: Path, root: Path) -> str:
             f"image {path} must lie below {root}, the folder that Label Studio may serve; it is "
             f"really {real}. Use images='upload'."
         )
-    return "/data/local-files/?d=" + quote(str(real.relative_to(real_root)))
+    return real.relative_to(real_root)
 
 
-def _ensure_local_storage(
-    server: LabelStudioServer, project_id: int, paths: Iterable[str], root: Path
-) -> None:
-    """Give the project the right to serve the images' folder; Label Studio refuses it otherwise.
-
-    The storage is never synchronised: that would make a task of every file in the folder.
-    """
-    folder = Path(os.path.commonpath([Path(path).resolve().parent for path in paths]))
-    if folder == root.resolve():
-        raise DataError(
-            f"the images must lie in a folder below {root}, not in it: Label Studio serves no "
-            "files of the document root itself. Move them, or use images='upload'."
-        )
-    for storage in server.get("api/storages/localfiles/", project=project_id):
-        if folder.is_relative_to(storage["path"]):
-            return
-    server.post(
-        "api/storages/localfiles/",
-        {
-            "project": project_id,
-            "title": f"Images of label cleaning: {folder.name}",
-            "path": str(folder),
-            "use_blob_urls": True,
-        },
-    )
+def local_address(path: Path, root: Path) -> str:
+    """Return the address of a file below the server's document root."""
+    return "/data/local-files/?d=" + quote(str(local_path(path, root)))
 
 
-def _checked_address(image: str) -> str:
+def _check_address(image: str) -> None:
     if not image.startswith(_REMOTE):
         raise DataError(
             f"images='url' needs addresses ({', '.join(_REMOTE)}), got {image!r}. "
             "Use images='upload' for files."
         )
-    return image
 
 
-def _upload(
-    server: LabelStudioServer, project_id: int, images: Mapping[str, str]
-) -> dict[str, str]:
-    addresses: dict[str, str] = {}
-    batch: dict[str, tuple[str, bytes]] = {}
-    size = 0
-    for sample_id, path in images.items():
-        content = _read(Path(path))
-        if batch and (len(batch) == UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
-            addresses.update(_upload_batch(server, project_id, batch))
-            batch, size = {}, 0
-        batch[sample_id] = (sample_id + _suffix(Path(path), content), content)
-        size += len(content)
-    if batch:
-        addresses.update(_upload_batch(server, project_id, batch))
-    return addresses
-
-
-def _upload_batch(
-    server: LabelStudioServer, project_id: int, batch: dict[str, tuple[str, bytes]]
-) -> dict[str, str]:
-    answer = server.upload(
-        f"api/projects/{project_id}/import", files=batch, commit_to_project="false"
-    )
-    uploads = server.get(
-        f"api/projects/{project_id}/file-uploads", ids=json.dumps(answer["file_upload_ids"])
-    )
-    # The server prefixes names with letters of its own; ours ends the name and is unique.
-    by_name = {name: sample_id for sample_id, (name, _) in batch.items()}
-    addresses = {}
-    for upload in uploads:
-        name = upload["file"].rsplit("-", 1)[-1]
-        if name in by_name:
-            addresses[by_name[name]] = "/data/" + upload["file"]
-    if len(addresses) != len(batch):
-        raise ServerError(
-            f"Label Studio at {server.url} kept {len(addresses)} of {len(batch)} uploaded images. "
-            "Call push again; what has arrived is not sent twice."
+def _check_file(path: Path, upload: bool) -> None:
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    _suffix(path, head)
+    if upload and size > UPLOAD_BYTES:
+        raise DataError(
+            f"image {path} must have at most {UPLOAD_BYTES} bytes to be uploaded, got {size}. "
+            "Use images='local' or 'url' for larger ones."
         )
-    return addresses
 
 
 def _read(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
-        raise DataError(
-            f"image {path} can't be read ({error.strerror}). Restore the file, or remove the "
-            "sample from the dataset, and push again."
-        ) from None
-    if not 0 < len(content) <= UPLOAD_BYTES:
-        raise DataError(
-            f"image {path} must have between 1 and {UPLOAD_BYTES} bytes to be uploaded, got "
-            f"{len(content)}. Use images='local' or 'url' for larger ones."
-        )
-    return content
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"image {path} can't be read ({error.strerror}). Restore the file, or remove the sample "
+        "from the dataset, and push again."
+    )
 
 
 def _suffix(path: Path, content: bytes) -> str:
-    """Return a file name's ending; the server refuses names without, so the bytes decide then."""
-    if path.suffix:
-        return path.suffix.lower()
-    return next(
-        (suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), ".jpg"
+    """Return the file name's ending that goes with the content, whatever the file is called."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return ".webp"
+    for magic, suffix in _SUFFIXES.items():
+        if content.startswith(magic):
+            return suffix
+    raise DataError(
+        f"image {path} must be a JPEG, PNG, GIF, BMP, WebP or SVG file, which browsers show, got "
+        f"{'an empty file' if not content else 'something else'}. Convert it, or remove the sample "
+        "from the dataset, and push again."
     )

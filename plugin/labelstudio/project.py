@@ -1,17 +1,21 @@
-"""The review project: one per dataset and label field, found again by a marker, not by its title."""
+"""The review project: one per dataset and label field, found by a marker, not by its title."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import ProjectMissingError, ServerError
 from .config import labeling_config
-from .connection import LabelStudioServer
+from .connection import LabelStudioServer, is_refusal
 from .keys import project_marker
 
 _TITLE_LENGTH = 50
+_ATTEMPTS = 4
+# Seconds after a failed change, doubled each time.
+PAUSE = 0.2
 _INSTRUCTIONS = """
 <p>Is the label right? Look at the image first, then answer with one key:</p>
 <ul>
@@ -75,7 +79,8 @@ def find_or_create_project(
     found = _find(server, marker)
     if found is None:
         title = f"Labels of {dataset_name}"
-        found = server.post(
+        _post_once(
+            server,
             "api/projects/",
             {
                 "title": title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…",
@@ -87,7 +92,12 @@ def find_or_create_project(
                 "enable_empty_annotation": False,
                 **settings,
             },
+            made=lambda: _find(server, marker) is not None,
         )
+        # Read again: if two were made at once, both makers go on with the older one.
+        found = _find(server, marker)
+        if found is None:
+            raise ServerError(f"Label Studio at {server.url} made no project. Push again.")
     elif any(found.get(key) != value for key, value in settings.items()):
         found = server.patch(f"api/projects/{found['id']}/", settings)
     return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
@@ -115,34 +125,58 @@ def require_project(server: LabelStudioServer, project_id: int) -> None:
 
 def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
     """Return the id of the tab that shows a round's tasks in order; make it if need be."""
-    title = f"Round {round_}"
+    found = find_round_tab(server, project_id, round_)
+    if found is None:
+        tab = {
+            "title": f"Round {round_}",
+            "type": "list",
+            "target": "tasks",
+            "filters": {"conjunction": "and", "items": [_round_filter(round_)]},
+            "ordering": ["tasks:data.rank"],
+        }
+        _post_once(
+            server,
+            "api/dm/views/",
+            {"project": project_id, "data": tab},
+            made=lambda: find_round_tab(server, project_id, round_) is not None,
+        )
+        found = find_round_tab(server, project_id, round_)
+    if found is None:
+        raise ServerError(f"Label Studio at {server.url} made no tab. Push again.")
+    return found
+
+
+def find_round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int | None:
+    """Return the id of a round's tab, known by its filter: users may change the title."""
     for view in server.get("api/dm/views/", project=project_id):
-        if view["data"].get("title") == title:
+        if _round_filter(round_) in (view["data"].get("filters") or {}).get("items", []):
             return int(view["id"])
-    tab = server.post(
-        "api/dm/views/",
-        {
-            "project": project_id,
-            "data": {
-                "title": title,
-                "type": "list",
-                "target": "tasks",
-                "filters": {
-                    "conjunction": "and",
-                    "items": [
-                        {
-                            "filter": "filter:tasks:data.round",
-                            "operator": "equal",
-                            "type": "Number",
-                            "value": round_,
-                        }
-                    ],
-                },
-                "ordering": ["tasks:data.rank"],
-            },
-        },
-    )
-    return int(tab["id"])
+    return None
+
+
+def _round_filter(round_: int) -> dict[str, Any]:
+    return {
+        "filter": "filter:tasks:data.round",
+        "operator": "equal",
+        "type": "Number",
+        "value": round_,
+    }
+
+
+def _post_once(
+    server: LabelStudioServer, path: str, body: dict[str, Any], made: Callable[[], bool]
+) -> None:
+    """Make something; when the answer is lost, look whether it is there before trying again."""
+    for attempt in range(_ATTEMPTS):
+        try:
+            server.post(path, body)
+            return
+        except ServerError as error:
+            if made():
+                return
+            if is_refusal(error) or attempt == _ATTEMPTS - 1:
+                raise
+        time.sleep(PAUSE * 2**attempt)
 
 
 def round_url(server: LabelStudioServer, project_id: int, tab: int) -> str:

@@ -1,4 +1,4 @@
-"""Pull what reviewers submitted: every answer that can be read, and a word on every one that can't."""
+"""Pull what reviewers submitted: every answer that can be read, a word on each that can't."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..core.errors import DataError
+from ..core.errors import AuthenticationError, DataError
 from ..core.verdicts import Review
 from .config import read_answer
 from .connection import LabelStudioServer
@@ -118,7 +118,7 @@ def pull_answers(
         task["id"]: task
         for task in server.tasks(
             project=project_id,
-            include="id,data,updated_at,total_annotations,cancelled_annotations",
+            include="id,data,updated_at,total_annotations,cancelled_annotations,annotations_ids",
             resolve_uri="false",
         )
     }
@@ -132,32 +132,39 @@ def pull_answers(
             continue
         owners[task_id] = owner
         answers.skipped += bool(task["cancelled_annotations"] and not task["total_annotations"])
-        answers.cursor = max(answers.cursor, task["updated_at"])
+        answers.cursor = max(answers.cursor, _utc(task["updated_at"]))
     on_server = set(owners.values())
     answers.missing = {
         number: sorted(i for i in ids if (number, i) not in on_server)
         for number, ids in rounds.items()
     }
-    people = {user["id"]: user["email"] or user["username"] for user in server.get("api/users/")}
-    read: set[tuple[int, str]] = set()
-    present: set[tuple[int, str, int]] = set()
+    people = _people(server)
+    # Which answers exist, readable or not: one that was edited into nonsense is not withdrawn.
+    present = {
+        (*owner, int(annotation_id))
+        for task_id, owner in owners.items()
+        for annotation_id in str(overview[task_id]["annotations_ids"] or "").split(",")
+        if annotation_id
+    }
     for task in _changed_tasks(server, project_id, since):
         owner = owners.get(task["id"])
         if owner is None:
             continue
-        read.add(owner)
-        reviews = _reviews(task, owner, classes, people, answers.problems)
-        answers.reviews += reviews
-        present |= {(r.round, r.sample_id, r.annotation_id) for r in reviews}
-    unanswered = {
-        owner for task_id, owner in owners.items() if not overview[task_id]["total_annotations"]
-    }
+        answers.reviews += _reviews(task, owner, classes, people, answers.problems)
+        present -= {(*owner, a["id"]) for a in task["annotations"] if a["was_cancelled"]}
     # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
     # answers: somebody tidied up, and what was decided stays decided.
-    answers.withdrawn = sorted(
-        key for key in known if key not in present and key[:2] in (read | unanswered)
-    )
+    answers.withdrawn = sorted(key for key in known if key not in present and key[:2] in on_server)
     return answers
+
+
+def _people(server: LabelStudioServer) -> dict[int, str]:
+    """Return user id to name; empty when the key's owner may not see the users."""
+    try:
+        users = server.get("api/users/")
+    except AuthenticationError:
+        return {}
+    return {user["id"]: user["email"] or user["username"] for user in users}
 
 
 def _changed_tasks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import ServerError
-from .connection import LabelStudioServer
-from .images import image_addresses
+from .connection import LabelStudioServer, is_refusal
+from .images import ImageSource
 from .keys import push_key
-from .project import Project, round_tab, round_url
+from .project import PAUSE, Project, round_tab, round_url
 
 CHUNK = 100
 # More keys in one query make the server's answer slower than two queries.
 _KEYS_A_QUERY = 250
-_ATTEMPTS = 3
+# Failures in a row.
+_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ def push_tasks(
     dataset_id, label_field, round
         What the tasks belong to; with the sample id they make the push key.
     images : {"upload", "local", "url"}, default "upload"
-        How the images get there, see `image_addresses`.
+        How the images get there, see `ImageSource`.
     root : Path, optional
-        With "local".
+        With "local", see `ImageSource`.
     progress : callable(fraction, message), optional
         Called after every chunk.
 
@@ -109,27 +111,34 @@ def push_tasks(
         When the server fails again and again; calling this again sends only the rest.
     """
     keys = {push_key(dataset_id, label_field, round, t.sample_id): t for t in tasks}
+    source = ImageSource(server, project.id, images, root)
     present = present_tasks(server, project.id, keys)
     existing = len(present)
-    failures = 0
+    # Before anything is sent: a file that is missing should not leave half a round.
+    source.check({keys[k].sample_id: keys[k].image for k in keys if k not in present})
+    failures, troubled = 0, False
     while len(present) < len(keys):
         # Sent in the order of review: the plain label stream goes by task id.
         absent = sorted((k for k in keys if k not in present), key=lambda k: keys[k].rank)
         chunk = {key: keys[key] for key in absent[:CHUNK]}
-        try:
-            _send(server, project.id, chunk, round, images, root)
-        except ServerError as error:
-            failures += 1
-            # 4xx: the request itself is wrong and would fail again.
-            if failures == _ATTEMPTS or (
-                error.status is not None and 400 <= error.status < 500 and error.status != 429
-            ):
-                raise
-        # Never trust the answer alone: it can be lost after the server has committed.
         before = len(present)
+        try:
+            _send(server, project.id, chunk, round, source)
+        except ServerError as error:
+            if is_refusal(error):
+                raise
+            troubled = True
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise
+            time.sleep(PAUSE * 2**failures)
+        # Never trust the answer alone: it can be lost after the server has committed.
         present.update(present_tasks(server, project.id, chunk))
         if len(present) > before:
             failures = 0
+        if len(present) == len(keys) and troubled:
+            # A request given up for lost may have been carried out after all, later.
+            present, troubled = present_tasks(server, project.id, keys), False
         if progress:
             progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
     tab = round_tab(server, project.id, round)
@@ -187,12 +196,9 @@ def _send(
     project_id: int,
     chunk: dict[str, ReviewTask],
     round_: int,
-    images: str,
-    root: Path | None,
+    source: ImageSource,
 ) -> None:
-    addresses = image_addresses(
-        server, project_id, {t.sample_id: t.image for t in chunk.values()}, images, root
-    )
+    addresses = source.addresses({t.sample_id: t.image for t in chunk.values()})
     server.post(
         f"api/projects/{project_id}/import",
         [
