@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_BOOTSTRAP_CELLS = 20_000_000  # of one table of bootstrap counts
+
 
 def weighted_auroc(
     scores: NDArray[np.floating], positive: NDArray[np.bool_], weight: Array
@@ -72,3 +74,34 @@ def macro_auroc(
         count += known
     with np.errstate(invalid="ignore"):
         return np.asarray(total / count)
+
+
+def bootstrap_auroc(
+    probabilities: NDArray[np.floating], labels: NDArray[np.intp], n: int, random_state: int
+) -> Array:
+    """Return the macro AUROC of n bootstrap resamples of the rows.
+
+    The resamples depend on the seed and the number of rows only: replicate b of two classifiers
+    scores the same rows, so that differences of replicates are paired.
+
+    Parameters
+    ----------
+    probabilities, labels : arrays of shape (m, K) and (m,)
+        As in `macro_auroc`.
+    n : int
+        Replicates; 0 for none.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    array of shape (n,)
+    """
+    rng = np.random.default_rng(random_state)
+    m = len(labels)
+    parts: list[Array] = [np.empty(0)]
+    step = max(1, _BOOTSTRAP_CELLS // m)
+    for start in range(0, n, step):
+        counts = rng.multinomial(m, np.full(m, 1 / m), size=min(step, n - start))
+        parts.append(macro_auroc(probabilities, labels, counts.astype(float)))
+    return np.concatenate(parts)

@@ -14,23 +14,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
-from .auroc import macro_auroc
+from .auroc import bootstrap_auroc, macro_auroc
+from .checks import check_arrays
+from .crossval import LabelState, Task
 from .errors import DataError
-from .linalg import Bound, Float, Float32, Int, moments, standardise
-from .logistic import fit_softmax, log_loss, softmax
+from .linalg import Float, Int
 
-C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_INNER_FOLDS = 3
-_TUNE_ROWS = 4_000
-# AUROC is settled to four digits here; see docs/evaluation.md.
-_ITERATIONS, _TOLERANCE = 25, 1e-4
 # Products smaller than this (features times classes) gain nothing from a second BLAS thread and
 # lose a factor of 30 when other processes keep the cores busy.
 _ONE_THREAD = 100_000_000
-_BOOTSTRAP_CELLS = 20_000_000  # of one table of bootstrap counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +178,19 @@ def evaluate_auroc(
     Raises
     ------
     DataError
-        When fewer than two classes have two rows of positive weight.
+        When fewer than two classes have two rows, an array has the wrong shape, or embeddings are
+        not finite.
     """
-    y, given = np.asarray(labels, dtype=np.intp), np.asarray(given_labels, dtype=np.intp)
-    weight = np.asarray(sample_weight, dtype=float)
+    embeddings, y, weight, _ = check_arrays(embeddings, labels, sample_weight, None)
+    given = np.asarray(given_labels, dtype=np.intp)
     frozen = np.ones(len(y), bool) if scoring_rows is None else np.asarray(scoring_rows, bool)
+    order = None if importance is None else np.asarray(importance, dtype=float)
+    for name, values in (("given_labels", given), ("scoring_rows", frozen), ("importance", order)):
+        if values is not None and values.shape != y.shape:
+            raise DataError(
+                f"{name}: must have one entry a row of embeddings, shape {y.shape}, got shape "
+                f"{values.shape}."
+            )
     test_y = None if test_labels is None else np.asarray(test_labels, dtype=np.intp)
     changed = (weight == 0) | (y != given)
 
@@ -198,7 +200,7 @@ def evaluate_auroc(
         if test_embeddings is not None and test_y is not None:
             of_test = np.isin(test_y, classes)
             test = (test_embeddings[of_test], _codes(test_y[of_test], classes))
-        task = _Task(
+        task = Task(
             embeddings[mine],
             _codes(given[mine], classes),
             test,
@@ -206,13 +208,14 @@ def evaluate_auroc(
             n_splits,
             random_state,
         )
-        now = _State(_codes(y[mine], classes), np.where(np.isin(y[mine], classes), weight[mine], 0))
+        mine_now = _codes(y[mine], classes)
+        now = LabelState(mine_now, np.where(mine_now >= 0, weight[mine], 0))
         return _measure(
             task,
             now,
             frozen[mine] & np.isin(given[mine], classes),
             changed[mine] & np.isin(given[mine], classes),
-            None if importance is None else np.asarray(importance, dtype=float)[mine],
+            None if order is None else order[mine],
             n_controls,
             n_bootstrap,
         )
@@ -227,123 +230,9 @@ def evaluate_auroc(
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """Labels (columns of the classifier, -1 for none of them) and weights of all rows."""
-
-    labels: Int
-    weight: Float
-
-
-class _Task:
-    """Rows, folds and regularisation that every state of one evaluation shares."""
-
-    def __init__(
-        self,
-        embeddings: NDArray[Any],
-        given: Int,
-        test: tuple[NDArray[Any], Int] | None,
-        n_classes: int,
-        n_splits: int,
-        random_state: int,
-    ) -> None:
-        self.n_classes = n_classes
-        known = given >= 0
-        sizes = np.bincount(given[known], minlength=n_classes)
-        if (sizes > 1).sum() < 2:
-            raise DataError(
-                "AUROC needs at least two classes with two rows each, got class sizes "
-                f"{sizes[:20].tolist()}. Add labeled samples or choose other classes."
-            )
-        unit = np.ones(len(given))
-        self.mean, self.scale = moments(embeddings, unit)
-        self.features = standardise(embeddings, self.mean, self.scale)
-        self.bound = Bound.of(self.features, unit)
-        splits = int(np.clip(sizes[sizes > 1].min(), 2, n_splits))
-        folds = StratifiedKFold(splits, shuffle=True, random_state=random_state)
-        self.fold = np.empty(len(given), dtype=np.intp)
-        for k, (_, rows) in enumerate(_split(folds, given)):
-            self.fold[rows] = k
-        self.n_folds = splits
-        self.test = None
-        if test is not None and len(np.unique(test[1])) >= 2:
-            self.test = (standardise(test[0], self.mean, self.scale), test[1])
-        self.random_state = random_state
-        self.given = _State(given, np.where(known, 1.0, 0.0))
-        self.penalty = 1 / self._choose_c()
-        self._starts: dict[int, Float] = {}
-
-    def _choose_c(self) -> float:
-        """C with the smallest cross-validated log-loss on the labels of the start."""
-        labels, weight = self.given.labels, self.given.weight
-        if len(labels) > _TUNE_ROWS:
-            rng = np.random.default_rng(self.random_state)
-            weight = np.where(rng.random(len(labels)) < _TUNE_ROWS / len(labels), weight, 0)
-        losses = []
-        starts = [np.zeros((self.n_classes, self.features.shape[1])) for _ in range(_INNER_FOLDS)]
-        for C in C_GRID:
-            loss = 0.0
-            for k in range(_INNER_FOLDS):
-                test = (self.fold % _INNER_FOLDS == k) & (weight > 0)
-                train = ~test & (weight > 0)
-                starts[k] = self._fit(_State(labels, np.where(train, weight, 0)), 1 / C, starts[k])
-                loss += log_loss(self.features[test], labels[test], weight[test], starts[k], None)
-            losses.append(loss)
-            if loss > 1.02 * min(losses):
-                break
-        return C_GRID[int(np.argmin(losses))]
-
-    def _fit(self, state: _State, penalty: float, start: Float) -> Float:
-        rows = state.weight > 0
-        return fit_softmax(
-            self.features[rows],
-            state.labels[rows],
-            state.weight[rows],
-            penalty,
-            self.bound,
-            start,
-            max_iterations=_ITERATIONS,
-            tolerance=_TOLERANCE,
-        )
-
-    def out_of_fold(self, state: _State) -> Float32:
-        """Return each row's class probabilities from the model that has not seen its fold."""
-        probabilities = np.empty((len(self.fold), self.n_classes), dtype=np.float32)
-        for k in range(self.n_folds):
-            test = self.fold == k
-            coef = self.fit(_State(state.labels, np.where(test, 0, state.weight)), k)
-            probabilities[test] = softmax(self.features[test] @ coef.astype(np.float32).T)
-        return probabilities
-
-    def on_test(self, state: _State) -> Float32 | None:
-        """Return the test split's class probabilities, or None without one."""
-        if self.test is None:
-            return None
-        coef = self.fit(state, -1)
-        return softmax(self.test[0] @ coef.astype(np.float32).T)
-
-    def fit(self, state: _State, slot: int) -> Float:
-        """Fit; the first fit of a slot is where later ones start, which saves most of the work."""
-        start = self._starts.get(slot)
-        if start is None:
-            start = np.zeros((self.n_classes, self.features.shape[1]))
-        coef = self._fit(state, self.penalty, start)
-        self._starts.setdefault(slot, coef)
-        return coef
-
-    def fold_mean(self, probabilities: Float32, labels: Int, weight: Float) -> float:
-        """Return the mean over folds of the AUROC, as K-fold cross-validation has it."""
-        areas: list[Float] = []
-        for k in range(self.n_folds):
-            rows = (self.fold == k) & (weight > 0)
-            areas.append(macro_auroc(probabilities[rows], labels[rows], weight[rows]))
-        known = [float(area) for area in areas if not np.isnan(area)]
-        return float(np.mean(known)) if known else float("nan")
-
-
 def _measure(
-    task: _Task,
-    now: _State,
+    task: Task,
+    now: LabelState,
     frozen: NDArray[np.bool_],
     changed: NDArray[np.bool_],
     importance: Float | None,
@@ -357,7 +246,7 @@ def _measure(
     replicates: Float = np.empty(0)
     if on_test is not None and task.test is not None:
         heldout = float(macro_auroc(on_test, task.test[1], np.ones(len(task.test[1]))))
-        replicates = _bootstrap(on_test, task.test[1], n_bootstrap, task.random_state)
+        replicates = bootstrap_auroc(on_test, task.test[1], n_bootstrap, task.random_state)
     interval = None
     if len(replicates):
         low, high = np.nanpercentile(replicates, [2.5, 97.5])
@@ -373,8 +262,8 @@ def _measure(
     if n_deleted and importance is not None:
         blind = _control(task, pool[np.argsort(-importance[pool], kind="stable")[:n_deleted]])
     return AurocScores(
-        cv=task.fold_mean(probabilities, now.labels, now.weight),
-        frozen=task.fold_mean(probabilities, now.labels, frozen_weight),
+        cv=task.mean_auroc(probabilities, now.labels, now.weight),
+        frozen=task.mean_auroc(probabilities, now.labels, frozen_weight),
         heldout=heldout,
         heldout_interval=interval,
         heldout_replicates=tuple(replicates.round(6).tolist()),
@@ -383,16 +272,16 @@ def _measure(
     )
 
 
-def _control(task: _Task, deleted: NDArray[np.intp]) -> ControlScores:
+def _control(task: Task, deleted: NDArray[np.intp]) -> ControlScores:
     """Score the labels of the start with some rows deleted."""
     weight = task.given.weight.copy()
     weight[deleted] = 0
-    state = _State(task.given.labels, weight)
+    state = LabelState(task.given.labels, weight)
     on_test = task.on_test(state)
     heldout = None
     if on_test is not None and task.test is not None:
         heldout = float(macro_auroc(on_test, task.test[1], np.ones(len(task.test[1]))))
-    return ControlScores(task.fold_mean(task.out_of_fold(state), state.labels, weight), heldout)
+    return ControlScores(task.mean_auroc(task.out_of_fold(state), state.labels, weight), heldout)
 
 
 def _mean(scores: list[ControlScores]) -> ControlScores:
@@ -402,28 +291,8 @@ def _mean(scores: list[ControlScores]) -> ControlScores:
     )
 
 
-def _bootstrap(probabilities: Float32, labels: Int, n: int, random_state: int) -> Float:
-    """Return the AUROC of n resamples of the rows; the resamples depend on the seed only."""
-    rng = np.random.default_rng(random_state)
-    m = len(labels)
-    parts: list[Float] = []
-    step = max(1, _BOOTSTRAP_CELLS // m)
-    for start in range(0, n, step):
-        counts = rng.multinomial(m, np.full(m, 1 / m), size=min(step, n - start))
-        parts.append(macro_auroc(probabilities, labels, counts.astype(float)))
-    return np.concatenate(parts)
-
-
 def _codes(labels: Int, classes: Int) -> Int:
     """Return positions in `classes`, -1 for labels that are not among them."""
     codes = np.full(int(max(labels.max(initial=0), classes.max())) + 1, -1, dtype=np.intp)
     codes[classes] = np.arange(len(classes))
     return codes[labels]
-
-
-def _split(folds: StratifiedKFold, given: Int) -> Any:
-    """Split by class; classes with a single row share one stratum, which scikit-learn wants."""
-    sizes = np.bincount(given + 1)
-    strata = np.where(sizes[given + 1] > 1, given, -1)
-    strata = np.where(np.bincount(strata + 1)[strata + 1] >= folds.n_splits, strata, -1)
-    return folds.split(np.zeros(len(given)), strata)

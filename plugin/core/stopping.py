@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from .evaluation import AurocEvaluation, AurocScores
 from .yields import lift
 
+_SAME = 1e-4  # AUROC values closer than this differ by the tolerance of the fits
+
 
 @dataclass(frozen=True, slots=True)
 class RoundSummary:
@@ -70,8 +72,10 @@ def next_step(
     baseline : AurocEvaluation, optional
         Before the first round.
     plateau_rounds : int, default 2
-        Stop when held-out AUROC has not moved over this many rounds: the 95 % interval of the
-        paired difference covers 0, and the difference is below `min_gain`.
+        Stop when AUROC has not risen over this many rounds: the 95 % interval of the paired
+        held-out difference is not above 0, its mean is below `min_gain`, and cross-validated AUROC
+        gained less than that or no more than blind deletion does. Without a test split the
+        cross-validated number decides alone. It is also the number of rounds whose yield counts.
     min_gain : float, default 0.001
         A small test split can't tell small gains from 0; those of this size still count.
     min_reviewed : int, default 50
@@ -130,40 +134,56 @@ def _yield_reasons(recent: Sequence[RoundSummary], needed: int) -> list[str]:
 def _plateau_reasons(
     history: Sequence[RoundSummary], baseline: AurocEvaluation | None, needed: int, min_gain: float
 ) -> list[str]:
-    """Stop when held-out AUROC has not moved for some rounds."""
+    """Stop when neither held-out nor honest cross-validated AUROC has risen for some rounds."""
     measured = [baseline, *(row.evaluation for row in history)]
-    if len(measured) <= needed or any(m is None for m in measured[-needed - 1 :]):
+    if len(measured) <= needed:
         return []
     now, before = _main(measured[-1]), _main(measured[-needed - 1])
-    difference = _paired(now, before)
-    if difference is None:
+    if now is None or before is None:
         return []
-    low, high = np.nanpercentile(difference, [2.5, 97.5])
-    if low <= 0 <= high and np.nanmean(difference) < min_gain:
+    gained = now.cv - before.cv
+    difference = _paired(now, before)
+    mean = gained if difference is None else float(np.nanmean(difference))
+    low = -np.inf if difference is None else float(np.nanpercentile(difference, 2.5))
+    if difference is not None and (low > 0 or mean >= min_gain):
+        return []
+    # The cross-validated number counts only as far as blind deletion can't do the same.
+    if gained >= min_gain and _beats_blind(now):
+        return []
+    warning = _trap(measured[-1], baseline)
+    if difference is None:
+        if gained >= min_gain:
+            return warning
         return [
-            f"Held-out AUROC changed by {float(np.nanmean(difference)):+.4f} over the last "
-            f"{needed} rounds, which can't be told from 0 (95 % interval {low:+.4f} to "
-            f"{high:+.4f}).",
-            *_trap(measured[-1], baseline),
+            f"Cross-validated AUROC changed by {gained:+.4f} over the last {needed} rounds, less "
+            f"than {min_gain:g}.",
+            *warning,
         ]
-    return []
+    high = float(np.nanpercentile(difference, 97.5))
+    return [
+        f"Held-out AUROC changed by {mean:+.4f} over the last {needed} rounds, which is no gain "
+        f"(95 % interval {low:+.4f} to {high:+.4f}).",
+        *warning,
+    ]
 
 
 def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None) -> list[str]:
     """Warn when the cross-validated number rose and blind deletion raises it as well."""
-    if now is None or baseline is None:
-        return []
     scores, start = _main(now), _main(baseline)
-    blind = scores.blind_deletion if scores else None
-    if scores is None or start is None or blind is None or scores.cv <= start.cv:
+    if scores is None or start is None or scores.blind_deletion is None or scores.cv <= start.cv:
         return []
-    gained = _paired(scores, start)
-    if blind.cv >= scores.cv and (gained is None or np.nanpercentile(gained, 2.5) <= 0):
-        return [
-            f"The rise of the cross-validated AUROC to {scores.cv:.4f} is no proof of a gain: deleting as "
-            f"many samples blindly by importance gives {blind.cv:.4f}."
-        ]
-    return []
+    difference = _paired(scores, start)
+    gained = difference is not None and np.nanpercentile(difference, 2.5) > 0
+    if gained or _beats_blind(scores):
+        return []
+    return [
+        f"Nothing was gained: cross-validated AUROC rose from {start.cv:.4f} to {scores.cv:.4f}, "
+        f"but deleting as many samples blindly by importance gives {scores.blind_deletion.cv:.4f}."
+    ]
+
+
+def _beats_blind(scores: AurocScores) -> bool:
+    return scores.blind_deletion is not None and scores.cv > scores.blind_deletion.cv + _SAME
 
 
 def _main(evaluation: AurocEvaluation | None) -> AurocScores | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import betabinom
 
 _Z95 = 1.959963984540054
+_TREND_ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,19 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    def times(self, factor: float) -> Estimate:
+        """Return the estimate of a multiple."""
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+    def plus(self, constant: float) -> Estimate:
+        """Return the estimate of a shifted number."""
+        return Estimate(self.value + constant, self.low + constant, self.high + constant)
+
+    def clip(self, low: float, high: float) -> Estimate:
+        """Return the estimate of a number that is known to lie within bounds."""
+        value, below, above = np.clip([self.value, self.low, self.high], low, high)
+        return Estimate(float(value), float(below), float(above))
 
 
 def wilson_interval(hits: int, n: int) -> Estimate:
@@ -45,7 +61,7 @@ def wilson_interval(hits: int, n: int) -> Estimate:
     share = hits / n
     spread = _Z95**2 / n
     center = (share + spread / 2) / (1 + spread)
-    half = _Z95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
+    half = float(_Z95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread))
     return Estimate(share, max(0.0, center - half), min(1.0, center + half))
 
 
@@ -75,7 +91,127 @@ def lift(errors: int, reviewed: int, control_errors: int, n_controls: int) -> Es
     return Estimate(ratio, ratio / factor, ratio * factor)
 
 
-def errors_left(control_errors: int, n_controls: int, n_unreviewed: int) -> Estimate:
-    """Return how many wrong labels are probably left among the unreviewed samples of a class."""
-    rate = wilson_interval(control_errors, n_controls)
-    return Estimate(rate.value * n_unreviewed, rate.low * n_unreviewed, rate.high * n_unreviewed)
+@dataclass(frozen=True, slots=True)
+class RoundYield:
+    """One round in counts.
+
+    Attributes
+    ----------
+    pool : int
+        Samples of the class that had not been reviewed when the round was drawn.
+    reviewed, errors : int
+        Answered samples, and those with a wrong label; controls included.
+    n_controls, control_errors : int
+        The same, of the controls.
+    """
+
+    pool: int
+    reviewed: int
+    errors: int
+    n_controls: int
+    control_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class YieldReport:
+    """What all rounds of a class say together.
+
+    Attributes
+    ----------
+    noise_rate : Estimate
+        Share of wrong labels in the class before the first round, from the controls.
+    precision : Estimate
+        Share of wrong labels among the samples that the queue chose.
+    lift : Estimate
+        Precision over the controls' share.
+    errors_left : Estimate
+        Wrong labels among the samples of the class that nobody has reviewed.
+    next_batch : Estimate
+        Wrong labels that a further batch of the last one's size will probably find.
+    """
+
+    noise_rate: Estimate
+    precision: Estimate
+    lift: Estimate
+    errors_left: Estimate
+    next_batch: Estimate
+
+
+def yield_report(rounds: Sequence[RoundYield]) -> YieldReport:
+    """Return noise rate, precision, lift, errors left and the next batch's expected yield.
+
+    Parameters
+    ----------
+    rounds : sequence of RoundYield
+        Rounds of one class, oldest first.
+
+    Returns
+    -------
+    YieldReport
+        Without any control, noise rate and errors left are unknown: NaN within their full range.
+    """
+    n_controls = sum(row.n_controls for row in rounds)
+    control_errors = sum(row.control_errors for row in rounds)
+    reviewed = sum(row.reviewed for row in rounds) - n_controls
+    errors = sum(row.errors for row in rounds) - control_errors
+    start, left = _errors_of_class(rounds)
+    size = rounds[0].pool if rounds else 0
+    return YieldReport(
+        noise_rate=start.times(1 / size) if size else wilson_interval(0, 0),
+        precision=wilson_interval(errors, reviewed),
+        lift=lift(errors, reviewed, control_errors, n_controls),
+        errors_left=left,
+        next_batch=_next_batch(rounds),
+    )
+
+
+def budget_curve(rounds: Sequence[RoundYield]) -> list[tuple[int, int]]:
+    """Return (images reviewed, wrong labels found) before the first and after every round."""
+    curve = [(0, 0)]
+    for row in rounds:
+        curve.append((curve[-1][0] + row.reviewed, curve[-1][1] + row.errors))
+    return curve
+
+
+def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
+    """Return the wrong labels of the class before the first round, and those left now.
+
+    Controls are drawn from what no round has served, so each round's share is that of a pool from
+    which the queue has already taken errors: they are added back before rounds are averaged.
+    """
+    n_controls = sum(row.n_controls for row in rounds)
+    found = sum(row.errors for row in rounds)
+    if not rounds:
+        return Estimate(float("nan"), 0.0, 0.0), Estimate(float("nan"), 0.0, 0.0)
+    unseen = rounds[-1].pool - rounds[-1].reviewed
+    if n_controls == 0:
+        unknown = Estimate(float("nan"), float(found), float(found + unseen))
+        return unknown, unknown.plus(-found)
+    earlier = np.cumsum([0] + [row.errors for row in rounds[:-1]])
+    weight = np.array([row.n_controls for row in rounds]) / n_controls
+    pool = float(weight @ [row.pool for row in rounds])
+    rate = wilson_interval(sum(row.control_errors for row in rounds), n_controls)
+    start = rate.times(pool).plus(float(weight @ earlier)).clip(found, found + unseen)
+    return start, start.plus(-found)
+
+
+def _next_batch(rounds: Sequence[RoundYield]) -> Estimate:
+    """Return the expected yield of a batch like the last, for which the queue has become poorer.
+
+    The share of errors falls along the queue: the trend of the last rounds goes on, on the scale
+    of odds, which keeps it between 0 and 1. The interval is that of a batch, not of its mean.
+    """
+    if not rounds:
+        return Estimate(float("nan"), 0.0, 0.0)
+    recent = rounds[-_TREND_ROUNDS:]
+    size = min(rounds[-1].reviewed, rounds[-1].pool - rounds[-1].reviewed)
+    odds = np.array(
+        [np.log((row.errors + 0.5) / (row.reviewed - row.errors + 0.5)) for row in recent]
+    )
+    # The mean step of all recent rounds, never upwards: the queue is sorted.
+    step = min(0.0, float(odds[-1] - odds[0]) / (len(odds) - 1)) if len(odds) > 1 else 0.0
+    rate = 1 / (1 + np.exp(-(odds[-1] + step)))
+    # A Beta posterior of the share with the weight of the last batch, seen through a batch.
+    a, b = rate * (rounds[-1].reviewed + 1), (1 - rate) * (rounds[-1].reviewed + 1)
+    low, high = betabinom.ppf([0.025, 0.975], size, a, b) if size else (0.0, 0.0)
+    return Estimate(float(rate * size), float(low), float(high))
