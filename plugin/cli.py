@@ -1,6 +1,6 @@
 """Command line: the same use cases as the App, headless.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the stop rule says that another round is not worth it.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 another round is not worth it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
-        data, text, code = args.run(args)
+        answer: Answer = args.run(args)
     except CleaningError as error:
         if args.json:
             print(json.dumps({"error": type(error).__name__, "message": str(error)}))
@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; call the same again to go on", file=sys.stderr)
         return FAILED
+    data, text, code = answer
     print(json.dumps(data, indent=2) if args.json else text)
     return code
 
@@ -110,10 +111,7 @@ def _push(args: argparse.Namespace) -> Answer:
 
 def _pull(args: argparse.Namespace) -> Answer:
     loop, server = _loop(args), _server(args)
-    if args.watch is None:
-        report = loop.pull_reviews(server)
-    else:
-        report = watch(loop, server, args.watch)
+    report = loop.pull_reviews(server) if args.watch is None else watch(loop, server, args.watch)
     return report.to_dict(), str(report), 0
 
 

@@ -16,7 +16,7 @@ from .core.confusion import ConfusedPair, predict_confusion
 from .core.errors import DataError, RoundError
 from .core.evaluation import AurocEvaluation, evaluate_auroc
 from .core.importance import SCORER_VERSION, LabelModel, score_labels
-from .core.ledger import audit_rows, fold, redo, undo
+from .core.ledger import audit_rows, fold, redo, undo, undone_rounds
 from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
@@ -438,7 +438,7 @@ class CleaningLoop:
         """Return one row a round: what was reviewed, what it came to, and its evaluation."""
         rounds = self.rounds.all()
         events = review.ledger(rounds)
-        undone = set(review.undone_rounds(events))
+        undone = undone_rounds(events)
         table = []
         for round_ in rounds:
             states = fold([e for e in round_.events if e.kind.value in ("review", "withdraw")])

@@ -109,10 +109,12 @@ class LabelStudioProcess:
             if self.process.poll() is not None:
                 tail = self.log.read_text(errors="replace")[-1500:]
                 raise RuntimeError(f"Label Studio ended while starting. Its last words:\n{tail}")
-            with contextlib.suppress(OSError):
-                with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
-                    if answer.status == 200:
-                        return
+            with (
+                contextlib.suppress(OSError),
+                urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer,
+            ):
+                if answer.status == 200:
+                    return
             if time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError(f"Label Studio did not answer in {START_SECONDS} s: {self.log}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import fiftyone as fo
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from . import names
@@ -33,9 +34,9 @@ class Rows:
     """
 
     ids: list[str]
-    labels: np.ndarray
-    weights: np.ndarray
-    embeddings: np.ndarray
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    embeddings: NDArray[np.float32]
     classes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -190,7 +191,7 @@ class Samples:
             self.set_values(names.WEIGHT, dict.fromkeys(ids, 1.0))
 
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
-        """Write `values`, sample id to value, into `field`; ids no longer in the dataset are left."""
+        """Write `values`, a mapping from sample id to value, into `field`."""
         if values:
             self.dataset.set_values(field, dict(values), key_field="id", dynamic=True)
 

@@ -30,10 +30,9 @@ os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
 from coreset_cleaning import CleaningLoop, LabelStudioServer  # noqa: E402
 from coreset_cleaning.cli import progress_bar  # noqa: E402
 from coreset_cleaning.core.errors import CleaningError, WeightsError  # noqa: E402
-from label_studio_server import LabelStudioProcess  # noqa: E402
-
 from demonstration import data, report  # noqa: E402
 from demonstration.reviewer import SimulatedReviewer  # noqa: E402
+from label_studio_server import LabelStudioProcess  # noqa: E402
 
 OFFLINE_MODEL = "efficientnet-lite0"
 # Images this small hold nothing that a larger input would show.

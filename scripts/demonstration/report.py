@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from coreset_cleaning.charts import save_charts
-
 from demonstration.data import DemoImage
 
 COLUMNS = (
@@ -27,7 +26,7 @@ _PAGE = """<!doctype html>
 <meta charset="utf-8">
 <title>Label cleaning: {data}</title>
 <style>
-  body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+  body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }}
   table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums }}
   th, td {{ padding: .3rem .6rem; text-align: right; border-bottom: 1px solid #ccc }}
   img {{ max-width: 100%; margin-top: 1.5rem }}
@@ -54,7 +53,8 @@ def table_start(row: dict[str, Any]) -> str:
 
 def table_line(row: dict[str, Any]) -> str:
     """Return one row under the head."""
-    return "  ".join(cell.rjust(len(title)) for (_, title, _), cell in zip(COLUMNS, _cells(row)))
+    cells = zip(COLUMNS, _cells(row), strict=True)
+    return "  ".join(cell.rjust(len(title)) for (_, title, _), cell in cells)
 
 
 def write(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -> list[Path]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demonstration.reviewer import SimulatedReviewer
 from PIL import Image
 
 from coreset_cleaning.cli import main
+from demonstration.reviewer import SimulatedReviewer
 
 
 @pytest.fixture
@@ -138,8 +138,18 @@ def test_embed_skips_counts_and_tags_unreadable_images(
         ),
     ]
     digits.dataset.save_view("four", digits.dataset.select(ids))
-    command = ["embed", name, "--view", "four", "--model", "efficientnet-lite0",
-               "--image-size", "64", "--embeddings-field", "lite0"]
+    command = [
+        "embed",
+        name,
+        "--view",
+        "four",
+        "--model",
+        "efficientnet-lite0",
+        "--image-size",
+        "64",
+        "--embeddings-field",
+        "lite0",
+    ]
     code, report = run(capsys, *command)
     assert (code, report["computed"], len(report["unreadable"])) == (0, 3, 1)
     assert report["unreadable"][0][0] == str(broken)

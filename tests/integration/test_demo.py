@@ -13,8 +13,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_demo_finds_wrong_labels_and_stops_what_it_started(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     done = subprocess.run(
-        [sys.executable, "-m", "demonstration", "--limit", "500", "--rounds", "2", "--json", out,
-         "--report", tmp_path / "report", "--model", "efficientnet-lite0", "--wrong", "0.15"],
+        [
+            sys.executable,
+            "-m",
+            "demonstration",
+            "--limit",
+            "500",
+            "--rounds",
+            "2",
+            "--json",
+            out,
+            "--report",
+            tmp_path / "report",
+            "--model",
+            "efficientnet-lite0",
+            "--wrong",
+            "0.15",
+        ],
         cwd=ROOT / "scripts",
         capture_output=True,
         text=True,

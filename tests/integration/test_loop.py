@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demonstration.reviewer import SimulatedReviewer
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import (
@@ -19,6 +18,7 @@ from coreset_cleaning.core.errors import (
     ServerUnreachableError,
 )
 from coreset_cleaning.labelstudio.config import answer_result
+from demonstration.reviewer import SimulatedReviewer
 
 FIELDS = (
     "ground_truth.label",
@@ -37,7 +37,9 @@ def scored_loop(digits: Any) -> CleaningLoop:
     return loop
 
 
-def answer(server: LabelStudioServer, project: int, verdicts: dict[str, tuple[str, str | None]]) -> None:
+def answer(
+    server: LabelStudioServer, project: int, verdicts: dict[str, tuple[str, str | None]]
+) -> None:
     """Answer tasks by sample id."""
     for task in server.tasks(project=project, include="id,data", resolve_uri="false"):
         sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
@@ -76,7 +78,9 @@ def test_rounds_find_the_wrong_labels_and_write_everything_back(
     wrong, before = digits.wrong, snapshot(digits.dataset)
     baseline = loop.evaluate_round()
     pair = loop.find_confused_pair()
-    of_class = {i for i, row in before.items() if row[0] == pair.class_of_interest and "train" in row[-1]}
+    of_class = {
+        i for i, row in before.items() if row[0] == pair.class_of_interest and "train" in row[-1]
+    }
     rate = len(of_class & wrong) / len(of_class)
 
     found = reviewed = 0
@@ -166,7 +170,10 @@ def test_delete_sets_weight_zero_and_undo_and_redo_are_exact(
     assert reviewed[one][3] == 0.0
     assert reviewed[two][0] == "9"
     assert [reviewed[i][5] for i in (one, two, three, four)] == [
-        "deleted", "relabeled", "kept", "unsure",
+        "deleted",
+        "relabeled",
+        "kept",
+        "unsure",
     ]
 
     loop.undo_round(1)
@@ -180,7 +187,9 @@ def test_delete_sets_weight_zero_and_undo_and_redo_are_exact(
     assert snapshot(digits.dataset) == reviewed
 
 
-def test_an_edit_in_label_studio_changes_the_verdict(digits: Any, server: LabelStudioServer) -> None:
+def test_an_edit_in_label_studio_changes_the_verdict(
+    digits: Any, server: LabelStudioServer
+) -> None:
     loop = scored_loop(digits)
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
     sample_id = loop.rounds.load(1).batch[0].sample_id
@@ -192,9 +201,7 @@ def test_an_edit_in_label_studio_changes_the_verdict(digits: Any, server: LabelS
         if t["data"]["push_key"].endswith(sample_id)
     ]
     annotation = task["annotations"][0]["id"]
-    server.patch(
-        f"api/annotations/{annotation}/", {"result": answer_result("keep", n_classes=3)}
-    )
+    server.patch(f"api/annotations/{annotation}/", {"result": answer_result("keep", n_classes=3)})
     assert loop.pull_reviews(server).new_answers == 1
     assert digits.dataset[sample_id].sample_weight == 1.0
     assert digits.dataset[sample_id].cleaning_review.verdict == "kept"
@@ -219,7 +226,9 @@ def test_a_deleted_project_loses_nothing_and_can_be_pushed_again(
     assert snapshot(digits.dataset) == before
 
 
-def test_a_server_that_is_down_or_refuses_leaves_no_round(digits: Any, server: LabelStudioServer) -> None:
+def test_a_server_that_is_down_or_refuses_leaves_no_round(
+    digits: Any, server: LabelStudioServer
+) -> None:
     loop = scored_loop(digits)
     before, runs = snapshot(digits.dataset), digits.dataset.list_runs()
     with pytest.raises(ServerUnreachableError):
@@ -273,7 +282,9 @@ def test_without_a_test_split_confusion_comes_from_out_of_fold_predictions(digit
     loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag=None)
     pair = loop.find_confused_pair()
     assert pair.matrix.sum() == len(digits.dataset)
-    assert pair.matrix[pair.classes.index(pair.rival), pair.classes.index(pair.class_of_interest)] > 0
+    assert (
+        pair.matrix[pair.classes.index(pair.rival), pair.classes.index(pair.class_of_interest)] > 0
+    )
 
 
 def test_a_coreset_is_tagged_weighted_and_saved(digits: Any) -> None:

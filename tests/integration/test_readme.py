@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from demonstration.reviewer import SimulatedReviewer
 from torchvision.models import resnet18
+
+from demonstration.reviewer import SimulatedReviewer
 
 ROOT = Path(__file__).resolve().parents[2]
 

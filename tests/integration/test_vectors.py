@@ -3,6 +3,7 @@ from __future__ import annotations
 import fiftyone as fo
 import numpy as np
 import pytest
+
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.store.vectors import ids_without_vector, read_vectors, write_vectors
 

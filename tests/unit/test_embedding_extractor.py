@@ -3,12 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision import models
+
 from coreset_cleaning.core.errors import CleaningError
 from coreset_cleaning.embedding.extractor import Forward, extract, has_native_bfloat16
 from coreset_cleaning.embedding.images import decode_batch
 from coreset_cleaning.embedding.networks import load_network
-from PIL import Image
-from torchvision import models
 
 CPU = torch.device("cpu")
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from coreset_cleaning.embedding.images import decode, decode_batch
-from coreset_cleaning.embedding.networks import Preprocessing
 from PIL import Image
 from torchvision import models
 from torchvision.transforms import functional as transforms
+
+from coreset_cleaning.embedding.images import decode, decode_batch
+from coreset_cleaning.embedding.networks import Preprocessing
 
 STEPS = Preprocessing(64, 56, 2, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 RED, GREEN, BLUE = (200, 30, 30), (30, 200, 30), (30, 30, 200)

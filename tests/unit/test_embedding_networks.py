@@ -4,10 +4,11 @@ import urllib.error
 
 import pytest
 import torch
-from coreset_cleaning.core.errors import WeightsError
-from coreset_cleaning.embedding.networks import load_network
 from safetensors.torch import save_file
 from torchvision import models
+
+from coreset_cleaning.core.errors import WeightsError
+from coreset_cleaning.embedding.networks import load_network
 
 
 @pytest.fixture(scope="module")
