@@ -187,9 +187,7 @@ def test_delete_sets_weight_zero_and_undo_and_redo_are_exact(
     assert snapshot(digits.dataset) == reviewed
 
 
-def test_an_edit_in_label_studio_changes_the_verdict(
-    digits: Any, server: LabelStudioServer
-) -> None:
+def test_an_edit_changes_the_verdict(digits: Any, server: LabelStudioServer) -> None:
     loop = scored_loop(digits)
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
     sample_id = loop.rounds.load(1).batch[0].sample_id
@@ -226,9 +224,7 @@ def test_a_deleted_project_loses_nothing_and_can_be_pushed_again(
     assert snapshot(digits.dataset) == before
 
 
-def test_a_server_that_is_down_or_refuses_leaves_no_round(
-    digits: Any, server: LabelStudioServer
-) -> None:
+def test_a_failing_server_leaves_no_round(digits: Any, server: LabelStudioServer) -> None:
     loop = scored_loop(digits)
     before, runs = snapshot(digits.dataset), digits.dataset.list_runs()
     with pytest.raises(ServerUnreachableError):
@@ -282,9 +278,8 @@ def test_without_a_test_split_confusion_comes_from_out_of_fold_predictions(digit
     loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag=None)
     pair = loop.find_confused_pair()
     assert pair.matrix.sum() == len(digits.dataset)
-    assert (
-        pair.matrix[pair.classes.index(pair.rival), pair.classes.index(pair.class_of_interest)] > 0
-    )
+    rival, interest = map(pair.classes.index, (pair.rival, pair.class_of_interest))
+    assert pair.matrix[rival, interest] > 0
 
 
 def test_a_coreset_is_tagged_weighted_and_saved(digits: Any) -> None:
@@ -298,10 +293,10 @@ def test_a_coreset_is_tagged_weighted_and_saved(digits: Any) -> None:
 
 
 def test_what_is_missing_is_named(digits: Any, server: LabelStudioServer) -> None:
-    with pytest.raises(DataError, match="'labels'.*does not exist.*ground_truth"):
+    with pytest.raises(DataError, match=r"'labels'.*does not exist.*ground_truth"):
         CleaningLoop(digits.dataset, "labels")
     loop = CleaningLoop(digits.dataset, "ground_truth", "nowhere")
-    with pytest.raises(DataError, match="'nowhere'.*coreset-cleaning embed"):
+    with pytest.raises(DataError, match=r"'nowhere'.*coreset-cleaning embed"):
         loop.compute_importance()
     with pytest.raises(DataError, match="coreset-cleaning score"):
         loop.push_round(server, class_of_interest="3")
