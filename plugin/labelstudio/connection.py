@@ -19,7 +19,7 @@ URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
 
 # A read changes nothing, so it is tried again; seconds between the attempts.
-_READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
+READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
 # "Too many requests" means that nothing was done, so anything may be sent again.
 _BUSY_ATTEMPTS = 8
 _LONGEST_PAUSE = 30.0
@@ -91,7 +91,7 @@ class LabelStudioServer:
 
     def get(self, path: str, **params: Any) -> Any:
         """Read; tried again when the server fails."""
-        for pause in _READ_PAUSES:
+        for pause in READ_PAUSES:
             try:
                 return self._send("GET", path, params=params)
             except _RefusedError:

@@ -144,7 +144,8 @@ def pull_answers(
         (*owner, int(annotation_id))
         for task_id, owner in owners.items()
         for annotation_id in str(overview[task_id]["annotations_ids"] or "").split(",")
-        if annotation_id
+        # What is left of a task without answers was skipped.
+        if annotation_id and overview[task_id]["total_annotations"]
     }
     for task in _changed_tasks(server, project_id, since):
         owner = owners.get(task["id"])

@@ -21,6 +21,8 @@ CHUNK = 100
 _KEYS_A_QUERY = 250
 # Failures in a row.
 _ATTEMPTS = 6
+# Seconds before the last look at a round that had failures.
+_SETTLE = 2.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def push_tasks(
         if len(present) > before:
             failures = 0
         if len(present) == len(keys) and troubled:
-            # A request given up for lost may have been carried out after all, later.
+            # A request given up for lost may be carried out after all, a little later.
+            time.sleep(_SETTLE)
             present, troubled = present_tasks(server, project.id, keys), False
         if progress:
             progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from coreset_cleaning.labelstudio.config import answer_result
 from coreset_cleaning.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.labelstudio.project import Project, find_or_create_project

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from coreset_cleaning.core.errors import ProjectMissingError
 from coreset_cleaning.core.verdicts import Verdict
 from coreset_cleaning.labelstudio.config import answer_result

@@ -1,0 +1,93 @@
+"""Whatever breaks between client and server: every task once, every answer once."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from coreset_cleaning.core.errors import ServerError
+from coreset_cleaning.labelstudio import connection
+from coreset_cleaning.labelstudio import push as push_module
+from coreset_cleaning.labelstudio.connection import LabelStudioServer
+from label_studio_server import LabelStudioProcess
+
+from .conftest import Cleaning, review_tasks
+from .fault_proxy import FAULTS, FaultProxy
+
+TASKS = 360
+CHUNK = 3
+AT_LEAST = 200
+
+
+def push_until_done(cleaning: Cleaning, tasks: int) -> int:
+    """Push as a user would: again after each failure. Return the number of calls."""
+    for call in range(1, 100):
+        try:
+            cleaning.push(review_tasks(tasks))
+        except ServerError:
+            continue
+        return call
+    raise AssertionError("the push never came through")
+
+
+def test_faults_lose_nothing_and_double_nothing(
+    process: LabelStudioProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(push_module, "PAUSE", 0.01)
+    monkeypatch.setattr(connection, "READ_PAUSES", (0.01,) * 4)
+    draw = random.Random(0)
+    injected: Counter[str] = Counter()
+
+    def plan(method: str, path: str) -> str:
+        # The fault that is rarest so far, on most of the requests that change something.
+        chance = 0.8 if "/import" in path else 0.3
+        if draw.random() > chance:
+            return ""
+        # Those that take the client's whole patience come up less often.
+        costs = {"slow": 3, "late": 3}
+        return min(FAULTS, key=lambda f: (proxy.counts[f] * costs.get(f, 1), draw.random()))
+
+    with FaultProxy(process.url, plan, delay=1.5) as proxy:
+        server = LabelStudioServer(proxy.url, process.admin_token, timeout=1.0)
+        cleaning = Cleaning(server, "faulty")
+        calls = push_until_done(cleaning, TASKS)
+        injected.update(proxy.counts)
+    direct = Cleaning(LabelStudioServer(process.url, process.admin_token), "faulty")
+    keys = Counter(direct.keys())
+    wanted = {f"faulty:ground_truth:1:s{i}" for i in range(TASKS)}
+    duplicates = sum(count - 1 for count in keys.values())
+    losses = len(wanted - set(keys))
+    print(
+        f"faults injected: {sum(injected.values())} {dict(injected)}, calls {calls}, "
+        f"duplicates {duplicates}, losses {losses}"
+    )
+    assert set(injected) == set(FAULTS)
+    assert sum(injected.values()) >= AT_LEAST
+    assert duplicates == 0
+    assert losses == 0
+    assert set(keys) == wanted
+
+
+def test_faults_during_a_pull_change_no_answer(
+    process: LabelStudioProcess, cleaning: Cleaning
+) -> None:
+    ids = cleaning.push(review_tasks(20)).task_ids
+    for sample_id in ids:
+        cleaning.answer(ids[sample_id], "keep")
+    requests = iter(range(10_000))
+
+    def plan(method: str, path: str) -> str:
+        number = next(requests)
+        return FAULTS[number // 2 % len(FAULTS)] if number % 2 else ""
+
+    with FaultProxy(process.url, plan, delay=1.5) as proxy:
+        faulty = LabelStudioServer(proxy.url, process.admin_token, timeout=1.0)
+        through = Cleaning(faulty, cleaning.dataset_id)
+        for _ in range(3):
+            answers = through.pull({1: set(ids)})
+            assert sorted(r.sample_id for r in answers.reviews) == sorted(ids)
+            assert answers.missing == {1: []}
+        assert sum(proxy.counts.values()) >= 10
