@@ -297,14 +297,19 @@ def _undone(events: Iterable[Event]) -> set[tuple[int, str | None]]:
 
 
 def _state(round_: int, sample_id: str, events: list[Event]) -> SampleState:
-    outcome, new_label = combine([(e.verdict, e.new_label) for e in events if e.verdict])
+    latest: dict[str, Event] = {}
+    for event in sorted(events, key=lambda e: (e.updated_at or "", e.annotation_id or 0)):
+        # Somebody who answered the same task twice has one voice.
+        latest[event.reviewer or f"annotation {event.annotation_id}"] = event
+    counted = sorted(latest.values(), key=lambda e: e.annotation_id or 0)
+    outcome, new_label = combine([(e.verdict, e.new_label) for e in counted if e.verdict])
     return SampleState(
         sample_id=sample_id,
         round=round_,
         outcome=outcome,
         new_label=new_label,
-        reviewers=tuple(sorted({e.reviewer or "" for e in events})),
-        reviewed_at=max(e.updated_at or "" for e in events),
-        annotation_ids=tuple(sorted(e.annotation_id or 0 for e in events)),
-        comment="\n".join(e.comment for e in events if e.comment),
+        reviewers=tuple(sorted({e.reviewer or "" for e in counted})),
+        reviewed_at=max(e.updated_at or "" for e in counted),
+        annotation_ids=tuple(e.annotation_id or 0 for e in counted),
+        comment="\n".join(e.comment for e in counted if e.comment),
     )

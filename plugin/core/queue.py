@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .duplicates import DUPLICATE_COSINE, near_duplicates
 from .errors import DataError
 
 
@@ -62,6 +63,9 @@ def draw_batch(
     n: int,
     controls: int,
     random_state: int = 0,
+    *,
+    embeddings: NDArray[Any] | None = None,
+    duplicate_threshold: float = DUPLICATE_COSINE,
 ) -> list[tuple[int, bool]]:
     """Draw the next batch of a class: the top of the queue, and controls among all the others.
 
@@ -83,6 +87,11 @@ def draw_batch(
         How many of them are controls, 0 to n.
     random_state : int, default 0
         Seed.
+    embeddings : float array of shape (m, d), optional
+        When given, near-duplicates of a queued sample take the places of less important ones, and
+        are shown next to it.
+    duplicate_threshold : float, default 0.98
+        Least cosine of near-duplicates.
 
     Returns
     -------
@@ -111,6 +120,29 @@ def draw_batch(
     n = min(n, len(rows))
     drawn = rng.choice(rows, min(controls, n), replace=False)
     rest = rows[~np.isin(rows, drawn)]
-    top = rest[np.argsort(-values[rest], kind="stable")][: n - len(drawn)]
-    batch = [(int(row), False) for row in top] + [(int(row), True) for row in drawn]
-    return [batch[position] for position in rng.permutation(len(batch))]
+    queue = rest[np.argsort(-values[rest], kind="stable")]
+    groups = [[row] for row in queue[: n - len(drawn)].tolist()]
+    if embeddings is not None and groups:
+        groups = _with_duplicates(queue, n - len(drawn), embeddings, duplicate_threshold)
+    shown = [[(row, False) for row in group] for group in groups]
+    shown += [[(row, True)] for row in drawn.tolist()]
+    return [item for position in rng.permutation(len(shown)) for item in shown[position]]
+
+
+def _with_duplicates(
+    queue: NDArray[np.intp], n: int, embeddings: NDArray[Any], threshold: float
+) -> list[list[int]]:
+    """Fill n places from the top of the queue, every sample followed by its near-duplicates."""
+    matches = near_duplicates(embeddings[queue[:n]], embeddings[queue], threshold)
+    groups: list[list[int]] = []
+    taken: set[int] = set()
+    for position in range(n):
+        members = [position, *matches.reference[matches.query == position].tolist()]
+        new = [member for member in dict.fromkeys(members) if member not in taken]
+        new = new[: n - len(taken)]
+        taken.update(new)
+        if position in new:
+            groups.append([int(queue[member]) for member in new])
+        if len(taken) == n:
+            break
+    return groups

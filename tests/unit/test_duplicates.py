@@ -1,0 +1,60 @@
+"""Near-duplicates are found, and corrections offered to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coreset_cleaning.core.duplicates import near_duplicates, propose_corrections
+from coreset_cleaning.core.errors import DataError
+
+
+def test_the_same_pairs_as_brute_force():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 3)).astype(np.float16)
+    queries = X[:7]
+    unit = X.astype(float) / np.linalg.norm(X.astype(float), axis=1, keepdims=True)
+    cosine = unit[:7] @ unit.T
+    matches = near_duplicates(queries, X, 0.99)
+    assert set(zip(matches.query, matches.reference, strict=True)) == set(
+        zip(*np.nonzero(cosine >= 0.99), strict=True)
+    )
+    np.testing.assert_allclose(matches.cosine, cosine[matches.query, matches.reference], atol=1e-5)
+    same = matches.query[1:] == matches.query[:-1]
+    assert (np.diff(matches.query) >= 0).all()
+    assert (np.diff(matches.cosine)[same] <= 0).all()
+
+
+def test_no_queries_and_empty_vectors_match_nothing():
+    X = np.zeros((5, 3))
+    assert len(near_duplicates(X, X).query) == 0
+    assert len(near_duplicates(X[:0], X).query) == 0
+    assert len(near_duplicates(X, X[:0]).query) == 0
+
+
+@pytest.mark.parametrize("threshold", [0.0, -1.0, 1.5])
+def test_a_threshold_that_means_nothing_is_refused(threshold):
+    with pytest.raises(DataError, match="threshold"):
+        near_duplicates(np.ones((2, 2)), np.ones((2, 2)), threshold)
+
+
+def test_vectors_of_two_networks_are_refused():
+    with pytest.raises(DataError, match="same network"):
+        near_duplicates(np.ones((2, 3)), np.ones((2, 4)))
+
+
+def test_corrections_are_offered_to_duplicates_with_the_same_wrong_label():
+    X = np.eye(4)[[0, 0, 0, 0, 1, 1, 2]] + 0.0
+    X[2, 1] = 0.1  # a little less similar
+    labels = [0, 0, 0, 1, 0, 0, 0]
+    offers = propose_corrections(X, labels, {0: 2, 4: None})
+    assert [(o.row, o.source, o.new_label) for o in offers] == [
+        (1, 0, 2),
+        (5, 4, None),
+        (2, 0, 2),
+    ]
+    assert offers[-1].cosine == pytest.approx(1 / np.sqrt(1.01), abs=1e-6)
+
+
+def test_a_corrected_row_gets_no_offer():
+    assert propose_corrections(np.ones((2, 3)), [0, 0], {0: 1, 1: None}) == []

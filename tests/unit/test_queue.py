@@ -1,0 +1,122 @@
+"""Batches: the top of the queue, blinded controls, near-duplicates side by side, quotas."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.queue import BatchItem, class_quotas, draw_batch
+
+
+def ids(m: int) -> list[str]:
+    return [f"sample{i:04d}" for i in range(m)]
+
+
+@given(
+    m=st.integers(1, 60),
+    n=st.integers(1, 30),
+    controls=st.integers(0, 10),
+    seed=st.integers(0, 5),
+    share=st.sampled_from([0.2, 1.0]),
+)
+def test_a_batch_is_the_top_of_the_queue_and_controls(m, n, controls, seed, share):
+    controls = min(controls, n)
+    rng = np.random.default_rng(seed)
+    importance, eligible = rng.random(m), rng.random(m) < share
+    batch = draw_batch(ids(m), importance, eligible, n, controls, seed)
+    rows = [row for row, _ in batch]
+    assert len(rows) == len(set(rows)) == min(n, eligible.sum())
+    assert eligible[rows].all()
+    drawn = {row for row, control in batch if control}
+    assert len(drawn) == min(controls, len(rows))
+    top = {row for row, control in batch if not control}
+    passed_over = [r for r in np.flatnonzero(eligible) if r not in top | drawn]
+    assert all(importance[r] <= importance[t] for r in passed_over for t in top)
+
+
+def test_a_draw_repeats_and_does_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(0)
+    names, importance = ids(40), rng.random(40).round(1)
+    batch = draw_batch(names, importance, np.ones(40, bool), 10, 3, 7)
+    order = rng.permutation(40)
+    again = draw_batch([names[i] for i in order], importance[order], np.ones(40, bool), 10, 3, 7)
+    assert [(names[i], c) for i, c in batch] == [(names[order[i]], c) for i, c in again]
+    assert batch != draw_batch(names, importance, np.ones(40, bool), 10, 3, 8)
+
+
+def test_controls_are_uniform_and_their_place_tells_nothing():
+    drawn, places = np.zeros(20), np.zeros(10)
+    for seed in range(2000):
+        batch = draw_batch(ids(20), np.arange(20), np.ones(20, bool), 10, 2, seed)
+        for place, (row, control) in enumerate(batch):
+            drawn[row] += control
+            places[place] += control
+    # 4,000 draws over 20 rows and 10 places: five standard deviations.
+    np.testing.assert_allclose(drawn, 200, atol=5 * np.sqrt(200))
+    np.testing.assert_allclose(places, 400, atol=5 * np.sqrt(400))
+
+
+@pytest.mark.parametrize(("n", "controls"), [(0, 0), (5, 6), (5, -1)])
+def test_impossible_sizes_are_refused(n, controls):
+    with pytest.raises(DataError, match=f"n={n}, controls={controls}"):
+        draw_batch(ids(9), np.zeros(9), np.ones(9, bool), n, controls)
+
+
+def test_lengths_must_agree():
+    with pytest.raises(DataError, match="9, 8 and 9"):
+        draw_batch(ids(9), np.zeros(8), np.ones(9, bool), 5, 0)
+
+
+def test_near_duplicates_come_along_and_stand_side_by_side():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((50, 16))
+    X[40] = 2 * X[3]  # the same direction
+    X[41] = X[3] + 1e-3
+    importance = np.linspace(1, 0, 50)
+    eligible = np.ones(50, bool)
+    eligible[41] = False
+    for seed in range(5):
+        rows = [
+            row for row, _ in draw_batch(ids(50), importance, eligible, 10, 0, seed, embeddings=X)
+        ]
+        assert set(rows) == {*range(9), 40}
+        assert abs(rows.index(3) - rows.index(40)) == 1
+
+
+def test_a_group_of_duplicates_never_overfills_the_batch():
+    X = np.ones((20, 4))
+    batch = draw_batch(ids(20), np.arange(20), np.ones(20, bool), 7, 2, 0, embeddings=X)
+    assert len({row for row, _ in batch}) == 7
+    assert sum(control for _, control in batch) == 2
+
+
+def test_items_survive_json():
+    item = BatchItem("a", 0, 0.5, "<b>&$ 🐈", 1.0, False, "dog", 0.4)
+    assert BatchItem.from_dict(json.loads(json.dumps(item.to_dict()))) == item
+
+
+@given(
+    n=st.integers(0, 100),
+    classes=st.lists(
+        st.tuples(st.floats(0, 10), st.integers(0, 60)), min_size=1, max_size=6
+    ).filter(lambda rows: sum(share for share, _ in rows) > 1e-3),
+)
+def test_quotas_fill_the_round_and_respect_the_classes(n, classes):
+    shares = {str(i): share for i, (share, _) in enumerate(classes)}
+    available = {str(i): size for i, (_, size) in enumerate(classes)}
+    quotas = class_quotas(n, shares, available)
+    servable = sum(available[name] for name in shares if shares[name] > 0)
+    assert sum(quotas.values()) == min(n, servable)
+    assert all(0 <= quotas[name] <= available[name] for name in shares)
+    assert all(quotas[name] == 0 for name in shares if shares[name] == 0)
+
+
+def test_quotas_follow_the_shares():
+    assert class_quotas(10, {"a": 2, "b": 1}, {"a": 99, "b": 99}) == {"a": 7, "b": 3}
+    with pytest.raises(DataError, match="one share above 0"):
+        class_quotas(10, {"a": 0.0}, {"a": 5})
