@@ -155,6 +155,8 @@ def _status(args: argparse.Namespace) -> Answer:
             f"{row['reviewed']:>3} of {row['size']:<3}"
             f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  {state}"
         )
+    if any(row["reviewed"] and not row["undone"] for row in history):
+        lines.append(str(loop.yields()))
     return history, "\n".join(lines), 0
 
 

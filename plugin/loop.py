@@ -20,6 +20,7 @@ from .core.ledger import audit_rows, fold, redo, undo, undone_rounds
 from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
+from .core.yields import RoundYield, YieldReport, yield_report
 from .labelstudio.connection import LabelStudioServer
 from .reports import (
     CoresetReport,
@@ -429,9 +430,38 @@ class CleaningLoop:
         start = self.rounds.load_start()
         baseline = start.evaluation if start else None
         return next_step(
-            [_summary(row) for row in self.history()],
+            [_summary(row) for row in self.history() if row["reviewed"] and not row["undone"]],
             baseline=AurocEvaluation.from_dict(baseline) if baseline else None,
             **parameters,
+        )
+
+    def yields(self, class_of_interest: str | None = None) -> YieldReport:
+        """Say how noisy a class is, how much better than chance its queue is, and what is left.
+
+        Parameters
+        ----------
+        class_of_interest : str, optional
+            Default: the class of the last round.
+
+        Returns
+        -------
+        YieldReport
+            Numbers with 95 % intervals; undone and unanswered rounds are left out.
+        """
+        rows = [row for row in self.history() if row["reviewed"] and not row["undone"]]
+        cls = class_of_interest or (rows[-1]["class_of_interest"] if rows else None)
+        return yield_report(
+            [
+                RoundYield(
+                    pool=row["pool"],
+                    reviewed=row["reviewed"],
+                    errors=row["errors_found"],
+                    n_controls=row["n_controls"],
+                    control_errors=row["control_errors"],
+                )
+                for row in rows
+                if row["class_of_interest"] == cls
+            ]
         )
 
     def history(self) -> list[dict[str, Any]]:
@@ -454,6 +484,7 @@ class CleaningLoop:
                     "class_of_interest": round_.class_of_interest,
                     "rival": round_.rival,
                     "size": len(round_.batch),
+                    "pool": round_.config["pool"],
                     "reviewed": len(states),
                     "errors_found": len(errors),
                     **{outcome.value: number for outcome, number in count.items()},

@@ -27,6 +27,7 @@ from .store import names, views
 from .store.reviews import apply_states
 from .store.rounds import Round, RoundStore, now
 from .store.samples import Samples
+from .store.vectors import read_vectors
 from .version import __version__
 
 Progress = Callable[[float, str], None]
@@ -97,7 +98,16 @@ def draw_round(
             "empty: every sample has been reviewed. Choose another class."
         )
     seed = random_state + number
-    drawn = draw_batch(ids, np.array(importance), eligible, n, controls, random_state=seed)
+    _, embeddings, _ = read_vectors(queue, samples.embeddings_field)
+    drawn = draw_batch(
+        ids,
+        np.array(importance),
+        eligible,
+        n,
+        controls,
+        random_state=seed,
+        embeddings=embeddings,
+    )
     batch = [
         BatchItem(
             sample_id=ids[index],
@@ -118,6 +128,7 @@ def draw_round(
         rival=rival,
         config={
             "seed": seed,
+            "pool": int(eligible.sum()),
             "embeddings_field": samples.embeddings_field,
             "test_tag": samples.test_tag,
             "scorer_version": SCORER_VERSION,

@@ -136,6 +136,14 @@ class YieldReport:
     errors_left: Estimate
     next_batch: Estimate
 
+    def __str__(self) -> str:
+        left, rate = self.errors_left, self.noise_rate
+        text = f"The queue is wrong in {self.precision.value:.0%} of what it shows"
+        if not np.isnan(rate.value):
+            text += f", the class in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+            text += f"; {left.low:.0f} to {left.high:.0f} wrong labels are left in it"
+        return f"{text}; a further batch finds about {self.next_batch.value:.0f}."
+
 
 def yield_report(rounds: Sequence[RoundYield]) -> YieldReport:
     """Return noise rate, precision, lift, errors left and the next batch's expected yield.
@@ -163,14 +171,6 @@ def yield_report(rounds: Sequence[RoundYield]) -> YieldReport:
         errors_left=left,
         next_batch=_next_batch(rounds),
     )
-
-
-def budget_curve(rounds: Sequence[RoundYield]) -> list[tuple[int, int]]:
-    """Return (images reviewed, wrong labels found) before the first and after every round."""
-    curve = [(0, 0)]
-    for row in rounds:
-        curve.append((curve[-1][0] + row.reviewed, curve[-1][1] + row.errors))
-    return curve
 
 
 def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:

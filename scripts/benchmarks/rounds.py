@@ -1,6 +1,6 @@
 """The published protocol on real label errors: rounds of review by somebody who knows the truth.
 
-    scripts/bench rounds --train train.npz --given human_aggregate --test test.npz --json rounds.json
+    scripts/bench rounds --train train.npz --given human_aggregate --test test.npz
 
 The files hold `embeddings` and int labels 0..K-1 (or class names, whose sorted order counts); see
 --help for their names. The most confused pair is found on the test split, then every round sends

@@ -105,6 +105,7 @@ def run(args: argparse.Namespace, cleanup: contextlib.ExitStack) -> None:
     for _ in range(args.rounds):
         rows.append(one_round(loop, server, reviewer, n, args))
         print(report.table_line(rows[-1]) if len(rows) > 1 else report.table_start(rows[-1]))
+    print(loop.yields())
     decision = loop.next_step()
     print(
         f"{'Another round is worth it' if decision.continue_ else 'Stop here'}: "
