@@ -357,7 +357,7 @@ def _secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
         ("importance", "Importance", "compute_importance", scored),
         ("pull", "Pull reviews", "pull_reviews", bool(facts.get("rounds"))),
         ("push", "Push a round", "push_round", facts["step"] == facts_of.DONE),
-        ("evaluate", "Evaluate", "evaluate_round", scored),
+        ("evaluate", "Evaluate", "evaluate_round", scored and facts["step"] != facts_of.OPEN),
         ("check", "Check setup", "check_setup", facts["server"]["state"] != "ok"),
     ]
     return [

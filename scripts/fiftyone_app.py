@@ -11,7 +11,9 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 90
 
@@ -79,3 +81,83 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"The App's server did not start:\n{log.read_text()[-1500:]}")
         time.sleep(0.2)
+
+
+class AppPage:
+    """A dataset in the App, with the panel "Label cleaning" open beside the grid.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    url : str
+        The App server's address.
+    """
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.largest_event = 0
+        page.on("response", self._measure)
+        # An advertisement that may come later and would cover the panel.
+        page.add_locator_handler(
+            page.get_by_text("Accelerate your workflow"),
+            lambda: page.get_by_text("Dismiss", exact=True).click(),
+        )
+
+    def open(self, dataset: str) -> None:
+        """Open a dataset and the panel."""
+        page = self.page
+        page.goto(f"{self.url}/datasets/{dataset}")
+        page.wait_for_selector("[data-cy=fo-grid]")
+        page.click("[data-cy=new-panel-btn]")
+        page.click("[data-cy='new-panel-option-label_cleaning']")
+        self.panel.get_by_text("Label field").or_(
+            self.panel.get_by_role("heading")
+        ).first.wait_for()
+
+    @property
+    def panel(self) -> Any:
+        """The panel."""
+        return self.page.locator("[data-cy='panel-content-label_cleaning']")
+
+    @property
+    def form(self) -> Any:
+        """The open operator form, or its output."""
+        return self.page.locator("[data-cy=operators-prompt-modal]")
+
+    def run(self, button: str, says: str, **numbers: int) -> str:
+        """Click a button of the panel, fill its form, execute; return what the output says."""
+        self.panel.get_by_role("button", name=button, exact=True).click()
+        return self.execute(says, **numbers)
+
+    def execute(self, says: str, **numbers: int) -> str:
+        """Fill the open form, execute it, wait until it says so, close it; return all it says."""
+        for label, number in numbers.items():
+            title = self.form.get_by_text(label.replace("_", " "), exact=True)
+            title.locator("xpath=following::input[1]").fill(str(number))
+        self.form.get_by_role("button", name="Execute").click()
+        self.form.get_by_text(says).first.wait_for()
+        said = self.form.inner_text()
+        self.form.get_by_role("button", name="Close").click()
+        self.form.wait_for(state="hidden")
+        return str(said)
+
+    def click_cell(self, column: int, row: int, n: int) -> None:
+        """Click a cell of the confusion matrix of n classes."""
+        plot = self.panel.locator(".js-plotly-plot").first
+        plot.scroll_into_view_if_needed()
+        area = plot.locator(".nsewdrag").first
+        box = area.bounding_box()
+        x = box["x"] + box["width"] * (column + 0.5) / n
+        y = box["y"] + box["height"] * (row + 0.5) / n
+        self.page.mouse.move(x - 3, y - 3)
+        self.page.mouse.move(x, y, steps=5)
+        # Plotly takes a click only on a point that it has found under the pointer.
+        plot.locator(".hoverlayer .hovertext").first.wait_for()
+        self.page.mouse.down()
+        self.page.mouse.up()
+
+    def _measure(self, response: Any) -> None:
+        if response.url.endswith("/operators/execute") and response.ok:
+            with contextlib.suppress(Exception):  # the page may have gone on meanwhile
+                self.largest_event = max(self.largest_event, len(response.body()))

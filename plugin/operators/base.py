@@ -9,6 +9,7 @@ import fiftyone as fo
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
+from ..core.errors import CleaningError
 from . import settings
 
 if TYPE_CHECKING:
@@ -99,7 +100,13 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Run, remember the chosen fields, and refresh the App."""
-        answer = self.run(ctx)
+        try:
+            answer = self.run(ctx)
+        except CleaningError as error:
+            if ctx.delegated:  # the run must count as failed
+                raise
+            # The App shows a raised error as a folded traceback, a result as words.
+            return {"error": str(error)}
         settings.remember(ctx.dataset, settings.resolve(ctx.dataset, ctx.params))
         if self.changes_samples and not ctx.delegated:
             ctx.ops.reload_dataset()
@@ -114,6 +121,11 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
         """Say what happened and what to do next."""
         outputs = types.Object()
         results = ctx.results or {}
+        if results.get("error"):
+            outputs.view(
+                "error", types.Error(label="It did not work", description=results["error"])
+            )
+            return types.Property(outputs, view=types.View(label=self.label))
         outputs.md(results.get("text", ""), name="what_happened")
         if results.get("next"):
             outputs.md(f"**Next:** {results['next']}", name="what_next")
@@ -122,11 +134,34 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
         return types.Property(outputs, view=types.View(label=self.label))
 
     def __call__(self, sample_collection: Any, delegate: bool = False, **params: Any) -> Any:
-        """Run the operator from Python on a dataset or view; `params` are the form's fields."""
+        """Run the operator from Python on a dataset or view.
+
+        Parameters
+        ----------
+        sample_collection : fiftyone.core.collections.SampleCollection
+            A dataset or view.
+        delegate : bool, default False
+            Whether to queue it for `fiftyone delegated launch`.
+        **params
+            The form's fields.
+
+        Returns
+        -------
+        fiftyone.operators.executor.ExecutionResult
+            Its `result` holds "text", "next", "url" and "report".
+
+        Raises
+        ------
+        CleaningError
+            When it did not work.
+        """
         key = "dataset" if isinstance(sample_collection, fo.Dataset) else "view"
-        return foo.execute_operator(
+        done = foo.execute_operator(
             self.uri, {key: sample_collection}, params=params, request_delegation=delegate
         )
+        if not delegate and "error" in done.result:
+            raise CleaningError(done.result["error"])
+        return done
 
 
 def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:

@@ -14,13 +14,14 @@ import fiftyone.operators as foo
 import numpy as np
 import pytest
 import yaml
-from coreset_cleaning.labelstudio.config import answer_result
 from fiftyone.operators.delegated import DelegatedOperationService
-from fiftyone.operators.executor import ExecutionContext, ExecutionError, Executor
+from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone.operators.registry import OperatorRegistry
-from label_studio_server import LabelStudioProcess
 from PIL import Image
 from sklearn.datasets import load_digits
+
+from coreset_cleaning.labelstudio.config import answer_result
+from label_studio_server import LabelStudioProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "@coreset/label-cleaning"
@@ -342,10 +343,21 @@ def test_importance_runs_delegated(dataset):
 def test_a_server_that_is_down_is_a_sentence(scored, monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k" * 40)
-    with pytest.raises(ExecutionError, match=r"http://127\.0\.0\.1:9") as error:
-        run(scored, "push_round", n=4, controls=0, class_of_interest="digit 1")
+    operator = foo.get_operator(f"{PLUGIN}/push_round")
+    with pytest.raises(Exception, match=r"http://127\.0\.0\.1:9") as error:
+        operator(scored, n=4, controls=0, class_of_interest="digit 1")
+    assert type(error.value).__name__ == "CleaningError"
     assert "k" * 40 not in str(error.value)
-    assert scored.list_runs() == [] or "cleaning_round_001" not in scored.list_runs()
+    assert not [key for key in scored.list_runs() if key.startswith("cleaning_round")]
+
+
+def test_an_error_is_shown_as_words(bare):
+    ctx = context(bare, "compute_importance")
+    operator = OperatorRegistry().get_operator(f"{PLUGIN}/compute_importance")
+    ctx.request_params["results"] = operator.execute(ctx)
+    output = json.dumps(operator.resolve_type(ctx, "outputs").to_json())
+    assert "It did not work" in output
+    assert "coreset-cleaning embed" in output
 
 
 # ---- the panel
