@@ -21,11 +21,10 @@ _CLASS_KEYS = "qwertyuiopasdfgh"
 _PLAIN_NAME = re.compile(r"[\w .,:()/+-]{1,60}")
 _SHOWN_LENGTH = 120
 
-_STYLE = """
-.cleaning { display: flex; flex-wrap: wrap; gap: 24px; align-items: flex-start }
-.cleaning > .picture { flex: 2 1 320px; min-width: 280px }
-.cleaning > .answer { flex: 1 1 320px; min-width: 280px }
-"""
+# Image and answer side by side. Of fixed shares: the image is as wide as its box and gives it none.
+_ROW_STYLE = "display: flex; gap: 24px; align-items: flex-start"
+_IMAGE_STYLE = "width: 58%; flex: none"
+_ANSWER_STYLE = "flex: 1; min-width: 0"
 
 
 @dataclass(frozen=True)
@@ -75,9 +74,8 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
     """
     _check(classes)
     view = ET.Element("View")
-    ET.SubElement(view, "Style").text = _STYLE
-    row = ET.SubElement(view, "View", className="cleaning")
-    picture = ET.SubElement(row, "View", className="picture")
+    row = ET.SubElement(view, "View", style=_ROW_STYLE)
+    picture = ET.SubElement(row, "View", style=_IMAGE_STYLE)
     # Unsmoothed: in an image of a few pixels every pixel counts.
     ET.SubElement(
         picture,
@@ -89,7 +87,7 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         maxWidth="100%",
         width="100%",
     )
-    answer = ET.SubElement(row, "View", className="answer")
+    answer = ET.SubElement(row, "View", style=_ANSWER_STYLE)
     ET.SubElement(answer, "Header", value="Labeled: $label", size="3")
     if not hide_suggestion:
         ET.SubElement(

@@ -87,7 +87,7 @@ def find_or_create_project(
                 "description": f"Label cleaning of {dataset_name}, field {label_field}. "
                 f"Keep this mark, it ties the project to its dataset: {marker}",
                 "expert_instruction": _INSTRUCTIONS,
-                "show_instruction": True,
+                "show_instruction": False,
                 "show_skip_button": True,
                 "enable_empty_annotation": False,
                 **settings,
