@@ -1,17 +1,18 @@
-"""Near-duplicate images, which are reviewed side by side."""
+"""Near-duplicate images: reviewed side by side, and offered the same correction."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
 from .linalg import Float32, Int, row_chunks
 
-DUPLICATE_COSINE = 0.98
+DUPLICATE_COSINE = 0.98  # see docs/rounds.md
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,28 @@ class Matches:
     query: Int
     reference: Int
     cosine: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A correction offered to a near-duplicate of a corrected sample; never applied by itself.
+
+    Attributes
+    ----------
+    row : int
+        The duplicate.
+    source : int
+        The corrected sample.
+    cosine : float
+        Their similarity.
+    new_label : int or None
+        The class the source was given; None when it was deleted.
+    """
+
+    row: int
+    source: int
+    cosine: float
+    new_label: int | None
 
 
 def near_duplicates(
@@ -71,6 +94,44 @@ def near_duplicates(
     similarity = np.concatenate([part[2] for part in found])
     order = np.lexsort((reference, -similarity, query))
     return Matches(query[order], reference[order], similarity[order])
+
+
+def propose_corrections(
+    embeddings: NDArray[Any],
+    labels: ArrayLike,
+    corrections: Mapping[int, int | None],
+    *,
+    threshold: float = DUPLICATE_COSINE,
+) -> list[Proposal]:
+    """Offer each correction to the near-duplicates that still carry the label it replaced.
+
+    Parameters
+    ----------
+    embeddings : float array of shape (n, d)
+        All rows that may get a proposal.
+    labels : int array of shape (n,)
+        Labels before the corrections.
+    corrections : mapping of int to int or None
+        Corrected row to its new class, or None when it was deleted.
+    threshold : float, default 0.98
+        Least cosine.
+
+    Returns
+    -------
+    list of Proposal
+        The most similar first; each row once, after its most similar corrected sample.
+    """
+    y = np.asarray(labels)
+    sources = np.array(sorted(corrections), dtype=np.intp)
+    matches = near_duplicates(embeddings[sources], embeddings, threshold)
+    best: dict[int, Proposal] = {}
+    pairs = zip(sources[matches.query].tolist(), matches.reference.tolist(), strict=True)
+    for (source, row), cosine in zip(pairs, matches.cosine.tolist(), strict=True):
+        if row in corrections or y[row] != y[source]:
+            continue
+        if row not in best or cosine > best[row].cosine:
+            best[row] = Proposal(row, source, cosine, corrections[source])
+    return sorted(best.values(), key=lambda proposal: (-proposal.cosine, proposal.row))
 
 
 def _unit_rows(X: NDArray[Any]) -> Float32:

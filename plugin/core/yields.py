@@ -137,6 +137,8 @@ class YieldReport:
     next_batch: Estimate
 
     def __str__(self) -> str:
+        if np.isnan(self.next_batch.value):
+            return "Nothing has been reviewed yet."
         left, rate = self.errors_left, self.noise_rate
         text = f"The queue is wrong in {self.precision.value:.0%} of what it shows"
         if not np.isnan(rate.value):
@@ -171,6 +173,14 @@ def yield_report(rounds: Sequence[RoundYield]) -> YieldReport:
         errors_left=left,
         next_batch=_next_batch(rounds),
     )
+
+
+def budget_curve(rounds: Sequence[RoundYield]) -> list[tuple[int, int]]:
+    """Return (images reviewed, wrong labels found) before the first and after every round."""
+    curve = [(0, 0)]
+    for row in rounds:
+        curve.append((curve[-1][0] + row.reviewed, curve[-1][1] + row.errors))
+    return curve
 
 
 def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
