@@ -177,8 +177,9 @@ def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None) -> list
     if gained or _beats_blind(scores):
         return []
     return [
-        f"Nothing was gained: cross-validated AUROC rose from {start.cv:.4f} to {scores.cv:.4f}, "
-        f"but deleting as many samples blindly by importance gives {scores.blind_deletion.cv:.4f}."
+        f"Nothing was gained in AUROC: the cross-validated one rose from {start.cv:.4f} to "
+        f"{scores.cv:.4f}, but deleting as many samples blindly by importance gives "
+        f"{scores.blind_deletion.cv:.4f}."
     ]
 
 

@@ -211,6 +211,7 @@ def _next_batch(rounds: Sequence[RoundYield]) -> Estimate:
     The share of errors falls along the queue: the trend of the last rounds goes on, on the scale
     of odds, which keeps it between 0 and 1. The interval is that of a batch, not of its mean.
     """
+    rounds = [row for row in rounds if row.reviewed]
     if not rounds:
         return Estimate(float("nan"), 0.0, 0.0)
     recent = rounds[-_TREND_ROUNDS:]
@@ -224,4 +225,5 @@ def _next_batch(rounds: Sequence[RoundYield]) -> Estimate:
     # A Beta posterior of the share with the weight of the last batch, seen through a batch.
     a, b = rate * (rounds[-1].reviewed + 1), (1 - rate) * (rounds[-1].reviewed + 1)
     low, high = betabinom.ppf([0.025, 0.975], size, a, b) if size else (0.0, 0.0)
-    return Estimate(float(rate * size), float(low), float(high))
+    mean = float(rate * size)
+    return Estimate(mean, min(float(low), mean), max(float(high), mean))

@@ -72,6 +72,11 @@ def test_lengths_must_agree():
         draw_batch(ids(9), np.zeros(8), np.ones(9, bool), 5, 0)
 
 
+def test_embeddings_must_belong_to_the_samples():
+    with pytest.raises(DataError, match="8 rows for 9 samples"):
+        draw_batch(ids(9), np.zeros(9), np.ones(9, bool), 5, 0, embeddings=np.ones((8, 2)))
+
+
 def test_near_duplicates_come_along_and_stand_side_by_side():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 16))

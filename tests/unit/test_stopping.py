@@ -1,0 +1,131 @@
+"""The stop rule: when it stops, when it goes on, and what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from coreset_cleaning.core.evaluation import AurocEvaluation, AurocScores, ControlScores
+from coreset_cleaning.core.stopping import RoundSummary, next_step
+
+NOISE = np.random.default_rng(0).normal(0, 0.01, 200)
+WOBBLE = np.random.default_rng(1).normal(0, 0.0005, 200)
+
+
+def measured(cv=0.9, heldout=0.9, blind=None, wobble=0.0) -> AurocEvaluation:
+    replicates = () if heldout is None else tuple((heldout + NOISE + wobble * WOBBLE).tolist())
+    scores = AurocScores(
+        cv=cv,
+        frozen=cv,
+        heldout=heldout,
+        heldout_interval=None,
+        heldout_replicates=replicates,
+        random_deletion=None,
+        blind_deletion=None if blind is None else ControlScores(blind, heldout),
+    )
+    return AurocEvaluation(pair=scores, all_classes=scores, n_changed=0)
+
+
+def rounds(*errors, evaluations=None, n_controls=5, control_errors=0, reviewed=50):
+    evaluations = evaluations or [None] * len(errors)
+    return [
+        RoundSummary(i + 1, reviewed, found, n_controls, control_errors, evaluation)
+        for i, (found, evaluation) in enumerate(zip(errors, evaluations, strict=True))
+    ]
+
+
+def test_the_first_round_is_worth_it():
+    decision = next_step([])
+    assert decision.continue_
+    assert decision.reasons == ("No round has been reviewed yet.",)
+
+
+def test_a_good_yield_goes_on():
+    decision = next_step(rounds(30, 25))
+    assert decision.continue_
+    assert decision.reasons == ("Round 2 found 25 wrong labels in 50 samples.",)
+
+
+def test_a_spent_budget_stops():
+    decision = next_step(rounds(30, 25), budget=100)
+    assert not decision.continue_
+    assert "100 of 100" in decision.reasons[0]
+    assert next_step(rounds(30, 25), budget=101).continue_
+
+
+def test_finding_nothing_stops():
+    decision = next_step(rounds(9, 0, 0))
+    assert not decision.continue_
+    assert "No wrong label was found in the last 2 rounds" in decision.reasons[0]
+    assert next_step(rounds(9, 0)).continue_
+    assert next_step(rounds(0, 0, reviewed=20)).continue_  # too few to tell
+
+
+def test_a_queue_no_better_than_random_stops():
+    decision = next_step(rounds(10, 10, n_controls=25, control_errors=5))
+    assert not decision.continue_
+    assert "no better than chance" in decision.reasons[0]
+    worse = next_step(rounds(16, 16, n_controls=25, control_errors=15))
+    assert "no more wrong labels than random samples" in worse.reasons[0]
+
+
+def test_a_flat_auroc_stops():
+    flat = [measured(wobble=i) for i in range(3)]
+    decision = next_step(rounds(20, 20, evaluations=flat[1:]), baseline=flat[0])
+    assert not decision.continue_
+    assert "Held-out AUROC changed by" in decision.reasons[0]
+    assert next_step(rounds(20, evaluations=flat[1:2]), baseline=flat[0]).continue_
+
+
+def test_a_falling_auroc_stops():
+    falling = [measured(heldout=0.9 - 0.01 * i) for i in range(3)]
+    decision = next_step(rounds(20, 20, evaluations=falling[1:]), baseline=falling[0])
+    assert not decision.continue_
+    assert "-0.0200" in decision.reasons[0]
+
+
+@pytest.mark.parametrize("step", [0.002, 0.02])
+def test_a_rising_auroc_goes_on(step):
+    rising = [measured(heldout=0.9 + step * i, wobble=i) for i in range(3)]
+    assert next_step(rounds(20, 20, evaluations=rising[1:]), baseline=rising[0]).continue_
+
+
+def test_cross_validated_gains_count_beyond_blind_deletion():
+    honest = [measured(cv=0.9 + 0.01 * i, blind=0.895 + 0.01 * i, wobble=i) for i in range(3)]
+    assert next_step(rounds(20, 20, evaluations=honest[1:]), baseline=honest[0]).continue_
+    gamed = [measured(cv=0.9 + 0.01 * i, blind=0.9 + 0.01 * i, wobble=i) for i in range(3)]
+    decision = next_step(rounds(20, 20, evaluations=gamed[1:]), baseline=gamed[0])
+    assert not decision.continue_
+    assert "Nothing was gained in AUROC" in decision.reasons[1]
+
+
+def test_without_a_test_split_the_cross_validated_number_decides():
+    def run(*values, offset=-0.01):
+        path = [measured(cv=v, heldout=None, blind=v + offset) for v in values]
+        return next_step(rounds(20, 20, evaluations=path[1:]), baseline=path[0])
+
+    assert run(0.90, 0.92, 0.94).continue_
+    flat = run(0.90, 0.9001, 0.9002)
+    assert not flat.continue_
+    assert "Cross-validated AUROC changed by +0.0002" in flat.reasons[0]
+    gamed = run(0.90, 0.92, 0.94, offset=0.0)
+    assert not gamed.continue_
+    assert "Nothing was gained in AUROC" in gamed.reasons[0]
+
+
+def test_rounds_without_evaluation_leave_the_plateau_open():
+    flat = measured()
+    history = rounds(20, 20, evaluations=[flat, None])
+    assert next_step(history, baseline=flat).continue_
+
+
+def test_parameters_move_the_rules():
+    flat = [measured(wobble=i) for i in range(4)]
+    history = rounds(20, 20, 20, evaluations=flat[1:])
+    assert not next_step(history, baseline=flat[0]).continue_
+    assert next_step(history, baseline=flat[0], plateau_rounds=4).continue_
+    assert next_step(history, baseline=flat[0], min_reviewed=500).continue_
+    slow = [measured(heldout=0.9 + 0.001 * i, wobble=10 * i) for i in range(3)]
+    history = rounds(20, 20, evaluations=slow[1:])
+    assert next_step(history, baseline=slow[0], min_gain=0.001).continue_
+    assert not next_step(history, baseline=slow[0], min_gain=0.005).continue_
