@@ -55,6 +55,9 @@ class LabelScores:
         P(given | true), rows true, columns given; identity for classes without a live row.
     model : LabelModel
         For `warm_start`.
+    radius : float
+        Of the ball around the fitted model, in the norm of Böhning's bound, on which `importance`
+        bounds every row's share of the loss.
     """
 
     importance: Float
@@ -65,6 +68,7 @@ class LabelScores:
     total_sensitivity: float
     noise_channel: Float
     model: LabelModel
+    radius: float
 
 
 def score_labels(
@@ -164,6 +168,7 @@ def score_labels(
         total_sensitivity=float(scores.importance.sum()),
         noise_channel=noise_channel,
         model=model,
+        radius=scores.radius,
     )
 
 
@@ -178,6 +183,7 @@ class _Scores:
     suggested: NDArray[np.int64]
     suggested_probability: Float
     disagreement: Float
+    radius: float
 
 
 def _score(
@@ -204,7 +210,7 @@ def _score(
     for part in row_chunks(n, max(X.shape[1] + 1, k)):
         own, index = given[part], np.arange(part.stop - part.start)
         known = own >= 0
-        block, z = logits(X, weight, model, part)
+        block, z = logits(X, model, part)
         leverage[part] = np.sqrt(np.square(block @ factor32).sum(axis=1))
         share = shares[part].toarray()
         own_share = np.where(known, share[index, own], 0.0)
@@ -243,4 +249,5 @@ def _score(
         suggested,
         suggested_probability,
         np.clip(disagreement, 0, 1),
+        sensitivity.radius,
     )

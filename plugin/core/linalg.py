@@ -14,12 +14,12 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.intp]
 
-CHUNK_BYTES = 16 * 2**20  # of one float32 temporary: small beside the data, large enough for BLAS
+CHUNK_BYTES = 4 * 2**20  # of one float32 temporary: stays in the cache, large enough for BLAS
 
 
-def row_chunks(n_rows: int, width: int) -> Iterator[slice]:
-    """Slices of rows whose float32 block of `width` columns stays near `CHUNK_BYTES`."""
-    step = max(64, CHUNK_BYTES // (4 * max(1, width)))
+def row_chunks(n_rows: int, width: int, n_bytes: int = CHUNK_BYTES) -> Iterator[slice]:
+    """Slices of rows whose float32 block of `width` columns stays near `n_bytes`."""
+    step = max(64, n_bytes // (4 * max(1, width)))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,15 +11,19 @@ from numpy.typing import NDArray
 
 from .channel import fit_noisy_softmax, start_channel
 from .linalg import Bound, Float, Float32, Int, moments, standardise
-from .logistic import fit_softmax, log_loss
+from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
 
-C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-7, 2))
-TUNE_ROWS = 25_000  # rows that choose C, or TUNE_ROWS_PER_CLASS a class if that is more
-TUNE_ROWS_PER_CLASS = 30
-N_FOLDS = 5
+C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-6, 2))
+TUNE_ROWS = 25_000  # rows that choose C
+TUNE_CLASSES = 10  # at least so many classes among them
+N_FOLDS = 5  # of cross-fits, N_FOLDS_LARGE from LARGE_ROWS rows on
+N_FOLDS_LARGE = 2
+LARGE_ROWS = 5_000
 NOISY_MIN = 500  # rows a class from which the channel takes part in choosing C
-FEW_ROWS_PER_FEATURE = 2  # below it, a row is judged by a fit that has not seen it
+# A fit whose loss on its own rows is below this share of its loss on other rows has learned the
+# wrong labels too: then each row is judged by a fit that has not seen it.
+MEMORISED = 0.62
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,9 +46,9 @@ class LabelModel:
     rows : int array or None
         Rows that were fitted; None means all.
     inverse_probability : array or None
-        Of having been drawn, one entry for each of `rows`.
-    fold_coef : array of shape (5, k, d + 1) or None
-        Fits that leave out one fold each, where there are few rows a feature.
+        Of having been drawn, scaled to mean 1; one entry for each of `rows`.
+    fold_coef : array of shape (n_folds, k, d + 1) or None
+        Fits that leave out one fold each, where one fit would learn the wrong labels too.
     hashed : uint64 array of shape (n,)
         Content of the rows, to recognise them.
     neighbors : Neighbors
@@ -98,7 +103,7 @@ def fit_model(
     classes, hashed, neighbors, rows, inverse_probability
         As in `LabelModel`.
     start : LabelModel, optional
-        A pilot to take the standardisation, C and the first coefficients from.
+        A pilot to take the standardisation and the first coefficients from.
     """
     mean, scale = moments(X, weight) if start is None else (start.mean, start.scale)
     k, d = len(classes), X.shape[1] + 1
@@ -110,20 +115,21 @@ def fit_model(
     chosen, w = model.subset(weight)
     features, given = standardise(X, mean, scale, chosen), codes[chosen]
     bound = Bound.of(features, w)
+    noisy = len(chosen) >= NOISY_MIN * k
+    C, memorised = choose_regularisation(features, given, w, k, hashed[chosen], noisy)
     if start is None:
-        noisy = len(chosen) >= NOISY_MIN * k
-        C = choose_regularisation(features, given, w, k, hashed[chosen], noisy)
         coef = fit_softmax(features, given, w, 1 / C, bound, blank, max_iterations=15)
         channel = model.channel
     else:
-        C, coef, channel = start.C, start.coef, start.channel
+        coef, channel = start.coef, start.channel
     coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / C, bound, coef, channel, rounds=12, steps=5
+        features, given, w, 1 / C, bound, coef, channel, rounds=12 if start is None else 5, steps=5
     )
     model = replace(model, C=C, bound=bound, coef=coef, channel=channel)
-    if rows is None and len(chosen) < FEW_ROWS_PER_FEATURE * d:
-        start_coef = np.broadcast_to(blank, (N_FOLDS, k, d))
-        fold_coef = _fit_folds(features, given, w, hashed[chosen], model, start_coef, 40)
+    if memorised < MEMORISED:
+        n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
+        zeros = np.broadcast_to(blank, (n_folds, k, d))
+        fold_coef = _fit_folds(features, given, w, hashed[chosen], model, zeros, 30)
         model = replace(model, fold_coef=fold_coef)
     return model
 
@@ -142,23 +148,21 @@ def refit_model(X: NDArray[Any], codes: Int, weight: Float, start: LabelModel) -
     return model
 
 
-def logits(
-    X: NDArray[Any], weight: Float, model: LabelModel, rows: slice
-) -> tuple[Float32, Float32]:
-    """Features and logits of some rows; rows of a fold are judged by the fit without that fold."""
+def logits(X: NDArray[Any], model: LabelModel, rows: slice) -> tuple[Float32, Float32]:
+    """Features and logits of some rows; with fold fits, each row by the one that left it out."""
     features = standardise(X, model.mean, model.scale, rows)
-    values = features @ model.coef.astype(np.float32).T
-    if model.fold_coef is not None:
-        fold = fold_of(model.hashed[rows])
-        for k in range(N_FOLDS):
-            held = (fold == k) & (weight[rows] > 0)
-            values[held] = features[held] @ model.fold_coef[k].astype(np.float32).T
+    if model.fold_coef is None:
+        return features, features @ model.coef.astype(np.float32).T
+    values = np.empty((len(features), len(model.classes)), dtype=np.float32)
+    fold = fold_of(model.hashed[rows], len(model.fold_coef))
+    for k, coef in enumerate(model.fold_coef.astype(np.float32)):
+        values[fold == k] = features[fold == k] @ coef.T
     return features, values
 
 
-def fold_of(hashed: NDArray[np.uint64]) -> Int:
+def fold_of(hashed: NDArray[np.uint64], n_folds: int) -> Int:
     """Fold of each row; identical rows share one."""
-    return (hashed % np.uint64(N_FOLDS)).astype(np.intp)
+    return (hashed % np.uint64(n_folds)).astype(np.intp)
 
 
 def choose_regularisation(
@@ -167,48 +171,76 @@ def choose_regularisation(
     weight: Float,
     n_classes: int,
     hashed: NDArray[np.uint64],
-    noisy: bool = True,
-) -> float:
-    """C with the smallest held-out log-loss of the given labels.
+    noisy: bool,
+) -> tuple[float, float]:
+    """C with the smallest held-out log-loss of the given labels, and how much that fit memorises.
 
     With the channel when `noisy`, else of the classifier alone, which asks for a smaller C.
 
     Goes up a grid of half decades, each fit starting from the one before, and ends with the vertex
     of the parabola through the best point and its neighbours.
     """
-    n_rows = max(TUNE_ROWS, TUNE_ROWS_PER_CLASS * n_classes)
-    order = np.argsort(hashed, kind="stable")[:n_rows]
-    features, labels, weight = features[order], labels[order], weight[order]
-    fold = fold_of(hashed[order])
+    order = _tuning_rows(labels, n_classes, hashed)
+    features, weight, hashed = features[order], weight[order], hashed[order]
+    classes, labels = np.unique(labels[order], return_inverse=True)
+    n_classes = len(classes)
+    fold = fold_of(hashed, N_FOLDS)
     bound = Bound.of(features, weight)
-    folds = range(N_FOLDS if len(order) < 5_000 else 1)
+    folds = range(N_FOLDS if len(order) < LARGE_ROWS else 1)
     parts = [(fold != k, fold == k) for k in folds if 0 < (fold == k).sum() < len(fold)]
+    if not parts:
+        return C_GRID[0], 1.0
     trains = [(features[a], labels[a], weight[a]) for a, _ in parts]
     tests = [(features[b], labels[b], weight[b]) for _, b in parts]
     coefs: list[Float] = [np.zeros((n_classes, features.shape[1])) for _ in parts]
     channels = [start_channel(n_classes) for _ in parts]
-    losses: list[float] = []
-    for C in C_GRID:
-        loss = 0.0
+
+    def losses_at(C: float) -> tuple[float, float]:
+        loss = own = 0.0
         for k, (train, test) in enumerate(zip(trains, tests, strict=True)):
             if noisy:
                 coef = fit_softmax(*train, 1 / C, bound, coefs[k], channels[k], max_iterations=6)
                 coefs[k], channels[k] = fit_noisy_softmax(
                     *train, 1 / C, bound, coef, channels[k], rounds=2, steps=4
                 )
-                loss += log_loss(*test, coefs[k], channels[k])
             else:
                 coefs[k] = fit_softmax(*train, 1 / C, bound, coefs[k], max_iterations=15)
-                loss += log_loss(*test, coefs[k], None)
+            channel = channels[k] if noisy else None
+            loss += log_loss(*test, coefs[k], channel) / float(test[2].sum())
+            own += log_loss(*train, coefs[k], channel) / float(train[2].sum())
+        return loss, own / max(loss, float(TINY))
+
+    # The fit at one C starts from the fit at the last one, so the walk goes up from the small end:
+    # shrinking coefficients that were fitted with a large C takes more steps than growing them.
+    losses: list[float] = []
+    memorised: list[float] = []
+    for C in C_GRID:
+        loss, share = losses_at(C)
         losses.append(loss)
-        if loss > min(losses) * 1.01:
+        memorised.append(share)
+        if losses[-1] > min(losses) * 1.005:
             break
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
-        return C_GRID[best]
+        return C_GRID[best], memorised[best]
     before, here, after = losses[best - 1 : best + 2]
     vertex = 0.5 * (before - after) / max(before - 2 * here + after, 1e-12 * here)
-    return C_GRID[best] * 10.0 ** (0.5 * float(vertex))
+    return C_GRID[best] * math.pow(10.0, 0.5 * vertex), memorised[best]
+
+
+def _tuning_rows(labels: Int, n_classes: int, hashed: NDArray[np.uint64]) -> Int:
+    """At most TUNE_ROWS rows: of few classes rather than few rows a class.
+
+    The best C depends on the number of rows a class far more than on the number of classes.
+    """
+    if len(labels) <= TUNE_ROWS:
+        return np.arange(len(labels))
+    n_chosen = max(TUNE_CLASSES, TUNE_ROWS * n_classes // len(labels))
+    smallest = np.full(n_classes, np.iinfo(np.uint64).max)
+    np.minimum.at(smallest, labels, hashed)
+    chosen = np.argsort(smallest, kind="stable")[:n_chosen]
+    rows = np.flatnonzero(np.isin(labels, chosen))
+    return rows[np.argsort(hashed[rows], kind="stable")[:TUNE_ROWS]]
 
 
 def _fit_folds(
@@ -220,9 +252,9 @@ def _fit_folds(
     start: Float,
     max_iterations: int,
 ) -> Float:
-    fold = fold_of(hashed)
+    fold = fold_of(hashed, len(start))
     coefs = []
-    for k in range(N_FOLDS):
+    for k in range(len(start)):
         seen = fold != k
         coefs.append(
             fit_softmax(

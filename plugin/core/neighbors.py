@@ -21,6 +21,7 @@ SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no 
 MAX_REFERENCE = 50_000  # rows to compare with; above it, equally many of each class
 EXACT_ROWS = 5_000  # above it, similarities are taken in the leading directions only
 N_DIRECTIONS = 128
+SIMILARITY_BYTES = 24 * 2**20  # of one block of similarities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ def find_neighbors(
     base = _unit_rows(X, reference, directions)
     position = np.full(int(group.max()) + 1, -1)
     position[group[reference]] = np.arange(len(reference))
-    for rows in row_chunks(X.shape[0], len(reference)):
+    for rows in row_chunks(X.shape[0], len(reference), SIMILARITY_BYTES):
         similarity = _unit_rows(X, np.arange(rows.start, rows.stop), directions) @ base.T
         own = position[group[rows]]
         known = np.flatnonzero(own >= 0)
@@ -107,8 +108,10 @@ def largest(values: Float32, k: int) -> Int:
     over groups leaves few columns to select from.
     """
     n_rows, n_columns = values.shape
-    size = int(np.sqrt(n_columns / max(k, 1)))
-    if k == 0 or size < 2:
+    if k == 0:
+        return np.empty((n_rows, 0), dtype=np.intp)
+    size = int(np.sqrt(n_columns / k))
+    if size < 2:
         picked, columns = values, np.broadcast_to(np.arange(n_columns), values.shape)
     else:
         n_groups = n_columns // size

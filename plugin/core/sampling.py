@@ -66,7 +66,7 @@ def sample_coreset(
 def draw_fit_rows(
     importance: Float, weight: Float, m: int, hashed: NDArray[np.uint64]
 ) -> tuple[Int, Float]:
-    """About m rows for a fit, each at most once, and their inverse-probability weights.
+    """About m rows for a fit, each at most once, and how much more each must count for that.
 
     Poisson sampling with the row's own hash as its random number: the result does not depend on
     the order of the rows.
@@ -81,12 +81,14 @@ def draw_fit_rows(
     Returns
     -------
     rows : int array
-    weights : array
+    inverse_probability : array
+        Of having been drawn, scaled to mean 1.
     """
     q = 0.5 * importance / importance.sum() + 0.5 * weight / weight.sum()
     probability = np.minimum(1.0, m * q)
     rows = np.flatnonzero(hashed / 2.0**64 < probability)
-    return rows, weight[rows] / probability[rows]
+    inverse = 1 / probability[rows]
+    return rows, inverse / inverse.mean()
 
 
 def _non_negative(name: str, values: ArrayLike, like: Float | None) -> Float:

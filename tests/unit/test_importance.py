@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from hypothesis import given as given_data
+from hypothesis import settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from coreset_cleaning.core import importance as module
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.importance import score_labels
+from coreset_cleaning.core.linalg import standardise
+from coreset_cleaning.core.model import logits
+from coreset_cleaning.core.sampling import sample_coreset
 
 
-def blobs(n=600, d=16, k=4, flips=0.08, seed=0, spread=1.0):
+def blobs(n=600, d=16, k=4, flips=0.08, seed=0, separation=1.2):
     rng = np.random.default_rng(seed)
     true = rng.integers(0, k, n)
-    X = 2.5 * rng.standard_normal((k, d))[true] + spread * rng.standard_normal((n, d))
+    X = separation * rng.standard_normal((k, d))[true] + rng.standard_normal((n, d))
     given = true.copy()
     wrong = rng.random(n) < flips
     given[wrong] = (true[wrong] + 1) % k
     return X.astype(np.float32), given, true
+
+
+def average_precision(bad, score):
+    hits = bad[np.argsort(-score, kind="stable")]
+    return (np.cumsum(hits) / np.arange(1, len(hits) + 1))[hits].mean()
+
+
+def assert_sane(scores, n, k):
+    for name in ("importance", "wrong_probability", "suggested_probability", "knn_disagreement"):
+        values = getattr(scores, name)
+        assert values.shape == (n,)
+        assert np.isfinite(values).all(), name
+        assert (values >= 0).all(), name
+    assert (scores.wrong_probability <= 1).all()
+    assert (scores.suggested_probability <= scores.wrong_probability + 1e-9).all()
+    assert (scores.knn_disagreement <= 1).all()
+    assert scores.noise_channel.shape == (k, k)
+    np.testing.assert_allclose(scores.noise_channel.sum(axis=1), 1)
+
+
+# ---- finding errors -----------------------------------------------------------------------------
 
 
 def test_planted_errors_come_first():
@@ -25,12 +57,64 @@ def test_planted_errors_come_first():
     first = np.argsort(-scores.importance)[: wrong.sum()]
     assert wrong[first].mean() > 0.95
     assert (scores.suggested_class[wrong] == true[wrong]).mean() > 0.95
+    assert (scores.wrong_probability[wrong] > 0.5).mean() > 0.7
+    assert (scores.wrong_probability[~wrong] < 0.5).mean() > 0.98
+    assert_sane(scores, len(X), 4)
+
+
+def test_errors_are_found_with_more_features_than_rows():
+    X, given, true = blobs(n=300, d=400, k=5, separation=0.35)
+    scores = score_labels(X, given)
+    assert scores.model.fold_coef is not None
+    assert average_precision(given != true, scores.importance) > 0.9
+
+
+def test_channel_tells_the_direction_of_the_confusion():
+    X, given, _ = blobs(n=2000, separation=0.6)
+    channel = score_labels(X, given).noise_channel
+    confused = np.array([channel[c, (c + 1) % 4] for c in range(4)])
+    unconfused = np.array([channel[c, (c + 2) % 4] for c in range(4)])
+    assert confused.min() > 3 * unconfused.max()
+
+
+# ---- laws ---------------------------------------------------------------------------------------
 
 
 def test_total_sensitivity_is_the_sum_of_importance():
     X, given, _ = blobs()
     scores = score_labels(X, given)
-    assert scores.total_sensitivity == pytest.approx(scores.importance.sum())
+    assert scores.total_sensitivity == pytest.approx(scores.importance.sum(), rel=1e-12)
+
+
+@settings(max_examples=8, deadline=None)
+@given_data(seed=st.integers(0, 1000))
+def test_order_of_rows_and_names_of_classes_change_nothing(seed):
+    X, given, _ = blobs(n=200, seed=seed)
+    rng = np.random.default_rng(seed)
+    rows, names = rng.permutation(200), rng.permutation(4)
+    scores = score_labels(X, given)
+    moved = score_labels(X[rows], names[given][rows])
+    np.testing.assert_allclose(moved.importance, scores.importance[rows], rtol=2e-3, atol=1e-9)
+    np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement[rows])
+    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class][rows])
+    np.testing.assert_allclose(
+        moved.noise_channel[np.ix_(names, names)], scores.noise_channel, atol=1e-3
+    )
+
+
+@settings(max_examples=8, deadline=None)
+@given_data(seed=st.integers(0, 1000))
+def test_doubling_a_weight_equals_duplicating_the_row(seed):
+    X, given, _ = blobs(n=200, seed=seed)
+    weight = np.ones(200)
+    twice = np.random.default_rng(seed).choice(200, 20, replace=False)
+    weight[twice] = 2
+    heavy = score_labels(X, given, weight)
+    copied = score_labels(np.vstack([X, X[twice]]), np.append(given, given[twice]))
+    together = copied.importance[:200].copy()
+    together[twice] += copied.importance[200:]
+    np.testing.assert_allclose(together, heavy.importance, rtol=2e-3, atol=1e-9)
+    np.testing.assert_allclose(copied.knn_disagreement[:200], heavy.knn_disagreement, atol=1e-12)
 
 
 def test_weight_zero_rows_influence_nothing():
@@ -40,20 +124,201 @@ def test_weight_zero_rows_influence_nothing():
     changed = X.copy()
     changed[:50] = 1e3
     a = score_labels(X, given, weight)
-    b = score_labels(changed, given, weight)
+    b = score_labels(changed, (given + (weight == 0)) % 4, weight)
+    c = score_labels(X[50:], given[50:])
     assert (a.importance[:50] == 0).all()
     np.testing.assert_allclose(a.importance, b.importance, rtol=1e-9)
+    np.testing.assert_allclose(a.importance[50:], c.importance, rtol=1e-4, atol=1e-12)
     np.testing.assert_array_equal(a.knn_disagreement[50:], b.knn_disagreement[50:])
+    np.testing.assert_array_equal(a.knn_disagreement[50:], c.knn_disagreement)
 
 
-def test_not_finite_rows_are_counted_and_named():
+def shifted_losses(X, given, scores, alpha):
+    """Function of θ: every row's loss, with the terms that do not depend on θ held fixed."""
+    model, n = scores.model, len(X)
+    weight = np.ones(n)
+    features = standardise(X, model.mean, model.scale).astype(float)
+    share = model.neighbors.class_shares(given, weight, len(model.classes)).toarray()
+    shift = np.log(model.channel).T[given] + alpha * np.log(0.02 + share)
+    shift += logits(X, model, slice(0, n))[1] - features @ model.coef.T
+    index = np.arange(n)
+
+    def losses(theta):
+        z = features @ theta.T + shift
+        z -= z[index, given][:, None]
+        return np.log(np.exp(z).sum(axis=1))
+
+    return losses, features
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "alpha"),
+    [
+        (500, 10, module.NEIGHBOR_WEIGHT),
+        (60, 40, module.NEIGHBOR_WEIGHT_FEW_ROWS),
+    ],
+)
+def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, alpha):
+    X, given, _ = blobs(n=n, d=d)
+    scores = score_labels(X, given)
+    losses, features = shifted_losses(X, given, scores, alpha)
+    model = scores.model
+    penalty = 1 / model.C
+    matrix = 0.5 * features.T @ features + penalty * np.eye(d + 1)
+    root = np.linalg.cholesky(np.linalg.inv(matrix))
+    rows, weights = sample_coreset(scores.importance, 20 * n, random_state=0)
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        step = rng.standard_normal(model.coef.shape)
+        step *= scores.radius * rng.random() / np.linalg.norm(step)
+        theta = model.coef + step @ root.T
+        f = losses(theta)
+        rest = 0.5 * penalty * np.sum(theta**2)
+        assert (f / (f.sum() + rest) <= scores.importance * (1 + 1e-4)).all()
+        assert weights @ f[rows] + rest == pytest.approx(f.sum() + rest, rel=0.1)
+
+
+# ---- scale and warm start -----------------------------------------------------------------------
+
+
+def test_fit_on_a_drawn_subset_ranks_like_the_full_fit(monkeypatch):
+    X, given, true = blobs(n=6000, separation=0.7)
+    full = score_labels(X, given)
+    monkeypatch.setattr(module, "FIT_ROWS", 1500)
+    monkeypatch.setattr(module, "FIT_ROWS_PER_CLASS", 1)
+    drawn = score_labels(X, given)
+    assert drawn.model.rows is not None
+    assert len(drawn.model.rows) < 2500
+    assert spearmanr(full.importance, drawn.importance).statistic > 0.97
+    wrong = given != true
+    assert average_precision(wrong, drawn.importance) > 0.95 * average_precision(
+        wrong, full.importance
+    )
+
+
+@pytest.mark.parametrize("fit_rows", [100_000, 800])
+@pytest.mark.parametrize(("n", "d"), [(2000, 16), (150, 100)])
+def test_warm_start_agrees_with_a_run_from_scratch(monkeypatch, fit_rows, n, d):
+    monkeypatch.setattr(module, "FIT_ROWS", fit_rows)
+    monkeypatch.setattr(module, "FIT_ROWS_PER_CLASS", 1)
+    X, given, true = blobs(n=n, d=d, separation=0.7)
+    first = score_labels(X, given)
+    queue = np.argsort(-first.importance)
+    weight = np.ones(n)
+    weight[queue[: n // 100]] = 0
+    fixed = given.copy()
+    fixed[queue[n // 100 : n // 50]] = true[queue[n // 100 : n // 50]]
+    warm = score_labels(X, fixed, weight, warm_start=first.model)
+    cold = score_labels(X, fixed, weight)
+    assert warm.model.bound is first.model.bound
+    assert spearmanr(warm.importance, cold.importance).statistic > 0.99
+    assert (warm.importance[weight == 0] == 0).all()
+
+
+def test_warm_start_on_other_rows_is_a_run_from_scratch():
+    X, given, _ = blobs(n=300)
+    other, other_given, _ = blobs(n=300, seed=1)
+    warm = score_labels(other, other_given, warm_start=score_labels(X, given).model)
+    cold = score_labels(other, other_given)
+    np.testing.assert_array_equal(warm.importance, cold.importance)
+
+
+# ---- kinds of input -----------------------------------------------------------------------------
+
+
+def test_same_random_state_same_scores():
     X, given, _ = blobs()
-    X[[3, 7]] = np.nan
-    with pytest.raises(DataError, match=r"2 rows \(3, 7\)"):
-        score_labels(X, given)
+    first, second = score_labels(X, given, random_state=3), score_labels(X, given, random_state=3)
+    np.testing.assert_array_equal(first.importance, second.importance)
 
 
-def test_one_class_is_refused():
-    X, _, _ = blobs()
-    with pytest.raises(DataError, match="two classes"):
-        score_labels(X, np.zeros(len(X), dtype=int))
+def test_memmap_and_float_types_agree(tmp_path):
+    X, given, _ = blobs()
+    half = X.astype(np.float16)
+    np.save(tmp_path / "x.npy", half)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    expected = score_labels(half.astype(np.float64), given)
+    for array in (half, half.astype(np.float32), mapped):
+        scores = score_labels(array, given)
+        np.testing.assert_allclose(scores.importance, expected.importance, rtol=1e-3, atol=1e-10)
+
+
+def test_missing_and_tiny_classes():
+    X, given, _ = blobs()
+    given = given * 3  # classes 1, 2, 4, ... have no sample
+    given[0] = 1
+    given[1:3] = 2
+    scores = score_labels(X, given, n_classes=20)
+    assert_sane(scores, len(X), 20)
+    assert set(scores.suggested_class) <= set(given)
+    np.testing.assert_array_equal(scores.noise_channel[4], np.eye(20)[4])
+
+
+def test_a_class_whose_rows_are_all_deleted():
+    X, given, _ = blobs()
+    weight = np.where(given == 2, 0.0, 1.0)
+    scores = score_labels(X, given, weight)
+    assert_sane(scores, len(X), 4)
+    assert (scores.wrong_probability[given == 2] == 1).all()
+    assert 2 not in scores.suggested_class
+
+
+def test_constant_features_and_duplicate_rows():
+    X, given, _ = blobs()
+    X = np.column_stack([X, np.full(len(X), 7.0)]).astype(np.float32)
+    X[100:200] = X[0]
+    assert_sane(score_labels(X, given), len(X), 4)
+
+
+def test_nothing_to_learn_from():
+    assert_sane(score_labels(np.ones((10, 3)), np.arange(10) % 2), 10, 2)
+    assert_sane(score_labels(np.array([[0.0], [1.0]]), np.array([0, 1])), 2, 2)
+
+
+def test_a_thousand_classes():
+    X, given, _ = blobs(n=1500, d=8, k=1000, separation=3.0)
+    assert_sane(score_labels(X, given, n_classes=1000), 1500, 1000)
+
+
+def test_progress_grows_to_one():
+    X, given, _ = blobs(n=100)
+    seen = []
+    score_labels(X, given, progress=lambda fraction, message: seen.append((fraction, message)))
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0
+    assert seen[-1] == (1.0, "done")
+
+
+X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (SimpleNamespace(X=X[:, 0], y=Y), r"embeddings: must be a number array of shape \(n, d\)"),
+        (SimpleNamespace(X=X.astype(str), y=Y), "embeddings: must be a number array"),
+        (SimpleNamespace(X=X[:0], y=Y[:0]), "at least 1"),
+        (SimpleNamespace(X=X, y=Y[:5]), r"labels: must be an int array of shape \(6,\)"),
+        (SimpleNamespace(X=X, y=Y * 1.0), "labels: must be an int array"),
+        (SimpleNamespace(X=X, y=Y - 1), r"lie in 0..0, got -1 in row 0 \(3 rows"),
+        (SimpleNamespace(X=X, y=Y * 5, n_classes=3), r"lie in 0..2, got 5 in row 1"),
+        (SimpleNamespace(X=X, y=Y * 0), "at least two classes, got 1"),
+        (SimpleNamespace(X=X, y=Y, w=1.0 - Y), "at least two classes, got 1"),
+        (SimpleNamespace(X=X, y=Y, w=Y * 0.0), "at least two classes, got 0"),
+        (SimpleNamespace(X=X, y=Y, w=Y - 1.0), "sample_weight: must be finite, not negative"),
+        (SimpleNamespace(X=X, y=Y, w=np.ones(3)), r"of shape \(6,\), got shape \(3,\)"),
+        (
+            SimpleNamespace(X=np.where(X > 8, np.nan, X), y=Y),
+            r"NaN or infinity in 2 rows \(4, 5\)",
+        ),
+    ],
+)
+def test_bad_input_is_named(arrays, message):
+    with pytest.raises(DataError, match=message):
+        score_labels(
+            arrays.X,
+            arrays.y,
+            getattr(arrays, "w", None),
+            n_classes=getattr(arrays, "n_classes", None),
+        )
