@@ -36,7 +36,6 @@ from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
 
-DOCUMENT_ROOT = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 CORESET_TAG = "coreset"
 CORESET_WEIGHT = "coreset_weight"
 CORESET_VIEW = "coreset"
@@ -312,7 +311,7 @@ class CleaningLoop:
             "n": n,
             "controls": controls,
             "images": images,
-            "images_root": str(images_root or os.environ.get(DOCUMENT_ROOT) or "") or None,
+            "images_root": str(images_root) if images_root else None,
             "reviewers_per_task": reviewers_per_task,
             "hide_suggestion": hide_suggestion,
         }
@@ -327,10 +326,12 @@ class CleaningLoop:
                 cls, rival = self._choose_class(class_of_interest)
                 views.queue_view(self.samples, cls)  # its errors come before any change
                 project = review.open_project(self.samples, server, options)
-                self._start(pair=(cls, rival) if rival else None)
                 round_ = review.draw_round(
                     self.samples, self.rounds, cls, rival, n, controls, self.random_state, options
                 )
+                review.check_images(self.samples, round_, server, project)
+                self._start(pair=(cls, rival) if rival else None)
+                self.rounds.create(round_)
             else:
                 project = review.open_project(self.samples, server, round_.config["options"])
             result = review.push(self.samples, self.rounds, round_, server, project, progress)

@@ -19,6 +19,7 @@ from .core.importance import SCORER_VERSION
 from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
 from .core.queue import BatchItem, draw_batch
 from .labelstudio.connection import LabelStudioServer
+from .labelstudio.images import ImageSource
 from .labelstudio.project import Project, find_or_create_project
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
@@ -72,7 +73,7 @@ def draw_round(
     random_state: int,
     options: dict[str, Any],
 ) -> Round:
-    """Draw the next batch of a class and put the round on record.
+    """Draw the next batch of a class; the round is not on record yet.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def draw_round(
         )
         for rank, (index, control) in enumerate(drawn)
     ]
-    round_ = Round(
+    return Round(
         number=number,
         label_field=samples.label_field,
         class_of_interest=class_of_interest,
@@ -138,8 +139,22 @@ def draw_round(
         },
         batch=batch,
     )
-    store.create(round_)
-    return round_
+
+
+def check_images(
+    samples: Samples, round_: Round, server: LabelStudioServer, project: Project
+) -> None:
+    """Make sure that reviewers can be shown every image of a round.
+
+    Raises
+    ------
+    DataError
+        Names the images that can't be read or shown.
+    """
+    ids = [item.sample_id for item in round_.batch]
+    options = round_.config["options"]
+    source = ImageSource(server, project.id, options["images"], _root(options))
+    source.check(samples.column("filepath", ids))
 
 
 def push(
@@ -173,7 +188,6 @@ def push(
         for item in round_.batch
         if item.sample_id in paths and item.sample_id not in answered
     ]
-    root = round_.config["options"]["images_root"]
     result = push_tasks(
         server,
         project,
@@ -182,7 +196,7 @@ def push(
         label_field=samples.label_field,
         round=round_.number,
         images=round_.config["options"]["images"],
-        root=None if root is None else Path(root),
+        root=_root(round_.config["options"]),
         progress=progress,
     )
     same = round_.project.get("id") == project.id and round_.project.get("server") == server.url
@@ -194,6 +208,10 @@ def push(
     }
     store.save(round_)
     return replace(result, existing=result.existing + len(answered))
+
+
+def _root(options: dict[str, Any]) -> Path | None:
+    return Path(options["images_root"]) if options["images_root"] else None
 
 
 def _note(disagreement: float | None) -> str:

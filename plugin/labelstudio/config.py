@@ -25,6 +25,9 @@ _SHOWN_LENGTH = 120
 _ROW_STYLE = "display: flex; gap: 24px; align-items: flex-start"
 _IMAGE_STYLE = "width: 58%; flex: none"
 _ANSWER_STYLE = "flex: 1; min-width: 0"
+# The panels for drawn regions have nothing to show here and take a quarter of the page.
+_PAGE_STYLE = ".lsf-sidepanels__wrapper_align_right { display: none }"
+_NOTE_STYLE = "font-size: 14px; font-weight: normal; margin: 0 0 12px"
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
     """
     _check(classes)
     view = ET.Element("View")
+    ET.SubElement(view, "Style").text = _PAGE_STYLE
     row = ET.SubElement(view, "View", style=_ROW_STYLE)
     picture = ET.SubElement(row, "View", style=_IMAGE_STYLE)
     # Unsmoothed: in an image of a few pixels every pixel counts.
@@ -93,7 +97,7 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         ET.SubElement(
             answer, "Header", value="Suggested: $suggested ($suggested_probability)", size="5"
         )
-    ET.SubElement(answer, "Header", value="$note", size="5")
+    ET.SubElement(answer, "Header", value="$note", size="5", style=_NOTE_STYLE)
     _verdict_choices(answer, hide_suggestion)
     relabel = ET.SubElement(
         answer,

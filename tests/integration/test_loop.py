@@ -236,6 +236,21 @@ def test_a_failing_server_leaves_no_round(digits: Any, server: LabelStudioServer
     assert snapshot(digits.dataset) == before
 
 
+def test_an_image_that_can_t_be_shown_is_named_before_anything_is_written(
+    digits: Any, server: LabelStudioServer, tmp_path: Path
+) -> None:
+    loop = scored_loop(digits)
+    gone = loop.queue_view("3").first()
+    gone["filepath"] = str(tmp_path / "gone.png")
+    gone.save()
+    runs = digits.dataset.list_runs()
+    with pytest.raises(DataError, match=r"gone\.png"):
+        loop.push_round(server, n=5, controls=0, class_of_interest="3")
+    digits.dataset.reload()
+    assert digits.dataset.list_runs() == runs
+    assert "cleaning:queued" not in digits.dataset.distinct("tags")
+
+
 def test_history_audit_and_clone_carry_the_rounds(
     digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer, tmp_path: Path
 ) -> None:
