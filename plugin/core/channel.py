@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from .linalg import Bound, Float, Float32, Int, row_chunks
+from .linalg import Bound, Float, Float32, Int, map_rows
 from .logistic import TINY, Lbfgs, fit_softmax, softmax
 
 START_NOISE = 0.1  # share of wrong labels that the first E-step assumes
@@ -29,7 +29,8 @@ def update_channel(
     coef32 = coef.astype(np.float32)
     by_given = np.ascontiguousarray(channel.T, dtype=np.float32)
     counts = np.zeros((n_classes, n_classes))
-    for rows in row_chunks(features.shape[0], max(features.shape[1], n_classes)):
+
+    def of_rows(rows: slice) -> Float32:
         given = labels[rows]
         q = softmax(features[rows] @ coef32.T)
         q *= by_given[given]
@@ -38,7 +39,10 @@ def update_channel(
         one_hot = csr_array(
             (np.ones(len(given), dtype=np.float32), (given, index)), shape=(n_classes, len(given))
         )
-        counts += (one_hot @ q).T
+        return np.asarray((one_hot @ q).T)
+
+    for part in map_rows(of_rows, features.shape[0], max(features.shape[1], n_classes)):
+        counts += part
     counts += min(CELL_PRIOR, PRIOR_SHARE * float(weight.sum()) / n_classes**2)
     updated: Float = counts / counts.sum(axis=1, keepdims=True)
     return updated

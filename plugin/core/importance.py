@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from .checks import check_arrays
 from .errors import DataError
-from .linalg import Float, Int, row_chunks, row_hash
+from .linalg import Float, Float32, Int, map_rows, row_hash
 from .model import LabelModel, fit_model, logits, refit_model
 from .neighbors import find_neighbors
 from .sampling import draw_fit_rows
@@ -121,7 +122,22 @@ def score_labels(
     >>> int(score_labels(embeddings, labels).importance.argmax())
     7
     """
-    report = progress or _silent
+    with threadpool_limits(1, user_api="blas"):  # map_rows brings its own threads
+        return _score_labels(
+            embeddings, labels, sample_weight, random_state, n_classes, warm_start,
+            progress or _silent,
+        )  # fmt: skip
+
+
+def _score_labels(
+    embeddings: NDArray[Any],
+    labels: ArrayLike,
+    sample_weight: ArrayLike | None,
+    random_state: int,
+    n_classes: int | None,
+    warm_start: LabelModel | None,
+    report: Progress,
+) -> LabelScores:
     report(0.0, "checking")
     X, y, weight, n_classes = check_arrays(embeddings, labels, sample_weight, n_classes)
     classes = np.unique(y[weight > 0])
@@ -207,7 +223,8 @@ def _score(
     suggested = np.empty(n, dtype=np.int64)
     suggested_probability, disagreement = np.empty(n), np.empty(n)
     gradient = np.zeros_like(model.coef)
-    for part in row_chunks(n, max(X.shape[1] + 1, k)):
+
+    def of_rows(part: slice) -> Float32:
         own, index = given[part], np.arange(part.stop - part.start)
         known = own >= 0
         block, z = logits(X, model, part)
@@ -232,7 +249,10 @@ def _score(
         residual[part] = np.sqrt(np.square(others).sum(axis=1) + wrong**2)
         others[index[known], own[known]] = -wrong[known]
         others *= weight[part, None]
-        gradient += others.T @ block
+        return np.asarray(others.T @ block)
+
+    for slope in map_rows(of_rows, n, max(X.shape[1] + 1, k)):
+        gradient += slope
     penalty = ratio / model.C
     gradient += penalty * model.coef
     sensitivity = local_sensitivity(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +16,7 @@ from scipy.linalg import eigh
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Int = NDArray[np.intp]
+Result = TypeVar("Result")
 
 CHUNK_BYTES = 4 * 2**20  # of one float32 temporary: stays in the cache, large enough for BLAS
 
@@ -22,6 +26,36 @@ def row_chunks(n_rows: int, width: int, n_bytes: int = CHUNK_BYTES) -> Iterator[
     step = max(64, n_bytes // (4 * max(1, width)))
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def map_rows(
+    function: Callable[[slice], Result], n_rows: int, width: int, n_bytes: int = CHUNK_BYTES
+) -> Iterator[Result]:
+    """Results of a function of `row_chunks`, in order, computed by one thread a core.
+
+    Faster than threads inside BLAS, which leave the work between two products to one core; call it
+    with BLAS limited to one thread. A few chunks are in flight at a time, so memory stays bounded.
+    """
+    chunks = list(row_chunks(n_rows, width, n_bytes))
+    n_threads = min(thread_count(), len(chunks))
+    if n_threads <= 1:
+        yield from map(function, chunks)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        pending: deque[Future[Result]] = deque()
+        for rows in chunks:
+            pending.append(pool.submit(function, rows))
+            if len(pending) > n_threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def thread_count() -> int:
+    """Cores this process may use, or fewer when OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores or 1, int(wanted)) if wanted.isdigit() and int(wanted) else cores or 1
 
 
 def moments(X: NDArray[Any], weight: Float) -> tuple[Float, Float]:
@@ -54,10 +88,14 @@ def standardise(
     chosen = np.arange(X.shape[0])[rows if rows is not None else slice(None)]
     features = np.empty((len(chosen), X.shape[1] + 1), dtype=np.float32)
     mean32, inverse = mean.astype(np.float32), (1 / scale).astype(np.float32)
-    for part in row_chunks(len(chosen), X.shape[1]):
+
+    def fill(part: slice) -> None:
         block = features[part, :-1]
         np.subtract(X[chosen[part]], mean32, out=block, dtype=np.float32, casting="same_kind")
         block *= inverse
+
+    for _ in map_rows(fill, len(chosen), X.shape[1]):
+        pass
     features[:, -1] = 1.0
     return features
 
@@ -65,9 +103,13 @@ def standardise(
 def gram(features: Float32, weight: Float) -> Float:
     """Weighted Gram matrix ΦᵀWΦ, shape (d, d)."""
     total = np.zeros((features.shape[1],) * 2)
-    for rows in row_chunks(*features.shape):
+
+    def product(rows: slice) -> Float32:
         block = features[rows] * np.sqrt(weight[rows, None]).astype(np.float32)
-        total += block.T @ block
+        return np.asarray(block.T @ block)
+
+    for part in map_rows(product, *features.shape):
+        total += part
     return total
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .linalg import Bound, Float, Float32, Int, row_chunks
+from .linalg import Bound, Float, Float32, Int, map_rows
 
 TINY = np.finfo(np.float32).tiny
 
@@ -41,7 +41,8 @@ def loss_and_gradient(
     by_given = None if channel is None else np.ascontiguousarray(channel.T, dtype=np.float32)
     loss = 0.0
     gradient = np.zeros_like(coef)
-    for rows in row_chunks(features.shape[0], max(features.shape[1], len(coef))):
+
+    def of_rows(rows: slice) -> tuple[float, Float32]:
         block, given, w = features[rows], labels[rows], weight[rows]
         p = softmax(block @ coef32.T)
         index = np.arange(len(given))
@@ -54,9 +55,13 @@ def loss_and_gradient(
             likelihood = q.sum(axis=1)
             q /= np.maximum(likelihood, TINY)[:, None]
             p -= q
-        loss -= float(w @ np.log(np.maximum(likelihood, TINY).astype(np.float64)))
         p *= w[:, None].astype(np.float32)
-        gradient += p.T @ block
+        log_likelihood = np.log(np.maximum(likelihood, TINY).astype(np.float64))
+        return -float(w @ log_likelihood), p.T @ block
+
+    for part, slope in map_rows(of_rows, features.shape[0], max(features.shape[1], len(coef))):
+        loss += part
+        gradient += slope
     return loss, gradient
 
 

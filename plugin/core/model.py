@@ -15,7 +15,7 @@ from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
 
 C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-6, 2))
-TUNE_ROWS = 25_000  # rows that choose C
+TUNE_ROWS = 12_500  # rows that choose C
 TUNE_CLASSES = 10  # at least so many classes among them
 N_FOLDS = 5  # of cross-fits, N_FOLDS_LARGE from LARGE_ROWS rows on
 N_FOLDS_LARGE = 2
@@ -113,20 +113,31 @@ def fit_model(
         rows, inverse_probability, None, hashed, neighbors,
     )  # fmt: skip
     chosen, w = model.subset(weight)
-    features, given = standardise(X, mean, scale, chosen), codes[chosen]
-    bound = Bound.of(features, w)
-    noisy = len(chosen) >= NOISY_MIN * k
-    C, memorised = choose_regularisation(features, given, w, k, hashed[chosen], noisy)
-    if start is None:
-        coef = fit_softmax(features, given, w, 1 / C, bound, blank, max_iterations=15)
-        channel = model.channel
-    else:
-        coef, channel = start.coef, start.channel
-    coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / C, bound, coef, channel, rounds=12 if start is None else 5, steps=5
+    given = codes[chosen]
+    tuning = tuning_rows(given, k, hashed[chosen])
+    tuned = choose_regularisation(
+        standardise(X, mean, scale, chosen[tuning]),
+        given[tuning],
+        w[tuning],
+        k,
+        hashed[chosen[tuning]],
+        noisy=len(chosen) >= NOISY_MIN * k,
     )
-    model = replace(model, C=C, bound=bound, coef=coef, channel=channel)
-    if memorised < MEMORISED:
+    features = standardise(X, mean, scale, chosen)
+    bound = Bound.of(features, w)
+    if start is not None:
+        coef, channel = start.coef, start.channel
+    elif tuned.coef is not None and tuned.channel is not None:
+        coef, channel = tuned.coef, tuned.channel
+    else:
+        coef = fit_softmax(features, given, w, 1 / tuned.C, bound, blank, max_iterations=15)
+        channel = model.channel
+    coef, channel = fit_noisy_softmax(
+        features, given, w, 1 / tuned.C, bound, coef, channel,
+        rounds=12 if start is None else 5, steps=5,
+    )  # fmt: skip
+    model = replace(model, C=tuned.C, bound=bound, coef=coef, channel=channel)
+    if tuned.memorised < MEMORISED:
         n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
         zeros = np.broadcast_to(blank, (n_folds, k, d))
         fold_coef = _fit_folds(features, given, w, hashed[chosen], model, zeros, 30)
@@ -165,6 +176,25 @@ def fold_of(hashed: NDArray[np.uint64], n_folds: int) -> Int:
     return (hashed % np.uint64(n_folds)).astype(np.intp)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuned:
+    """What choosing C found.
+
+    Attributes
+    ----------
+    C : float
+    memorised : float
+        Loss of the fit at about this C on its own rows, as share of that on rows it has not seen.
+    coef, channel : arrays of shape (K, d) and (K, K), or None
+        That fit, to start from; None when it doesn't know all classes or left out many rows.
+    """
+
+    C: float
+    memorised: float
+    coef: Float | None = None
+    channel: Float | None = None
+
+
 def choose_regularisation(
     features: Float32,
     labels: Int,
@@ -172,28 +202,31 @@ def choose_regularisation(
     n_classes: int,
     hashed: NDArray[np.uint64],
     noisy: bool,
-) -> tuple[float, float]:
-    """C with the smallest held-out log-loss of the given labels, and how much that fit memorises.
+) -> Tuned:
+    """C with the smallest held-out log-loss of the given labels.
 
     With the channel when `noisy`, else of the classifier alone, which asks for a smaller C.
 
     Goes up a grid of half decades, each fit starting from the one before, and ends with the vertex
     of the parabola through the best point and its neighbours.
+
+    Parameters
+    ----------
+    features, labels, weight, hashed
+        Of the rows from `tuning_rows`, in their order.
+    n_classes : int
+        Of the whole problem.
+    noisy : bool
     """
-    order = _tuning_rows(labels, n_classes, hashed)
-    features, weight, hashed = features[order], weight[order], hashed[order]
-    classes, labels = np.unique(labels[order], return_inverse=True)
-    n_classes = len(classes)
-    fold = fold_of(hashed, N_FOLDS)
+    classes, labels = np.unique(labels, return_inverse=True)
     bound = Bound.of(features, weight)
-    folds = range(N_FOLDS if len(order) < LARGE_ROWS else 1)
-    parts = [(fold != k, fold == k) for k in folds if 0 < (fold == k).sum() < len(fold)]
+    parts = _parts(fold_of(hashed, N_FOLDS))
     if not parts:
-        return C_GRID[0], 1.0
+        return Tuned(C_GRID[0], 1.0)
     trains = [(features[a], labels[a], weight[a]) for a, _ in parts]
     tests = [(features[b], labels[b], weight[b]) for _, b in parts]
-    coefs: list[Float] = [np.zeros((n_classes, features.shape[1])) for _ in parts]
-    channels = [start_channel(n_classes) for _ in parts]
+    coefs: list[Float] = [np.zeros((len(classes), features.shape[1])) for _ in parts]
+    channels = [start_channel(len(classes)) for _ in parts]
 
     def losses_at(C: float) -> tuple[float, float]:
         loss = own = 0.0
@@ -213,34 +246,46 @@ def choose_regularisation(
     # The fit at one C starts from the fit at the last one, so the walk goes up from the small end:
     # shrinking coefficients that were fitted with a large C takes more steps than growing them.
     losses: list[float] = []
-    memorised: list[float] = []
+    found: list[Tuned] = []
+    reusable = len(parts) == 1 and len(classes) == n_classes
     for C in C_GRID:
-        loss, share = losses_at(C)
+        loss, memorised = losses_at(C)
         losses.append(loss)
-        memorised.append(share)
+        fit = (coefs[0], channels[0]) if reusable else (None, None)
+        found.append(Tuned(C, memorised, *fit))
         if losses[-1] > min(losses) * 1.005:
             break
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
-        return C_GRID[best], memorised[best]
+        return found[best]
     before, here, after = losses[best - 1 : best + 2]
     vertex = 0.5 * (before - after) / max(before - 2 * here + after, 1e-12 * here)
-    return C_GRID[best] * math.pow(10.0, 0.5 * vertex), memorised[best]
+    return replace(found[best], C=C_GRID[best] * math.pow(10.0, 0.5 * vertex))
 
 
-def _tuning_rows(labels: Int, n_classes: int, hashed: NDArray[np.uint64]) -> Int:
-    """At most TUNE_ROWS rows: of few classes rather than few rows a class.
+def tuning_rows(labels: Int, n_classes: int, hashed: NDArray[np.uint64]) -> Int:
+    """At most TUNE_ROWS rows: of few classes rather than few rows a class; the first fold last.
 
     The best C depends on the number of rows a class far more than on the number of classes.
     """
-    if len(labels) <= TUNE_ROWS:
-        return np.arange(len(labels))
-    n_chosen = max(TUNE_CLASSES, TUNE_ROWS * n_classes // len(labels))
-    smallest = np.full(n_classes, np.iinfo(np.uint64).max)
-    np.minimum.at(smallest, labels, hashed)
-    chosen = np.argsort(smallest, kind="stable")[:n_chosen]
-    rows = np.flatnonzero(np.isin(labels, chosen))
-    return rows[np.argsort(hashed[rows], kind="stable")[:TUNE_ROWS]]
+    rows: Int = np.arange(len(labels))
+    if len(labels) > TUNE_ROWS:
+        n_chosen = max(TUNE_CLASSES, TUNE_ROWS * n_classes // len(labels))
+        smallest = np.full(n_classes, np.iinfo(np.uint64).max)
+        np.minimum.at(smallest, labels, hashed)
+        chosen = np.argsort(smallest, kind="stable")[:n_chosen]
+        rows = np.flatnonzero(np.isin(labels, chosen))
+        rows = rows[np.argsort(hashed[rows], kind="stable")[:TUNE_ROWS]]
+    return rows[np.argsort(fold_of(hashed[rows], N_FOLDS) == 0, kind="stable")]
+
+
+def _parts(fold: Int) -> list[tuple[Any, Any]]:
+    """Rows to fit and rows to test: every fold in turn when there are few rows, else the first."""
+    if len(fold) >= LARGE_ROWS:
+        m = int((fold != 0).sum())  # slices, because they need no copy
+        return [(slice(0, m), slice(m, len(fold)))] if 0 < m < len(fold) else []
+    parts = [(fold != k, fold == k) for k in range(N_FOLDS)]
+    return [(train, test) for train, test in parts if train.any() and test.any()]
 
 
 def _fit_folds(

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
-from .linalg import Float, Float32, Int, row_chunks
+from .linalg import Float, Float32, Int, map_rows, row_chunks
 
 N_NEIGHBORS = 30
 SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no new search
 MAX_REFERENCE = 50_000  # rows to compare with; above it, equally many of each class
 EXACT_ROWS = 5_000  # above it, similarities are taken in the leading directions only
-N_DIRECTIONS = 128
-SIMILARITY_BYTES = 24 * 2**20  # of one block of similarities
+N_DIRECTIONS = 96
+SIMILARITY_BYTES = 8 * 2**20  # of one block of similarities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,12 +92,16 @@ def find_neighbors(
     base = _unit_rows(X, reference, directions)
     position = np.full(int(group.max()) + 1, -1)
     position[group[reference]] = np.arange(len(reference))
-    for rows in row_chunks(X.shape[0], len(reference), SIMILARITY_BYTES):
+
+    def search(rows: slice) -> None:
         similarity = _unit_rows(X, np.arange(rows.start, rows.stop), directions) @ base.T
         own = position[group[rows]]
         known = np.flatnonzero(own >= 0)
         similarity[known, own[known]] = -np.inf
         lists[rows] = group[reference[largest(similarity, k)]]
+
+    for _ in map_rows(search, X.shape[0], len(reference), SIMILARITY_BYTES):
+        pass
     return Neighbors(group, lists)
 
 

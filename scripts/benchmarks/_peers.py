@@ -115,15 +115,12 @@ def random(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
     return np.random.default_rng(0).random(len(X))
 
 
-def importance(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
-    """Ours; chooses its own C."""
-    return ours(X, labels).importance
-
-
-def ours(X: np.ndarray, labels: np.ndarray) -> Any:
+def ours(
+    X: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None, warm_start: Any = None
+) -> Any:
     from coreset_cleaning.core import score_labels
 
-    return score_labels(X, labels)
+    return score_labels(X, labels, weight, warm_start=warm_start)
 
 
 PEERS = {
