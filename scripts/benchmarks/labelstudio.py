@@ -1,0 +1,219 @@
+r"""The way to Label Studio and back, beside FiftyOne's built-in Label Studio backend.
+
+    scripts/bench labelstudio --json labelstudio.json
+
+One real server, both with local files and a legacy token. At every size, a dataset of its own for
+each: push that many tasks, answer them all through the server's API, pull. Then the contract test
+that injects faults between client and server, for its counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _measure import write_json
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+WRONG = 0.1
+FIELD = "ground_truth"
+NAMES = ("even", "odd")
+
+
+def make_dataset(name: str, folder: Path, n: int) -> tuple[Any, dict[str, str]]:
+    """Handwritten digits named even or odd, some of them wrongly, n of them given as even."""
+    import fiftyone as fo
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    samples, truths = [], []
+    while n:
+        index = len(samples)
+        row = index % len(digits.target)
+        true = NAMES[digits.target[row] % 2]
+        given = NAMES[1 - NAMES.index(true)] if rng.random() < WRONG else true
+        vector = digits.data[row] + rng.normal(0, 1, 64)  # the second copy is no duplicate
+        path = folder / f"{index:05d}.png"
+        Image.fromarray((255 - digits.images[row] * (255 / 16)).astype(np.uint8)).save(path)
+        samples.append(
+            fo.Sample(
+                filepath=str(path),
+                resnet18_embedding=vector.astype(np.float32),
+                **{FIELD: fo.Classification(label=given)},
+            )
+        )
+        truths.append(true)
+        n -= given == "even"
+    dataset = fo.Dataset(name)
+    ids = dataset.add_samples(samples)
+    return dataset, dict(zip(ids, truths, strict=True))
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    begin = time.perf_counter()
+    result = call()
+    return result, time.perf_counter() - begin
+
+
+def is_right(dataset: Any, truth: dict[str, str], reviewed: set[str], given: dict[str, str]) -> int:
+    """How many samples have the label they should have: true if reviewed, else as it was."""
+    dataset.reload()
+    now = dict(zip(*dataset.values(["id", f"{FIELD}.label"]), strict=True))
+    return sum(now[i] == (truth[i] if i in reviewed else given[i]) for i in given)
+
+
+def ours(process: Any, folder: Path, n: int) -> dict[str, Any]:
+    from coreset_cleaning import CleaningLoop, LabelStudioServer
+    from demonstration.reviewer import SimulatedReviewer
+
+    dataset, truth = make_dataset(f"bench-ours-{n}", folder, n)
+    try:
+        given = dict(zip(*dataset.values(["id", f"{FIELD}.label"]), strict=True))
+        loop = CleaningLoop(dataset, label_field=FIELD)
+        loop.compute_importance()
+        server = LabelStudioServer(process.url, process.admin_token)
+        report, push = timed(
+            lambda: loop.push_round(
+                server,
+                n=n,
+                controls=0,
+                class_of_interest="even",
+                images="local",
+                images_root=process.document_root,
+            )
+        )
+        SimulatedReviewer(
+            process.url,
+            process.admin_token,
+            truth,
+            rival="odd",
+            dataset_id=str(dataset._doc.id),
+            label_field=FIELD,
+            n_classes=2,
+        ).answer_round(report.project)
+        _, pull = timed(lambda: loop.pull_reviews(server))
+        reviewed = {i for i, label in given.items() if label == "even"}
+        right = is_right(dataset, truth, reviewed, given)
+        return {"push_seconds": push, "pull_seconds": pull, "right": right, "samples": len(given)}
+    finally:
+        dataset.delete()
+
+
+def builtin(process: Any, folder: Path, n: int) -> dict[str, Any]:
+    from fiftyone import ViewField as F
+
+    from coreset_cleaning import LabelStudioServer
+
+    dataset, truth = make_dataset(f"bench-builtin-{n}", folder, n)
+    access = {"url": process.url, "api_key": process.admin_token}
+    try:
+        given = dict(zip(*dataset.values(["id", f"{FIELD}.label"]), strict=True))
+        view = dataset.match(F(f"{FIELD}.label") == "even")
+        results, push = timed(
+            lambda: view.annotate(
+                "review", backend="labelstudio", label_field=FIELD, classes=list(NAMES), **access
+            )
+        )
+        server = LabelStudioServer(process.url, process.admin_token)
+
+        def answer(item: tuple[int, str]) -> None:
+            result = {
+                "from_name": FIELD,
+                "to_name": "image",
+                "type": "choices",
+                "value": {"choices": [truth[item[1]]]},
+            }
+            server.post(f"api/tasks/{item[0]}/annotations/", {"result": [result]})
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(answer, results.uploaded_tasks.items()))
+        error = ""
+        begin = time.perf_counter()
+        try:
+            dataset.load_annotations("review", unexpected="ignore", **access)
+        except Exception as failure:
+            error = f"{type(failure).__name__}: {str(failure)[:200]}"
+        pull = time.perf_counter() - begin
+        reviewed = {i for i, label in given.items() if label == "even"}
+        return {
+            "push_seconds": push,
+            "pull_seconds": pull,
+            "right": is_right(dataset, truth, reviewed, given),
+            "samples": len(given),
+            "labels_left": dataset.count(f"{FIELD}.label"),
+            "error": error,
+        }
+    finally:
+        dataset.delete()
+
+
+def count_faults() -> dict[str, int]:
+    """The counts of the contract test that injects faults, run as it is."""
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "tests/contract/test_faults.py"]
+    output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"injected: (\d+).*duplicates (\d+), losses (\d+)", output)
+    if not found:
+        raise SystemExit(f"tests/contract/test_faults.py printed no counts:\n{output[-2000:]}")
+    return dict(zip(("faults", "duplicates", "losses"), map(int, found.groups()), strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", default="1000,2000", help="tasks; ratios are of the first")
+    parser.add_argument("--json", metavar="FILE")
+    args = parser.parse_args()
+    os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(ROOT / ".cache" / "fiftyone" / "db"))
+    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
+    os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
+    from label_studio_server import LabelStudioProcess
+
+    sizes = [int(size) for size in args.sizes.split(",")]
+    report: dict[str, Any] = {"sizes": {}}
+    with tempfile.TemporaryDirectory() as home:
+        root = Path(home) / "images"
+        root.mkdir()
+        os.environ["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(root)
+        os.environ["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
+        with LabelStudioProcess(Path(home) / "data", document_root=root) as process:
+            for n in sizes:
+                both = {
+                    "ours": ours(process, root / f"ours-{n}", n),
+                    "builtin": builtin(process, root / f"builtin-{n}", n),
+                }
+                report["sizes"][n] = both
+                for name, row in both.items():
+                    print(
+                        f"{n} tasks, {name}: push {row['push_seconds']:.1f} s, pull "
+                        f"{row['pull_seconds']:.1f} s, {row['right']} of {row['samples']} labels "
+                        f"right {row.get('error', '')}",
+                        flush=True,
+                    )
+    first, last = report["sizes"][sizes[0]], report["sizes"][sizes[-1]]
+    for key in ("push", "pull"):
+        seconds = [first[name][f"{key}_seconds"] for name in ("builtin", "ours")]
+        report[f"{key}_ratio"] = seconds[0] / seconds[1]
+    for name, row in last.items():
+        report[f"{name}_correct_at_{sizes[-1]}"] = row["right"] == row["samples"]
+    report.update(count_faults())
+    print({key: value for key, value in report.items() if key != "sizes"})
+    write_json(args.json, report)
+
+
+if __name__ == "__main__":
+    main()
