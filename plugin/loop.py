@@ -195,7 +195,7 @@ class CleaningLoop:
         )
 
     def sample_coreset(self, m: int) -> CoresetReport:
-        """Tag a weighted coreset drawn in proportion to importance.
+        """Tag a weighted coreset: few samples on which training gives nearly the same model.
 
         Parameters
         ----------
@@ -208,10 +208,10 @@ class CleaningLoop:
             The samples carry the tag ``coreset`` and the field ``coreset_weight``.
         """
         samples = self.samples
-        scored = views.scored_view(samples)
-        ids, importance, weights = scored.values(["id", names.IMPORTANCE, names.WEIGHT])
+        scored = views.scored_view(samples, names.INFLUENCE)
+        ids, influence, weights = scored.values(["id", names.INFLUENCE, names.WEIGHT])
         indices, coreset_weights = sample_coreset(
-            np.array(importance), m, np.array(weights), self.random_state
+            np.array(influence), m, np.array(weights), self.random_state
         )
         samples.view.match_tags(CORESET_TAG).untag_samples(CORESET_TAG)
         if samples.dataset.has_field(CORESET_WEIGHT):

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from .checks import check_arrays
 from .errors import DataError
 from .linalg import Float, Float32, Int, map_rows, row_hash
+from .logistic import softmax
 from .model import LabelModel, fit_model, logits, refit_model
 from .neighbors import find_neighbors
 from .sampling import draw_fit_rows
@@ -48,6 +49,8 @@ class LabelScores:
         Most probable class other than the given one.
     suggested_probability : array of shape (n,)
         Its probability; at most `wrong_probability`.
+    influence : array of shape (n,)
+        How far the row alone moves a softmax regression of the given labels; for `sample_coreset`.
     knn_disagreement : array of shape (n,)
         Share of the 30 nearest neighbours (cosine) with another label.
     total_sensitivity : float
@@ -65,6 +68,7 @@ class LabelScores:
     wrong_probability: Float
     suggested_class: NDArray[np.int64]
     suggested_probability: Float
+    influence: Float
     knn_disagreement: Float
     total_sensitivity: float
     noise_channel: Float
@@ -180,6 +184,7 @@ def _score_labels(
         wrong_probability=scores.wrong,
         suggested_class=scores.suggested,
         suggested_probability=scores.suggested_probability,
+        influence=scores.influence,
         knn_disagreement=scores.disagreement,
         total_sensitivity=float(scores.importance.sum()),
         noise_channel=noise_channel,
@@ -198,6 +203,7 @@ class _Scores:
     wrong: Float
     suggested: NDArray[np.int64]
     suggested_probability: Float
+    influence: Float
     disagreement: Float
     radius: float
 
@@ -219,7 +225,7 @@ def _score(
     # One row for each given class; the last for classes that no live row has.
     shift = np.vstack([(log_channel - np.diag(log_channel)).T, np.zeros(k)]).astype(np.float32)
     alpha = NEIGHBOR_WEIGHT if model.fold_coef is None else NEIGHBOR_WEIGHT_FEW_ROWS
-    margin, leverage, residual = np.empty(n), np.empty(n), np.empty(n)
+    margin, leverage, residual, influence = (np.empty(n) for _ in range(4))
     suggested = np.empty(n, dtype=np.int64)
     suggested_probability, disagreement = np.empty(n), np.empty(n)
     gradient = np.zeros_like(model.coef)
@@ -229,6 +235,9 @@ def _score(
         known = own >= 0
         block, z = logits(X, model, part)
         leverage[part] = np.sqrt(np.square(block @ factor32).sum(axis=1))
+        p = softmax(z.copy())
+        p[index[known], own[known]] -= 1
+        influence[part] = weight[part] * leverage[part] * np.sqrt(np.square(p).sum(axis=1))
         share = shares[part].toarray()
         own_share = np.where(known, share[index, own], 0.0)
         disagreement[part] = np.where(share.sum(axis=1) > 0, 1 - own_share, 0.0)
@@ -268,6 +277,7 @@ def _score(
         expit(margin),
         suggested,
         suggested_probability,
+        influence,
         np.clip(disagreement, 0, 1),
         sensitivity.radius,
     )

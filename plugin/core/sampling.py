@@ -10,23 +10,24 @@ from .linalg import Float, Int
 
 
 def sample_coreset(
-    importance: ArrayLike,
+    influence: ArrayLike,
     m: int,
     sample_weight: ArrayLike | None = None,
     random_state: int = 0,
 ) -> tuple[Int, Float]:
-    """Draw a coreset: rows in proportion to their importance, with weights that undo it.
+    """Draw a coreset: rows in proportion to their influence, with weights that undo it.
 
-    Each of the m draws takes row i with probability q_i, half in proportion to the importance and
+    Each of the m draws takes row i with probability q_i, half in proportion to the influence and
     half to the weight; a row drawn c_i times gets weight c_i·w_i/(m·q_i). Sums over the coreset
-    are unbiased, and any model close to the fitted one has nearly the same loss on it (sensitivity
-    sampling: Langberg and Schulman 2010; Feldman and Langberg 2011). The uniform half bounds every
-    weight by twice the mean and covers the models farther away.
+    are unbiased, so a model that is trained on it is nearly the one of all rows. Drawing by
+    influence spreads the trained models least (A-optimality: Wang, Zhu and Ma 2018); the uniform
+    half bounds every weight by twice the mean and covers the models farther away.
 
     Parameters
     ----------
-    importance : array of shape (n,)
-        From `score_labels`; 0 where the weight is 0.
+    influence : array of shape (n,)
+        From `score_labels`; 0 where the weight is 0. With its `importance` instead, the sums of the
+        noise-aware loss are estimated best (sensitivity sampling: Langberg and Schulman 2010).
     m : int
         Number of draws. The coreset holds at most m rows, fewer when rows are drawn again.
     sample_weight : array of shape (n,), default all 1
@@ -44,7 +45,7 @@ def sample_coreset(
     DataError
         m below 1, or arrays of wrong shape, negative, not finite or all zero.
     """
-    s = _non_negative("importance", importance, None)
+    s = _non_negative("influence", influence, None)
     w = _non_negative(
         "sample_weight", np.ones(len(s)) if sample_weight is None else sample_weight, s
     )
@@ -53,8 +54,8 @@ def sample_coreset(
     s = np.where(w > 0, s, 0.0)
     if s.sum() == 0:
         raise DataError(
-            "importance: must be positive for some row of positive weight, got only zeros. "
-            "Compute the importance first."
+            "influence: must be positive for some row of positive weight, got only zeros. "
+            "Score the labels first."
         )
     q = 0.5 * s / s.sum() + 0.5 * w / w.sum()
     drawn = np.random.default_rng(random_state).choice(len(q), size=m, p=q / q.sum())

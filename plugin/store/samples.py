@@ -160,9 +160,7 @@ class Samples:
         )
 
     def write_scores(self, rows: Rows, scores: Any) -> None:
-        """Write importance, suggestion and disagreement, and the index that queues sort by."""
-        self.dataset.add_sample_field(names.IMPORTANCE, fo.FloatField)
-        self.dataset.add_sample_field(names.DISAGREEMENT, fo.FloatField)
+        """Write the scores of `score_labels`, and the index that queues sort by."""
         self.dataset.add_sample_field(
             names.SUGGESTED, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
         )
@@ -172,12 +170,13 @@ class Samples:
                 scores.suggested_class, scores.suggested_probability, strict=True
             )
         ]
-        self.set_values(
-            names.IMPORTANCE, dict(zip(rows.ids, scores.importance.tolist(), strict=True))
-        )
-        self.set_values(
-            names.DISAGREEMENT, dict(zip(rows.ids, scores.knn_disagreement.tolist(), strict=True))
-        )
+        for field, values in (
+            (names.IMPORTANCE, scores.importance),
+            (names.DISAGREEMENT, scores.knn_disagreement),
+            (names.INFLUENCE, scores.influence),
+        ):
+            self.dataset.add_sample_field(field, fo.FloatField)
+            self.set_values(field, dict(zip(rows.ids, values.tolist(), strict=True)))
         self.set_values(names.SUGGESTED, dict(zip(rows.ids, suggestions, strict=True)))
         self.ensure_weights()
         self.dataset.create_index([(f"{self.label_field}.label", 1), (names.IMPORTANCE, -1)])

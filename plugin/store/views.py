@@ -19,21 +19,21 @@ _OUT_OF_QUEUE = [
 ]
 
 
-def scored_view(samples: Samples) -> Any:
-    """Return the samples outside the test split that have an importance.
+def scored_view(samples: Samples, field: str = names.IMPORTANCE) -> Any:
+    """Return the samples outside the test split that have a score: importance, or another one.
 
     Raises
     ------
     DataError
         When importance has not been computed.
     """
-    if not samples.dataset.has_field(names.IMPORTANCE):
+    if not samples.dataset.has_field(field):
         raise DataError(
-            f"dataset {samples.dataset.name!r} must have the field {names.IMPORTANCE!r}; it does "
+            f"dataset {samples.dataset.name!r} must have the field {field!r}; it does "
             "not exist. Compute it first: `coreset-cleaning score` or "
             "CleaningLoop.compute_importance()."
         )
-    return samples.train_view().exists(names.IMPORTANCE)
+    return samples.train_view().exists(field)
 
 
 def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> Any:

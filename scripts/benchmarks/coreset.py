@@ -52,8 +52,8 @@ def compare(
     everything, least = auroc(full), loss(full)
     results: dict[str, list[tuple[float, float, float]]] = {"coreset": [], "uniform": []}
     for seed in range(n_draws):
-        for name, importance in (("coreset", scores.importance), ("uniform", np.ones(len(given)))):
-            rows, weight = sample_coreset(importance, m, random_state=seed)
+        for name, influence in (("coreset", scores.influence), ("uniform", np.ones(len(given)))):
+            rows, weight = sample_coreset(influence, m, random_state=seed)
             model = fit(rows, weight)
             p = full.predict_proba(X_train[rows])[np.arange(len(rows)), given[rows]]
             penalty = 0.5 / C * float(np.square(full.coef_).sum())
@@ -101,10 +101,11 @@ def main() -> None:
         true = load_digits().target
         sets = [(s.name, s.embeddings, s.labels, true) for s in digits_with_noise()[:3]]
     report = {}
-    for name, X, labels, true in sets:
-        print(f"\n{name}", flush=True)
-        report[name] = compare(X, labels, true, args.share, args.draws)
-        write_json(args.json, report)
+    for name, X, given, true in sets:
+        for state, labels in (("as given", given), ("all labels right", true)):
+            print(f"\n{name}, {state}", flush=True)
+            report[f"{name}, {state}"] = compare(X, labels, true, args.share, args.draws)
+            write_json(args.json, report)
 
 
 if __name__ == "__main__":

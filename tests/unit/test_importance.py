@@ -10,6 +10,7 @@ from hypothesis import given as given_data
 from hypothesis import settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
+from sklearn.linear_model import LogisticRegression
 
 from coreset_cleaning.core import importance as module
 from coreset_cleaning.core.errors import DataError
@@ -35,14 +36,14 @@ def average_precision(bad, score):
 
 
 def assert_sane(scores, n, k):
-    for name in ("importance", "wrong_probability", "suggested_probability", "knn_disagreement"):
+    for name in ("importance", "wrong_probability", "suggested_probability", "influence"):
         values = getattr(scores, name)
         assert values.shape == (n,)
         assert np.isfinite(values).all(), name
         assert (values >= 0).all(), name
     assert (scores.wrong_probability <= 1).all()
     assert (scores.suggested_probability <= scores.wrong_probability + 1e-9).all()
-    assert (scores.knn_disagreement <= 1).all()
+    assert ((scores.knn_disagreement >= 0) & (scores.knn_disagreement <= 1)).all()
     assert scores.noise_channel.shape == (k, k)
     np.testing.assert_allclose(scores.noise_channel.sum(axis=1), 1)
 
@@ -176,6 +177,20 @@ def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, alpha):
         rest = 0.5 * penalty * np.sum(theta**2)
         assert (f / (f.sum() + rest) <= scores.importance * (1 + 1e-4)).all()
         assert weights @ f[rows] + rest == pytest.approx(f.sum() + rest, rel=0.1)
+
+
+def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows():
+    X, given, _ = blobs(n=3000, d=20, flips=0.02)
+    scores = score_labels(X, given)
+    full = LogisticRegression(C=scores.model.C, max_iter=2000).fit(X, given)
+    distance = {"influence": 0.0, "uniform": 0.0}
+    for seed in range(10):
+        for name, influence in (("influence", scores.influence), ("uniform", np.ones(len(X)))):
+            rows, weight = sample_coreset(influence, 300, random_state=seed)
+            model = LogisticRegression(C=scores.model.C, max_iter=2000)
+            model.fit(X[rows], given[rows], sample_weight=weight)
+            distance[name] += np.abs(model.predict_proba(X) - full.predict_proba(X)).mean()
+    assert distance["influence"] < 0.9 * distance["uniform"]
 
 
 # ---- scale and warm start -----------------------------------------------------------------------

@@ -39,19 +39,19 @@ def test_same_seed_same_coreset():
 
 
 @pytest.mark.parametrize(
-    ("importance", "m", "weight", "message"),
+    ("influence", "m", "weight", "message"),
     [
         ([1.0, 2.0], 0, None, "at least 1, got 0"),
         ([0.0, 0.0], 1, None, "only zeros"),
         ([1.0, 0.0], 1, [0.0, 1.0], "only zeros"),
-        ([1.0, np.nan], 1, None, "importance: must be"),
+        ([1.0, np.nan], 1, None, "influence: must be"),
         ([1.0, -1.0], 1, None, "1 below 0"),
         ([1.0, 1.0], 1, [1.0], r"sample_weight: must be of shape \(2,\)"),
     ],
 )
-def test_nonsense_is_refused(importance, m, weight, message):
+def test_nonsense_is_refused(influence, m, weight, message):
     with pytest.raises(DataError, match=message):
-        sample_coreset(importance, m, weight)
+        sample_coreset(influence, m, weight)
 
 
 def test_fit_rows_follow_the_rows_not_their_order():
