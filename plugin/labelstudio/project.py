@@ -131,7 +131,7 @@ def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
             "title": f"Round {round_}",
             "type": "list",
             "target": "tasks",
-            "filters": {"conjunction": "and", "items": [_round_filter(round_)]},
+            "filters": {"conjunction": "and", "items": [round_filter(round_)]},
             "ordering": ["tasks:data.rank"],
         }
         _post_once(
@@ -149,12 +149,13 @@ def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
 def find_round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int | None:
     """Return the id of a round's tab, known by its filter: users may change the title."""
     for view in server.get("api/dm/views/", project=project_id):
-        if _round_filter(round_) in (view["data"].get("filters") or {}).get("items", []):
+        if round_filter(round_) in (view["data"].get("filters") or {}).get("items", []):
             return int(view["id"])
     return None
 
 
-def _round_filter(round_: int) -> dict[str, Any]:
+def round_filter(round_: int) -> dict[str, Any]:
+    """Return the Data Manager's filter for the tasks of a round."""
     return {
         "filter": "filter:tasks:data.round",
         "operator": "equal",

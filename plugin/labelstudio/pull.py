@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -19,10 +19,9 @@ from .project import require_project
 # Answers that were being committed while the last pull read get a second chance.
 OVERLAP = timedelta(seconds=60)
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-_FIELDS = (
-    "id,data,annotations,result,completed_by,was_cancelled,ground_truth,lead_time,created_at,"
-    "updated_at,drafts,is_labeled,total_annotations,cancelled_annotations"
-)
+_OVERVIEW = "id,data,updated_at,total_annotations,cancelled_annotations,annotations_ids"
+# The server applies the list to tasks and to the answers in them.
+_IN_FULL = "annotations,result,completed_by,was_cancelled,lead_time,created_at"
 
 
 @dataclass(frozen=True)
@@ -113,12 +112,12 @@ def pull_answers(
     """
     require_project(server, project_id)
     # One light pass over all tasks tells which are gone and which lost answers, without a clock;
-    # only those that changed are read in full.
+    # only those that changed are read in full: the first time, all of them in the same pass.
     overview = {
         task["id"]: task
         for task in server.tasks(
             project=project_id,
-            include="id,data,updated_at,total_annotations,cancelled_annotations,annotations_ids",
+            include=_OVERVIEW if since else f"{_OVERVIEW},{_IN_FULL}",
             resolve_uri="false",
         )
     }
@@ -147,7 +146,7 @@ def pull_answers(
         # What is left of a task without answers was skipped.
         if annotation_id and overview[task_id]["total_annotations"]
     }
-    for task in _changed_tasks(server, project_id, since):
+    for task in _changed_tasks(server, project_id, since) if since else overview.values():
         owner = owners.get(task["id"])
         if owner is None:
             continue
@@ -169,31 +168,21 @@ def _people(server: LabelStudioServer) -> dict[int, str]:
 
 
 def _changed_tasks(
-    server: LabelStudioServer, project_id: int, since: str | None
-) -> list[dict[str, Any]]:
-    filters: list[dict[str, Any]] = [
-        {
-            "filter": "filter:tasks:total_annotations",
-            "operator": "greater",
-            "type": "Number",
-            "value": 0,
-        }
-    ]
-    if since:
-        start = datetime.strptime(since, _TIME).replace(tzinfo=timezone.utc) - OVERLAP
-        filters = [
-            {
-                "filter": "filter:tasks:updated_at",
-                "operator": "greater",
-                "type": "Datetime",
-                "value": start.strftime(_TIME),
-            }
-        ]
-    query = {"filters": {"conjunction": "and", "items": filters}}
-    return list(
-        server.tasks(
-            project=project_id, query=json.dumps(query), include=_FIELDS, resolve_uri="false"
-        )
+    server: LabelStudioServer, project_id: int, since: str
+) -> Iterator[dict[str, Any]]:
+    start = datetime.strptime(since, _TIME).replace(tzinfo=timezone.utc) - OVERLAP
+    changed = {
+        "filter": "filter:tasks:updated_at",
+        "operator": "greater",
+        "type": "Datetime",
+        "value": start.strftime(_TIME),
+    }
+    query = {"filters": {"conjunction": "and", "items": [changed]}}
+    return server.tasks(
+        project=project_id,
+        query=json.dumps(query),
+        include=f"id,data,updated_at,{_IN_FULL}",
+        resolve_uri="false",
     )
 
 

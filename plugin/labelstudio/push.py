@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,9 @@ from ..core.errors import ServerError
 from .connection import LabelStudioServer, is_refusal
 from .images import ImageSource
 from .keys import push_key
-from .project import PAUSE, Project, round_tab, round_url
+from .project import PAUSE, Project, round_filter, round_tab, round_url
 
-CHUNK = 100
-# More keys in one query make the server's answer slower than two queries.
-_KEYS_A_QUERY = 250
+CHUNK = 250
 # Failures in a row.
 _ATTEMPTS = 6
 # Seconds before the last look at a round that had failures.
@@ -114,7 +112,7 @@ def push_tasks(
     """
     keys = {push_key(dataset_id, label_field, round, t.sample_id): t for t in tasks}
     source = ImageSource(server, project.id, images, root)
-    present = present_tasks(server, project.id, keys)
+    present = present_tasks(server, project.id, round, keys)
     existing = len(present)
     # Before anything is sent: a file that is missing should not leave half a round.
     source.check({keys[k].sample_id: keys[k].image for k in keys if k not in present})
@@ -125,7 +123,7 @@ def push_tasks(
         chunk = {key: keys[key] for key in absent[:CHUNK]}
         before = len(present)
         try:
-            _send(server, project.id, chunk, round, source)
+            present.update(_send(server, project.id, chunk, round, source))
         except ServerError as error:
             if is_refusal(error):
                 raise
@@ -134,14 +132,15 @@ def push_tasks(
             if failures == _ATTEMPTS:
                 raise
             time.sleep(PAUSE * 2**failures)
-        # Never trust the answer alone: it can be lost after the server has committed.
-        present.update(present_tasks(server, project.id, chunk))
+        if len(present) == before:
+            # The answer can be lost after the server has done what it was asked.
+            present = present_tasks(server, project.id, round, keys)
         if len(present) > before:
             failures = 0
         if len(present) == len(keys) and troubled:
             # A request given up for lost may be carried out after all, a little later.
             time.sleep(_SETTLE)
-            present, troubled = present_tasks(server, project.id, keys), False
+            present, troubled = present_tasks(server, project.id, round, keys), False
         if progress:
             progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
     tab = round_tab(server, project.id, round)
@@ -154,35 +153,21 @@ def push_tasks(
 
 
 def present_tasks(
-    server: LabelStudioServer, project_id: int, keys: Iterable[str]
+    server: LabelStudioServer, project_id: int, round_: int, keys: Collection[str]
 ) -> dict[str, int]:
-    """Return push key to task id of the tasks that are on the server.
+    """Return push key to task id of those tasks of a round that are on the server.
 
     A key that is there twice, which a request that was cut off and sent again can leave, is made
     single: the first task with answers stays, else the oldest.
     """
-    wanted = list(keys)
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for start in range(0, len(wanted), _KEYS_A_QUERY):
-        query = {
-            "filters": {
-                "conjunction": "and",
-                "items": [
-                    {
-                        "filter": "filter:tasks:data.push_key",
-                        "operator": "in_list",
-                        "type": "List",
-                        "value": wanted[start : start + _KEYS_A_QUERY],
-                    }
-                ],
-            }
-        }
-        for task in server.tasks(
-            project=project_id,
-            query=json.dumps(query),
-            include="id,data,total_annotations",
-            resolve_uri="false",
-        ):
+    for task in server.tasks(
+        project=project_id,
+        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
+        include="id,data,total_annotations",
+        resolve_uri="false",
+    ):
+        if task["data"].get("push_key") in keys:
             found[task["data"]["push_key"]].append(task)
     present = {}
     for key, tasks in found.items():
@@ -200,9 +185,10 @@ def _send(
     chunk: dict[str, ReviewTask],
     round_: int,
     source: ImageSource,
-) -> None:
+) -> dict[str, int]:
+    """Import some tasks; return push key to task id, or nothing when the answer has no ids."""
     addresses = source.addresses({t.sample_id: t.image for t in chunk.values()})
-    server.post(
+    answer = server.post(
         f"api/projects/{project_id}/import",
         [
             {
@@ -221,3 +207,5 @@ def _send(
         ],
         return_task_ids="true",
     )
+    ids = answer.get("task_ids", []) if isinstance(answer, dict) else []
+    return dict(zip(chunk, ids, strict=True)) if len(ids) == len(chunk) else {}
