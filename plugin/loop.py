@@ -30,15 +30,11 @@ from .reports import (
     PullReport,
     RoundReport,
 )
-from .store import embedding_run, names, views
+from .store import coreset, embedding_run, names, views
 from .store.rounds import Round, RoundStore, Start, now
 from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
-
-CORESET_TAG = "coreset"
-CORESET_WEIGHT = "coreset_weight"
-CORESET_VIEW = "coreset"
 
 
 class CleaningLoop:
@@ -213,16 +209,9 @@ class CleaningLoop:
         indices, coreset_weights = sample_coreset(
             np.array(influence), m, np.array(weights), self.random_state
         )
-        samples.view.match_tags(CORESET_TAG).untag_samples(CORESET_TAG)
-        if samples.dataset.has_field(CORESET_WEIGHT):
-            samples.view.clear_sample_field(CORESET_WEIGHT)
-        chosen = [ids[i] for i in indices]
-        samples.set_values(CORESET_WEIGHT, dict(zip(chosen, coreset_weights.tolist(), strict=True)))
-        samples.dataset.select(chosen).tag_samples(CORESET_TAG)
-        samples.dataset.save_view(
-            CORESET_VIEW, samples.view.match_tags(CORESET_TAG), overwrite=True
-        )
-        return CoresetReport(len(chosen), float(np.sum(coreset_weights)), CORESET_VIEW)
+        chosen = {ids[i]: float(w) for i, w in zip(indices.tolist(), coreset_weights, strict=True)}
+        coreset.write_coreset(samples, chosen)
+        return CoresetReport(len(chosen), sum(chosen.values()), coreset.VIEW)
 
     # ---- what to look at
 

@@ -18,6 +18,14 @@ from . import names
 from .rounds import Round
 from .samples import Samples
 
+_REVIEW_FIELDS: dict[str, dict[str, Any]] = {
+    "round": {"ftype": fo.IntField},
+    "verdict": {"ftype": fo.StringField},
+    "reviewers": {"ftype": fo.ListField, "subfield": fo.StringField},
+    "reviewed_at": {"ftype": fo.StringField},
+    "annotation_ids": {"ftype": fo.ListField, "subfield": fo.IntField},
+    "comment": {"ftype": fo.StringField},
+}
 _OWN_TAGS = {names.TAG_QUEUED, *names.OUTCOME_TAGS.values()}
 
 
@@ -55,11 +63,12 @@ def apply_states(
     columns = view.values(
         ["id", f"{samples.label_field}.label", names.ORIGINAL, names.WEIGHT, "tags", names.REVIEW]
     )
+    members = [(round_, round_.sample_ids) for round_ in rounds]
     changes: dict[str, dict[str, Any]] = {}
     for sample_id, label, original, weight, tags, review in zip(*columns, strict=True):
         state = states.get(sample_id)
         wanted = {
-            "tags": _tags(tags, sample_id, state, rounds, undone),
+            "tags": _tags(tags, sample_id, state, members, undone),
             names.REVIEW: _review(state),
             **_label(samples.label_field, label, original, state),
             **_weight(
@@ -86,23 +95,26 @@ def _declare(samples: Samples) -> None:
     samples.dataset.add_sample_field(
         names.REVIEW, fo.EmbeddedDocumentField, embedded_doc_type=fo.DynamicEmbeddedDocument
     )
+    if not samples.dataset.has_field(f"{names.REVIEW}.comment"):
+        for name, kind in _REVIEW_FIELDS.items():
+            samples.dataset.add_sample_field(f"{names.REVIEW}.{name}", **kind)
 
 
 def _tags(
     tags: list[str],
     sample_id: str,
     state: SampleState | None,
-    rounds: list[Round],
+    members: list[tuple[Round, set[str]]],
     undone: set[int],
 ) -> list[str]:
-    mine = [r for r in rounds if sample_id in r.sample_ids and r.number not in undone]
+    mine = [r for r, ids in members if sample_id in ids and r.number not in undone]
     own = {names.round_tag(r.number) for r in mine}
     if state is not None:
         own.add(names.OUTCOME_TAGS[state.outcome])
     waiting = mine and mine[-1].closed_at is None
     if waiting and (state is None or state.round < mine[-1].number):
         own.add(names.TAG_QUEUED)
-    round_tags = {names.round_tag(r.number) for r in rounds}
+    round_tags = {names.round_tag(r.number) for r, _ in members}
     foreign = [tag for tag in tags if tag not in _OWN_TAGS and tag not in round_tags]
     return foreign + sorted(own)
 

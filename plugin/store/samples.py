@@ -190,9 +190,12 @@ class Samples:
             self.set_values(names.WEIGHT, dict.fromkeys(ids, 1.0))
 
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
-        """Write `values`, a mapping from sample id to value, into `field`."""
+        """Write `values`, a mapping from sample id to value, into `field`, which must exist."""
         if values:
-            self.dataset.set_values(field, dict(values), key_field="id", dynamic=True)
+            # Looking through all values for fields to declare would take most of the time.
+            self.dataset.set_values(
+                field, dict(values), key_field="id", dynamic=False, expand_schema=False
+            )
 
     def column(self, field: str, ids: Sequence[str] | None = None) -> dict[str, Any]:
         """Read `field` as a mapping from sample id to value, for `ids` or the whole view."""

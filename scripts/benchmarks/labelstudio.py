@@ -2,9 +2,9 @@ r"""The way to Label Studio and back, beside FiftyOne's built-in Label Studio ba
 
     scripts/bench labelstudio --json labelstudio.json
 
-One real server, both with local files and a legacy token. At every size, a dataset of its own for
-each: push that many tasks, answer them all through the server's API, pull. Then the contract test
-that injects faults between client and server, for its counts.
+One real server that holds tasks of others as well, both with local files and a legacy token. At
+every size, a dataset of its own for each: push that many tasks, answer them all through the server's
+API, pull. Then the contract test that injects faults between client and server, for its counts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 WRONG = 0.1
 FIELD = "ground_truth"
 NAMES = ("even", "odd")
+OTHERS = 10_000  # tasks of somebody else
 
 
 def make_dataset(name: str, folder: Path, n: int) -> tuple[Any, dict[str, str]]:
@@ -61,6 +62,21 @@ def make_dataset(name: str, folder: Path, n: int) -> tuple[Any, dict[str, str]]:
     dataset = fo.Dataset(name)
     ids = dataset.add_samples(samples)
     return dataset, dict(zip(ids, truths, strict=True))
+
+
+def warm_up(process: Any) -> None:
+    """Make the server one in use, and import what both ways import first."""
+    import label_studio_sdk.converter.brush  # noqa: F401
+    import lxml.etree  # noqa: F401
+
+    from coreset_cleaning import LabelStudioServer
+
+    server = LabelStudioServer(process.url, process.admin_token)
+    config = '<View><Image name="image" value="$image"/></View>'
+    project = server.post("api/projects/", {"title": "Others", "label_config": config})["id"]
+    task = {"data": {"image": "http://127.0.0.1/1.jpg"}}
+    for _ in range(0, OTHERS, 1000):
+        server.post(f"api/projects/{project}/import", [task] * 1000)
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float]:
@@ -191,6 +207,7 @@ def main() -> None:
         os.environ["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(root)
         os.environ["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
         with LabelStudioProcess(Path(home) / "data", document_root=root) as process:
+            warm_up(process)
             for n in sizes:
                 both = {
                     "ours": ours(process, root / f"ours-{n}", n),
