@@ -3,7 +3,7 @@ r"""The way to Label Studio and back, beside FiftyOne's built-in Label Studio ba
     scripts/bench labelstudio --json labelstudio.json
 
 One real server that holds tasks of others as well, both with local files and a legacy token. At
-every size, a dataset of its own for each: push that many tasks, answer them all through the server's
+every size, a dataset of its own for each: push that many tasks, answer them through the server's
 API, pull. Then the contract test that injects faults between client and server, for its counts.
 """
 
