@@ -168,6 +168,16 @@ def _undo(args: argparse.Namespace) -> Answer:
     return {"round": args.round, "changed": changed, "redo": args.redo}, text, 0
 
 
+def _proposals(args: argparse.Namespace) -> Answer:
+    found = _loop(args).propose_corrections()
+    lines = [
+        f"{row['sample']}  {row['label']} -> {row['proposed'] or 'delete'}  "
+        f"(like {row['duplicate_of']}, cosine {row['cosine']:.3f})"
+        for row in found
+    ]
+    return found, "\n".join(lines) or "No near-duplicate of a corrected sample is left.", 0
+
+
 def _audit(args: argparse.Namespace) -> Answer:
     events = _loop(args).export_audit(args.file)
     return {"file": args.file, "events": events}, f"{events} events written to {args.file}.", 0
@@ -342,6 +352,8 @@ def _parser() -> argparse.ArgumentParser:
     undo = command("undo", _undo, "Leave a round's answers out, or take them in again.")
     undo.add_argument("round", type=int)
     undo.add_argument("--redo", action="store_true")
+
+    command("proposals", _proposals, "List near-duplicates of corrected samples.")
 
     audit = command("audit", _audit, "Write all events to a .jsonl or .csv file.")
     audit.add_argument("file")

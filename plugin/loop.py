@@ -22,6 +22,7 @@ from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
 from .core.yields import RoundYield, YieldReport, yield_report
 from .labelstudio.connection import LabelStudioServer
+from .proposals import propose
 from .reports import (
     CoresetReport,
     EmbeddingReport,
@@ -334,6 +335,7 @@ class CleaningLoop:
             existing=result.existing,
             project=project.id,
             url=result.url,
+            test_duplicates=round_.config.get("test_duplicates", 0),
         )
 
     def pull_reviews(self, server: LabelStudioServer) -> PullReport:
@@ -373,6 +375,20 @@ class CleaningLoop:
             round_.events.append(make_event(number, now()))
             self.rounds.save(round_)
             return review.write_back(self.samples, self.rounds.all())
+
+    def propose_corrections(self) -> list[dict[str, Any]]:
+        """List near-duplicates of corrected samples that still carry the wrong label.
+
+        Nothing is changed: look at them, then review or fix them.
+
+        Returns
+        -------
+        list of dict
+            With the keys sample, duplicate_of, cosine, label and proposed (None for delete).
+        """
+        rows = self._train_rows()
+        originals = self.samples.column(f"{names.ORIGINAL}.label")
+        return propose(rows, originals, fold(review.ledger(self.rounds.all())))
 
     # ---- evaluation
 

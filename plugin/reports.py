@@ -97,6 +97,8 @@ class RoundReport(Report):
         Id of the project in Label Studio.
     url : str
         Link to the round there.
+    test_duplicates : int, default 0
+        Samples of the batch that are near-duplicates of a test sample.
     """
 
     round: int
@@ -108,13 +110,20 @@ class RoundReport(Report):
     existing: int
     project: int
     url: str
+    test_duplicates: int = 0
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
-        return (
+        text = (
             f"Round {self.round}, class {self.class_of_interest}: {new}, {self.existing} were "
             f"there. Review them at {self.url}"
         )
+        if self.test_duplicates:
+            text += (
+                f"\nWarning: {self.test_duplicates} of its images are near-duplicates of a test "
+                "image, so held-out AUROC is measured on images that were trained on."
+            )
+        return text
 
 
 @dataclass(frozen=True)

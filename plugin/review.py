@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from .core.duplicates import near_duplicates
 from .core.errors import RoundError
 from .core.importance import SCORER_VERSION
 from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
@@ -130,6 +132,7 @@ def draw_round(
         config={
             "seed": seed,
             "pool": int(eligible.sum()),
+            "test_duplicates": _test_duplicates(samples, embeddings[[row for row, _ in drawn]]),
             "embeddings_field": samples.embeddings_field,
             "test_tag": samples.test_tag,
             "scorer_version": SCORER_VERSION,
@@ -139,6 +142,15 @@ def draw_round(
         },
         batch=batch,
     )
+
+
+def _test_duplicates(samples: Samples, batch: NDArray[Any]) -> int:
+    """Count the samples of a batch that are near-duplicates of a test sample."""
+    test = samples.test_view()
+    if test is None:
+        return 0
+    _, embeddings, _ = read_vectors(test.exists(samples.embeddings_field), samples.embeddings_field)
+    return len(np.unique(near_duplicates(batch, embeddings).query)) if len(embeddings) else 0
 
 
 def check_images(

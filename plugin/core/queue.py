@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -151,57 +151,3 @@ def _with_duplicates(
         if len(taken) == n:
             break
     return groups
-
-
-def class_quotas(
-    n: int, shares: Mapping[str, float], available: Mapping[str, int]
-) -> dict[str, int]:
-    """Split the places of a round among several classes.
-
-    In proportion to the shares, by largest remainder; what a class is too small for goes to the
-    others.
-
-    Parameters
-    ----------
-    n : int
-        Places.
-    shares : mapping of str to float
-        Class to its share, on any scale, not negative; for example its expected wrong labels.
-    available : mapping of str to int
-        Class to its samples that may be served.
-
-    Returns
-    -------
-    dict of str to int
-        Class to places; they add up to n, or to all that is available.
-
-    Raises
-    ------
-    DataError
-        When n is negative, or no share is above 0.
-
-    Examples
-    --------
-    >>> class_quotas(50, {"cat": 3, "dog": 1}, {"cat": 20, "dog": 100})
-    {'cat': 20, 'dog': 30}
-    """
-    if n < 0 or min(shares.values(), default=0) < 0 or not sum(shares.values()) > 0:
-        raise DataError(
-            f"quotas: n and all shares must not be negative and one share above 0, got n={n} and "
-            f"{dict(shares)}."
-        )
-    places = dict.fromkeys(shares, 0)
-    left = n
-    open_ = {name for name, share in shares.items() if share > 0 and available[name] > 0}
-    while left and open_:
-        total = sum(shares[name] for name in open_)
-        ideal = {name: left * shares[name] / total for name in open_}
-        given = {name: int(ideal[name]) for name in open_}
-        by_remainder = sorted(open_, key=lambda name: (given[name] - ideal[name], name))
-        for name in by_remainder[: left - sum(given.values())]:
-            given[name] += 1
-        for name in open_:
-            places[name] += min(given[name], available[name] - places[name])
-        left = n - sum(places.values())
-        open_ = {name for name in open_ if places[name] < available[name]}
-    return places

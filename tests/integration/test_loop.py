@@ -297,6 +297,35 @@ def test_without_a_test_split_confusion_comes_from_out_of_fold_predictions(digit
     assert pair.matrix[rival, interest] > 0
 
 
+def test_duplicates_are_offered_a_correction_and_test_duplicates_are_reported(
+    digits: Any, server: LabelStudioServer
+) -> None:
+    cls = "8"
+    wrong = sorted(i for i in digits.wrong if digits.dataset[i].ground_truth.label == cls)
+    source = digits.dataset[wrong[0]]
+    copy = source.copy()
+    digits.dataset.add_sample(copy)
+    test = digits.dataset.match_tags("test").first()
+    test["pixels"] = source["pixels"]
+    test.save()
+    loop = scored_loop(digits)
+    pushed = loop.push_round(server, n=1, controls=0, class_of_interest=cls)
+    while wrong[0] not in (shown := set(loop.rounds.all()[-1].sample_ids)):
+        answer(server, pushed.project, dict.fromkeys(shown, ("keep", None)))
+        loop.pull_reviews(server)
+        pushed = loop.push_round(server, n=1, controls=0)
+    assert loop.propose_corrections() == []
+    assert pushed.test_duplicates == 1
+    assert "near-duplicates of a test image" in str(pushed)
+    answer(server, pushed.project, {wrong[0]: ("relabel", digits.truth[wrong[0]])})
+    loop.pull_reviews(server)
+    proposals = loop.propose_corrections()
+    assert [(p["sample"], p["duplicate_of"]) for p in proposals] == [(copy.id, wrong[0])]
+    assert (proposals[0]["label"], proposals[0]["proposed"]) == (cls, digits.truth[wrong[0]])
+    digits.dataset.reload()
+    assert digits.dataset[copy.id].ground_truth.label == cls
+
+
 def test_a_coreset_is_tagged_weighted_and_saved(digits: Any) -> None:
     loop = scored_loop(digits)
     report = loop.sample_coreset(60)

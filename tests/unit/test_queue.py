@@ -1,4 +1,4 @@
-"""Batches: the top of the queue, blinded controls, near-duplicates side by side, quotas."""
+"""Batches: the top of the queue, blinded controls, near-duplicates side by side."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.queue import BatchItem, class_quotas, draw_batch
+from coreset_cleaning.core.queue import BatchItem, draw_batch
 
 
 def ids(m: int) -> list[str]:
@@ -103,25 +103,3 @@ def test_a_group_of_duplicates_never_overfills_the_batch():
 def test_items_survive_json():
     item = BatchItem("a", 0, 0.5, "<b>&$ 🐈", 1.0, False, "dog", 0.4)
     assert BatchItem.from_dict(json.loads(json.dumps(item.to_dict()))) == item
-
-
-@given(
-    n=st.integers(0, 100),
-    classes=st.lists(
-        st.tuples(st.floats(0, 10), st.integers(0, 60)), min_size=1, max_size=6
-    ).filter(lambda rows: sum(share for share, _ in rows) > 1e-3),
-)
-def test_quotas_fill_the_round_and_respect_the_classes(n, classes):
-    shares = {str(i): share for i, (share, _) in enumerate(classes)}
-    available = {str(i): size for i, (_, size) in enumerate(classes)}
-    quotas = class_quotas(n, shares, available)
-    servable = sum(available[name] for name in shares if shares[name] > 0)
-    assert sum(quotas.values()) == min(n, servable)
-    assert all(0 <= quotas[name] <= available[name] for name in shares)
-    assert all(quotas[name] == 0 for name in shares if shares[name] == 0)
-
-
-def test_quotas_follow_the_shares():
-    assert class_quotas(10, {"a": 2, "b": 1}, {"a": 99, "b": 99}) == {"a": 7, "b": 3}
-    with pytest.raises(DataError, match="one share above 0"):
-        class_quotas(10, {"a": 0.0}, {"a": 5})
