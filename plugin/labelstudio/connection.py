@@ -7,7 +7,9 @@ server that is killed during an import ends up with every task twice.
 
 from __future__ import annotations
 
+import logging
 import os
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -24,6 +26,37 @@ READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
 _BUSY_ATTEMPTS = 8
 _LONGEST_PAUSE = 30.0
 _PAGE = 500
+
+
+class _HideHeaders(logging.Filter):
+    """Keeps the HTTP library's debug log from showing cookies."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "headers.complete return_value" not in record.getMessage()
+
+
+_HIDE_HEADERS = _HideHeaders()
+
+
+def certificates(verify: bool | str) -> bool | ssl.SSLContext:
+    """Return what the HTTP library takes: whether to check certificates, or which to trust.
+
+    Raises
+    ------
+    DataError
+        When the path is no file of certificates.
+    """
+    if isinstance(verify, bool):
+        return verify
+    try:
+        if os.path.isdir(verify):
+            return ssl.create_default_context(capath=verify)
+        return ssl.create_default_context(cafile=verify)
+    except OSError as error:  # an ssl.SSLError is one, too
+        raise DataError(
+            f"verify must be True, False, or the path of trusted certificates (PEM), got "
+            f"{verify!r} ({error})."
+        ) from None
 
 
 class LabelStudioServer:
@@ -69,7 +102,7 @@ class LabelStudioServer:
             )
         self.url = url.rstrip("/")
         self._api_key = api_key
-        self._verify = verify
+        self._verify = certificates(verify)
         self._timeout = timeout
         self._sdk: Any = None
 
@@ -82,6 +115,8 @@ class LabelStudioServer:
             import httpx
             from label_studio_sdk import LabelStudio
 
+            for version in ("http11", "http2"):
+                logging.getLogger(f"httpcore.{version}").addFilter(_HIDE_HEADERS)
             # Redirects stay unfollowed: they turn a POST into a GET, which seems to succeed.
             http = httpx.Client(verify=self._verify, timeout=self._timeout, follow_redirects=False)
             # With the slash, the SDK finds the refresh of access tokens below a path, too.
