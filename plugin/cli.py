@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import CleaningError
@@ -18,6 +18,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
+    from .reports import PullReport
 
 FAILED, STOP = 1, 3
 
@@ -111,21 +112,17 @@ def _push(args: argparse.Namespace) -> Answer:
 
 def _pull(args: argparse.Namespace) -> Answer:
     loop, server = _loop(args), _server(args)
-    report = loop.pull_reviews(server) if args.watch is None else watch(loop, server, args.watch)
+    if args.watch is None:
+        report = loop.pull_reviews(server)
+    else:
+        report = wait_for_reviews(loop, server, args.watch)
     return report.to_dict(), str(report), 0
 
 
-def watch(loop: CleaningLoop, server: LabelStudioServer, seconds: float) -> Any:
-    """Pull every `seconds` until the open round is complete; return the last report."""
-    from tqdm import tqdm
-
-    report = loop.pull_reviews(server)
-    with tqdm(total=report.total, initial=report.answered, desc="answered", unit="task") as bar:
-        while report.open_round is not None:
-            time.sleep(seconds)
-            report = loop.pull_reviews(server)
-            bar.update(report.answered - bar.n)
-    return report
+def wait_for_reviews(loop: CleaningLoop, server: LabelStudioServer, seconds: float) -> PullReport:
+    """Pull every `seconds` until the open round is complete, with a bar of answered tasks."""
+    with progress_bar("answered") as progress:
+        return loop.wait_for_reviews(server, seconds, progress=progress)
 
 
 def _evaluate(args: argparse.Namespace) -> Answer:
@@ -168,6 +165,18 @@ def _undo(args: argparse.Namespace) -> Answer:
     return {"round": args.round, "changed": changed, "redo": args.redo}, text, 0
 
 
+def _close(args: argparse.Namespace) -> Answer:
+    report = _loop(args).close_round(
+        None if args.local else _server(args), args.round, delete_tasks=args.delete_tasks
+    )
+    return report.to_dict(), str(report), 0
+
+
+def _coreset(args: argparse.Namespace) -> Answer:
+    report = _loop(args).sample_coreset(args.m)
+    return report.to_dict(), str(report), 0
+
+
 def _proposals(args: argparse.Namespace) -> Answer:
     found = _loop(args).propose_corrections()
     lines = [
@@ -186,7 +195,7 @@ def _audit(args: argparse.Namespace) -> Answer:
 def _doctor(args: argparse.Namespace) -> Answer:
     from .doctor import check_setup
 
-    findings = check_setup(args.dataset, args.label_field, args.url)
+    findings = check_setup(args.dataset, args.label_field, args.url, verify=args.ca_bundle or True)
     text = "\n".join(
         f"{'ok  ' if f['ok'] else 'FAIL'}  {f['name']}: {f['detail']}"
         + (f"\n      fix: {f['fix']}" if not f["ok"] else "")
@@ -208,7 +217,7 @@ def _run_loop(args: argparse.Namespace) -> Answer:
             server, n=args.n, controls=args.controls, class_of_interest=args.class_of_interest
         )
         print(report, file=sys.stderr)
-        print(watch(loop, server, args.watch), file=sys.stderr)
+        print(wait_for_reviews(loop, server, args.watch), file=sys.stderr)
         loop.compute_importance()
         print(loop.evaluate_round(), file=sys.stderr)
         decision = loop.next_step(budget=args.budget)
@@ -254,32 +263,22 @@ def _loop(args: argparse.Namespace) -> CleaningLoop:
 def _server(args: argparse.Namespace) -> LabelStudioServer:
     from .labelstudio.connection import LabelStudioServer
 
-    return LabelStudioServer(args.url)
+    return LabelStudioServer(args.url, verify=args.ca_bundle or True)
 
 
-class progress_bar:  # noqa: N801 - reads as a function: with progressprogress_bar("scoring") as progress
-    """A progress bar on stderr that takes (fraction, message)."""
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a progress bar on stderr, if that is a terminal; give a callable (fraction, message)."""
+    from tqdm import tqdm
 
-    def __init__(self, title: str) -> None:
-        self.title = title
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}"
+    with tqdm(total=100, desc=title, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
 
-    def __enter__(self) -> Callable[[float, str], None]:
-        from tqdm import tqdm
+        def advance(fraction: float, message: str) -> None:
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(100 * fraction - bar.n)
 
-        self.bar = tqdm(
-            total=100,
-            desc=self.title,
-            bar_format="{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}",
-            disable=not sys.stderr.isatty(),
-        )
-        return self._advance
-
-    def _advance(self, fraction: float, message: str) -> None:
-        self.bar.set_postfix_str(message, refresh=False)
-        self.bar.update(100 * fraction - self.bar.n)
-
-    def __exit__(self, *exc: object) -> None:
-        self.bar.close()
+        yield advance
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -309,6 +308,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print JSON")
         if server:
             sub.add_argument("--url", help="Label Studio's address (LABEL_STUDIO_URL)")
+            sub.add_argument("--ca-bundle", help="PEM file of its certificate, if self-signed")
         return sub
 
     embed = command("embed", _embed, "Compute the embeddings that are missing.")
@@ -352,6 +352,16 @@ def _parser() -> argparse.ArgumentParser:
     undo = command("undo", _undo, "Leave a round's answers out, or take them in again.")
     undo.add_argument("round", type=int)
     undo.add_argument("--redo", action="store_true")
+
+    close = command("close", _close, "End a round and delete its tab.", server=True)
+    close.add_argument("--round", type=int, help="(the open one)")
+    close.add_argument("--local", action="store_true", help="leave Label Studio alone")
+    close.add_argument(
+        "--delete-tasks", action="store_true", help="delete its tasks without an answer, too"
+    )
+
+    coreset = command("coreset", _coreset, "Tag a small weighted set to train on.")
+    coreset.add_argument("m", type=int, help="number of draws")
 
     command("proposals", _proposals, "List near-duplicates of corrected samples.")
 

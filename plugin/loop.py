@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 
 from . import review
 from .core.confusion import ConfusedPair, predict_confusion
-from .core.errors import DataError, RoundError
+from .core.errors import DataError, RoundError, ServerUnreachableError
 from .core.evaluation import AurocEvaluation, evaluate_auroc
 from .core.importance import SCORER_VERSION, LabelModel, score_labels
 from .core.ledger import audit_rows, fold, redo, undo, undone_rounds
@@ -24,6 +26,7 @@ from .core.yields import RoundYield, YieldReport, yield_report
 from .labelstudio.connection import LabelStudioServer
 from .proposals import propose
 from .reports import (
+    CloseReport,
     CoresetReport,
     EmbeddingReport,
     EvaluationReport,
@@ -347,19 +350,78 @@ class CleaningLoop:
         with self.rounds.lock("pull"):
             return review.pull(self.samples, self.rounds, server)
 
-    def close_round(self) -> Round:
-        """End the open round although not every task is answered; the rest is served again."""
+    def wait_for_reviews(
+        self,
+        server: LabelStudioServer,
+        seconds: float = 10.0,
+        *,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> PullReport:
+        """Pull again and again until the open round is complete.
+
+        Parameters
+        ----------
+        server : LabelStudioServer
+            Where the reviewers are. When it stops answering for a while, waiting goes on.
+        seconds : float, default 10
+            Pause between two pulls.
+        timeout : float, optional
+            Seconds after which to return with what there is. Default: never.
+        progress : callable(fraction, message), optional
+            Called after every pull.
+
+        Returns
+        -------
+        PullReport
+            Of the last pull.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        report = self.pull_reviews(server)
+        while True:
+            if progress:
+                share = report.answered / report.total if report.total else 1.0
+                progress(share, f"{report.answered} of {report.total} tasks")
+            if report.open_round is None or (end is not None and time.monotonic() >= end):
+                return report
+            time.sleep(seconds)
+            with contextlib.suppress(ServerUnreachableError):
+                report = self.pull_reviews(server)
+
+    def close_round(
+        self,
+        server: LabelStudioServer | None = None,
+        number: int | None = None,
+        *,
+        delete_tasks: bool = False,
+    ) -> CloseReport:
+        """End a round although not every task is answered; the rest may be served again.
+
+        Parameters
+        ----------
+        server : LabelStudioServer, optional
+            Where to pull the last answers from and to delete the round's tab. Default: nothing
+            is done there.
+        number : int, optional
+            A round, closed or not. Default: the open one.
+        delete_tasks : bool, default False
+            Whether to delete the round's tasks that nobody has answered, skipped or begun.
+
+        Raises
+        ------
+        RoundError
+            When there is no such round.
+        """
+        if delete_tasks and server is None:
+            raise DataError("delete_tasks needs the server that holds the tasks: pass server.")
         with self.rounds.lock("close"):
-            round_ = self.rounds.open_round()
+            round_ = self.rounds.open_round() if number is None else self.rounds.load(number)
             if round_ is None:
                 raise RoundError(
                     f"field {self.samples.label_field!r} of dataset "
                     f"{self.samples.dataset.name!r} has no open round."
                 )
-            round_.closed_at = now()
-            self.rounds.save(round_)
-            review.write_back(self.samples, self.rounds.all())
-            return round_
+            return review.close(self.samples, self.rounds, round_, server, delete_tasks)
 
     def undo_round(self, number: int) -> int:
         """Leave a round's answers out, as if it had never been; return how many samples changed."""

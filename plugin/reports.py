@@ -151,7 +151,7 @@ class PullReport(Report):
     problems : list of str
         Answers left alone because they can't be read, one sentence each.
     missing : dict
-        Round to ids of samples whose task is no longer in Label Studio.
+        Open round to ids of samples whose task is no longer in Label Studio.
     """
 
     new_answers: int
@@ -176,11 +176,43 @@ class PullReport(Report):
             text += f"; {self.skipped} skipped"
         lost = sum(map(len, self.missing.values()))
         if lost:
-            text += f"; {lost} tasks are gone from Label Studio (push again to restore them)"
+            text += (
+                f"; {lost} tasks are gone from Label Studio: push again to restore those that "
+                "have no answer"
+            )
         text += "."
         for problem in self.problems:
             text += f"\n  left alone: {problem}"
         return text
+
+
+@dataclass(frozen=True)
+class CloseReport(Report):
+    """What `close_round` did.
+
+    Attributes
+    ----------
+    round : int
+        Number of the round.
+    answered, total : int
+        Samples with an answer, and samples in the batch.
+    tab_deleted : bool
+        Whether its tab in Label Studio was deleted now.
+    tasks_deleted : int
+        Tasks without an answer that were deleted there now.
+    """
+
+    round: int
+    answered: int
+    total: int
+    tab_deleted: bool
+    tasks_deleted: int
+
+    def __str__(self) -> str:
+        text = f"Round {self.round} is closed with {self.answered} of {self.total} answered"
+        if self.tasks_deleted:
+            text += f"; {self.tasks_deleted} tasks without an answer deleted"
+        return text + ("; its tab is deleted." if self.tab_deleted else ".")
 
 
 @dataclass(frozen=True)

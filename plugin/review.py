@@ -16,16 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .core.duplicates import near_duplicates
-from .core.errors import RoundError
+from .core.errors import ProjectMissingError, RoundError
 from .core.importance import SCORER_VERSION
 from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
 from .core.queue import BatchItem, draw_batch
+from .labelstudio.cleanup import delete_round_tab, delete_tasks, unanswered_tasks
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.images import ImageSource
 from .labelstudio.project import Project, find_or_create_project
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
-from .reports import PullReport
+from .reports import CloseReport, PullReport
 from .store import names, views
 from .store.reviews import apply_states
 from .store.rounds import Round, RoundStore, now
@@ -267,6 +268,7 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
     project = {k: pushed[-1].project[k] for k in ("server", "id")}
     here = [r for r in pushed if {k: r.project[k] for k in ("server", "id")} == project]
     cursors = [r.project["cursor"] for r in here]
+    open_before = {r.number for r in here if r.closed_at is None}
     answers = pull_answers(
         server,
         project["id"],
@@ -301,8 +303,53 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
         closed=closed,
         skipped=answers.skipped,
         problems=[str(problem) for problem in answers.problems],
-        missing={number: ids for number, ids in answers.missing.items() if ids},
+        # Tasks of a closed round may be tidied away.
+        missing={n: ids for n, ids in answers.missing.items() if ids and n in open_before},
     )
+
+
+def close(
+    samples: Samples,
+    store: RoundStore,
+    round_: Round,
+    server: LabelStudioServer | None,
+    tidy_tasks: bool,
+) -> CloseReport:
+    """End a round; with a server, pull its last answers first and tidy up there."""
+    tab_deleted, tasks_deleted = False, 0
+    if server is not None and round_.project and _pull_if_there(samples, store, server):
+        round_ = store.load(round_.number)
+        project = round_.project["id"]
+        if tidy_tasks:
+            unanswered = unanswered_tasks(
+                server,
+                project,
+                dataset_id=samples.dataset_id,
+                label_field=samples.label_field,
+                round_=round_.number,
+            )
+            tasks_deleted = delete_tasks(server, unanswered)
+        tab_deleted = delete_round_tab(server, project, round_.number)
+    if round_.closed_at is None:
+        round_.closed_at = now()
+        store.save(round_)
+    write_back(samples, store.all())
+    return CloseReport(
+        round=round_.number,
+        answered=_answered(round_),
+        total=len(round_.batch),
+        tab_deleted=tab_deleted,
+        tasks_deleted=tasks_deleted,
+    )
+
+
+def _pull_if_there(samples: Samples, store: RoundStore, server: LabelStudioServer) -> bool:
+    """Pull; return whether the project is still there."""
+    try:
+        pull(samples, store, server)
+    except ProjectMissingError:
+        return False
+    return True
 
 
 def _answered(round_: Round) -> int:

@@ -101,9 +101,8 @@ def next_step(
     if reasons:
         return StopDecision(False, tuple(reasons))
     last = history[-1]
-    reason = (
-        f"Round {last.round} found {last.errors_found} wrong labels in {last.reviewed} samples."
-    )
+    found = "1 wrong label" if last.errors_found == 1 else f"{last.errors_found} wrong labels"
+    reason = f"Round {last.round} found {found} in {last.reviewed} samples."
     return StopDecision(True, (reason, *_trap(last.evaluation, baseline)))
 
 
@@ -177,7 +176,7 @@ def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None) -> list
     if gained or _beats_blind(scores):
         return []
     return [
-        f"Nothing was gained in AUROC: the cross-validated one rose from {start.cv:.4f} to "
+        f"By AUROC nothing was gained so far: the cross-validated one rose from {start.cv:.4f} to "
         f"{scores.cv:.4f}, but deleting as many samples blindly by importance gives "
         f"{scores.blind_deletion.cv:.4f}."
     ]

@@ -28,7 +28,7 @@ os.environ["FIFTYONE_DATABASE_VALIDATION"] = "false"
 os.environ.setdefault("FIFTYONE_SHOW_PROGRESS_BARS", "false")
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer  # noqa: E402
-from coreset_cleaning.cli import progress_bar  # noqa: E402
+from coreset_cleaning.cli import progress_bar, wait_for_reviews  # noqa: E402
 from coreset_cleaning.core.errors import CleaningError, WeightsError  # noqa: E402
 from demonstration import data, report  # noqa: E402
 from demonstration.reviewer import SimulatedReviewer  # noqa: E402
@@ -217,9 +217,7 @@ def one_round(
         loop.pull_reviews(server)
     else:
         print(pushed)
-        from coreset_cleaning.cli import watch
-
-        print(watch(loop, server, seconds=3))
+        print(wait_for_reviews(loop, server, seconds=3))
     loop.compute_importance()
     evaluation = loop.evaluate_round().evaluation
     row = loop.history()[-1]
