@@ -35,7 +35,7 @@ from .reports import (
     RoundReport,
 )
 from .store import coreset, embedding_run, names, views
-from .store.rounds import Round, RoundStore, Start, now
+from .store.rounds import RoundStore, Start, now
 from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
