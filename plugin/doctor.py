@@ -16,7 +16,11 @@ _PACKAGES = ("fiftyone", "label-studio-sdk", "torch", "torchvision", "scikit-lea
 
 
 def check_setup(
-    dataset_name: str | None = None, label_field: str = "ground_truth", url: str | None = None
+    dataset_name: str | None = None,
+    label_field: str = "ground_truth",
+    url: str | None = None,
+    *,
+    verify: bool | str = True,
 ) -> list[Finding]:
     """Check versions, database, dataset, weights and Label Studio.
 
@@ -28,6 +32,8 @@ def check_setup(
         Its field to be cleaned.
     url : str, optional
         Label Studio's address. Default: ``LABEL_STUDIO_URL``.
+    verify : bool or str, default True
+        How to trust the server's certificate: see `LabelStudioServer`.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def check_setup(
     if dataset_name:
         findings.append(_attempt("dataset", lambda: _dataset(dataset_name, label_field)))
     findings.append(_weights())
-    findings.append(_attempt("Label Studio", lambda: _label_studio(url)))
+    findings.append(_attempt("Label Studio", lambda: _label_studio(url, verify)))
     return findings
 
 
@@ -111,10 +117,10 @@ def _weights() -> Finding:
     }
 
 
-def _label_studio(url: str | None) -> str:
+def _label_studio(url: str | None, verify: bool | str) -> str:
     from .labelstudio.connection import LabelStudioServer
 
-    server = LabelStudioServer(url)
+    server = LabelStudioServer(url, verify=verify)
     release = server.get("api/version").get("release", "of unknown version")
     user = server.get("api/current-user/whoami")
     projects = server.get("api/projects/", page_size=1)["count"]
