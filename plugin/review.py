@@ -193,6 +193,7 @@ def push(
             sample_id=item.sample_id,
             image=paths[item.sample_id],
             rank=item.rank,
+            of=len(round_.batch),
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,

@@ -17,6 +17,7 @@ ACCEPT = "accept"
 
 # Up to here every class has a button and a key; above, a list with a search field.
 MAX_BUTTONS = 16
+_LIST = "Taxonomy"
 _CLASS_KEYS = "qwertyuiopasdfgh"
 _PLAIN_NAME = re.compile(r"[\w .,:()/+-]{1,60}")
 _SHOWN_LENGTH = 120
@@ -24,10 +25,20 @@ _SHOWN_LENGTH = 120
 # Image and answer side by side. Of fixed shares: the image is as wide as its box and gives it none.
 _ROW_STYLE = "display: flex; gap: 24px; align-items: flex-start"
 _IMAGE_STYLE = "width: 58%; flex: none"
-_ANSWER_STYLE = "flex: 1; min-width: 0"
-# The panels for drawn regions have nothing to show here and take a quarter of the page.
-_PAGE_STYLE = ".lsf-sidepanels__wrapper_align_right { display: none }"
-_NOTE_STYLE = "font-size: 14px; font-weight: normal; margin: 0 0 12px"
+_ANSWER_STYLE = "flex: 1; min-width: 0; overflow-wrap: anywhere; unicode-bidi: plaintext"
+_SMALL_STYLE = "font-size: 14px; font-weight: normal; margin: 0 0 12px; opacity: 0.75"
+# One line a rule. The panels for drawn regions have nothing to show here and take a quarter of the
+# page; answers are large enough to be hit without aiming, with their keys as keys; classes stand in
+# columns.
+_PAGE_STYLE = """
+.lsf-sidepanels__wrapper_align_right { display: none }
+.lsf-sidepanels { padding-right: 0 !important }
+.lsf-choice__checkbox { font-size: 16px; padding: 5px 0 }
+.lsf-choice .lsf-hint { font-size: 12px; margin-left: 6px; top: -0.2em; opacity: 0.75 }
+.lsf-choices_layout_inline:not(.lsf-choices_hidden) { display: grid; max-height: 45vh;
+  grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); overflow-y: auto }
+.htx-taxonomy { width: 100%; font-size: 16px }
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,9 @@ def class_alias(name: str) -> str:
     return "class-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> str:
+def labeling_config(
+    classes: Sequence[str], hide_suggestion: bool = False, before: str | None = None
+) -> str:
     """Return the labeling config for a list of classes.
 
     Parameters
@@ -69,6 +82,9 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         Class names; anything but an empty name.
     hide_suggestion : bool, default False
         Whether to leave out the suggested class and the choice to accept it.
+    before : str, optional
+        The config that the project has now. Buttons stay buttons and a list stays a list, however
+        many classes there are: answers given with one don't fit the other.
 
     Raises
     ------
@@ -88,16 +104,18 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         value="$image",
         zoom="true",
         smoothing="false",
+        horizontalAlignment="center",
         maxWidth="100%",
         width="100%",
     )
     answer = ET.SubElement(row, "View", style=_ANSWER_STYLE)
+    ET.SubElement(answer, "Header", value="$position", size="5", style=_SMALL_STYLE)
     ET.SubElement(answer, "Header", value="Labeled: $label", size="3")
     if not hide_suggestion:
         ET.SubElement(
             answer, "Header", value="Suggested: $suggested ($suggested_probability)", size="5"
         )
-    ET.SubElement(answer, "Header", value="$note", size="5", style=_NOTE_STYLE)
+    ET.SubElement(answer, "Header", value="$note", size="5", style=_SMALL_STYLE)
     _verdict_choices(answer, hide_suggestion)
     relabel = ET.SubElement(
         answer,
@@ -107,7 +125,8 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         whenChoiceValue="Another class",
     )
     ET.SubElement(relabel, "Header", value="Which class is it?", size="5")
-    _class_choices(relabel, classes)
+    as_list = len(classes) > MAX_BUTTONS if before is None else f"<{_LIST} " in before
+    _class_choices(relabel, classes, as_list)
     ET.SubElement(
         answer,
         "TextArea",
@@ -120,6 +139,8 @@ def labeling_config(classes: Sequence[str], hide_suggestion: bool = False) -> st
         editable="true",
         required="false",
     )
+    submit = "Ctrl+Enter submits and shows the next image."
+    ET.SubElement(answer, "Header", value=submit, size="5", style=_SMALL_STYLE)
     return ET.tostring(view, encoding="unicode")
 
 
@@ -222,9 +243,9 @@ def _verdict_choices(parent: ET.Element, hide_suggestion: bool) -> None:
             ET.SubElement(choices, "Choice", value=value, alias=alias, hotkey=str(key))
 
 
-def _class_choices(parent: ET.Element, classes: Sequence[str]) -> None:
+def _class_choices(parent: ET.Element, classes: Sequence[str], as_list: bool) -> None:
     message = "Choose the right class first."
-    if len(classes) <= MAX_BUTTONS:
+    if not as_list:
         box = ET.SubElement(
             parent,
             "Choices",
@@ -239,7 +260,7 @@ def _class_choices(parent: ET.Element, classes: Sequence[str]) -> None:
     else:
         box = ET.SubElement(
             parent,
-            "Taxonomy",
+            _LIST,
             name=NEW_LABEL,
             toName=IMAGE,
             leafsOnly="true",
@@ -254,7 +275,7 @@ def _class_choices(parent: ET.Element, classes: Sequence[str]) -> None:
         choice = ET.SubElement(
             box, "Choice", value=_shown(name, shown_before), alias=class_alias(name)
         )
-        if keys:
+        if index < len(keys):
             choice.set("hotkey", keys[index])
 
 

@@ -74,9 +74,9 @@ def find_or_create_project(
         Whether reviewers see the suggested class.
     """
     marker = project_marker(dataset_id, label_field)
-    config = labeling_config(classes, hide_suggestion)
-    settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     found = _find(server, marker)
+    config = labeling_config(classes, hide_suggestion, found and found["label_config"])
+    settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         title = f"Labels of {dataset_name}"
         _post_once(
@@ -99,8 +99,22 @@ def find_or_create_project(
         if found is None:
             raise ServerError(f"Label Studio at {server.url} made no project. Push again.")
     elif any(found.get(key) != value for key, value in settings.items()):
-        found = server.patch(f"api/projects/{found['id']}/", settings)
+        found = _change(server, found["id"], settings)
     return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
+
+
+def _change(server: LabelStudioServer, project_id: int, settings: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return dict(server.patch(f"api/projects/{project_id}/", settings))
+    except ServerError as error:
+        if error.status != 400 or "incompatible" not in str(error):
+            raise
+        raise ServerError(
+            f"project {project_id} in Label Studio at {server.url} can't get the labeling config "
+            f"that the dataset's classes need: it holds answers of another config ({error}). "
+            "Delete these answers there and push again.",
+            400,
+        ) from None
 
 
 def require_project(server: LabelStudioServer, project_id: int) -> None:

@@ -34,7 +34,9 @@ class ReviewTask:
     image : str
         Path, or address.
     rank : int
-        Position in the round.
+        Position in the round, from 0.
+    of : int
+        Number of images in the round.
     label : str
         The label under review.
     suggested_label : str
@@ -48,6 +50,7 @@ class ReviewTask:
     sample_id: str
     image: str
     rank: int
+    of: int
     label: str
     suggested_label: str
     suggested_probability: float
@@ -197,6 +200,7 @@ def _send(
                     "push_key": key,
                     "round": round_,
                     "rank": task.rank,
+                    "position": f"Image {task.rank + 1} of {task.of}",
                     "label": task.label,
                     "suggested": task.suggested_label,
                     "suggested_probability": f"{task.suggested_probability:.0%}",

@@ -42,7 +42,7 @@ def reviewer(process: LabelStudioProcess) -> LabelStudioServer:
 
 def review_tasks(n: int, image: str = "http://127.0.0.1/images/{}.jpg") -> list[ReviewTask]:
     return [
-        ReviewTask(f"s{i}", image.format(i), i, "cat", "dog", 0.75, "Similar ones are dogs.")
+        ReviewTask(f"s{i}", image.format(i), i, n, "cat", "dog", 0.75, "Similar ones are dogs.")
         for i in range(n)
     ]
 

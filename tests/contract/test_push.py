@@ -85,6 +85,7 @@ def test_task_data_tells_no_control_apart(cleaning: Cleaning) -> None:
         "push_key",
         "round",
         "rank",
+        "position",
         "label",
         "suggested",
         "suggested_probability",

@@ -1,0 +1,71 @@
+"""Label Studio's review page in a browser: for the browser test and the screenshots."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_IMAGE_IS_THERE = """
+() => [...document.querySelectorAll('.lsf-image img')]
+    .some(image => image.complete && image.naturalWidth > 0)
+"""
+
+
+class ReviewPage:
+    """A round as a reviewer sees it.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    url : str
+        The server's address.
+    """
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.url = url
+
+    def log_in(self, email: str, password: str) -> None:
+        """Log in, as every reviewer has to once."""
+        self.page.goto(f"{self.url}/user/login/")
+        self.page.fill("input[name=email]", email)
+        self.page.fill("input[name=password]", password)
+        self.page.click("button[type=submit]")
+        self.page.wait_for_url(lambda url: "/user/login" not in url)
+
+    def open(self, link: str) -> None:
+        """Open a round's link and wait for its first image."""
+        self.page.goto(link)
+        self.shows("Image 1 of")
+
+    def shows(self, position: str) -> None:
+        """Wait until this image is there, and its question is open."""
+        self.page.get_by_text(position).wait_for()
+        self.page.get_by_text("The label is right").wait_for()
+        self.page.wait_for_function(_IMAGE_IS_THERE)
+
+    def press(self, *keys: str) -> None:
+        """Press keys, each when the one before has had its effect on the page."""
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def click(self, text: str) -> None:
+        """Click a choice by its text."""
+        self.page.locator(f".lsf-choice input[name='{text}']").click()
+
+    def search(self, typed: str, shown: str) -> None:
+        """Find a class in the long list by typing, and choose it."""
+        self.page.locator(".htx-taxonomy .ant-select-selector").click()
+        self.page.get_by_placeholder("Search").fill(typed)
+        self.page.locator(".ant-select-tree").get_by_text(shown, exact=True).click()
+
+    def comment(self, text: str) -> None:
+        """Write a comment."""
+        self.page.get_by_placeholder("Comment (optional)").fill(text)
+
+    def submit(self) -> None:
+        """Click the button that submits."""
+        self.page.get_by_role("button", name="Submit").first.click()
+
+    def is_done(self) -> None:
+        """Wait until Label Studio says that the round has no more images."""
+        self.page.get_by_text("No More Tasks Left in Queue").wait_for()
