@@ -75,7 +75,7 @@ def find_or_create_project(
     """
     marker = project_marker(dataset_id, label_field)
     found = _find(server, marker)
-    config = labeling_config(classes, hide_suggestion, found and found["label_config"])
+    config = labeling_config(classes, hide_suggestion, found["label_config"] if found else None)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         title = f"Labels of {dataset_name}"
