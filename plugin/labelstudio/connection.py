@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..core.errors import AuthenticationError, DataError, ServerError, ServerUnreachableError
+from .hints import failure_detail, key_hint, kind_of_key, pause_asked_for, unreachable_because
 
 URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
@@ -24,7 +25,6 @@ KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
 READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
 # "Too many requests" means that nothing was done, so anything may be sent again.
 _BUSY_ATTEMPTS = 8
-_LONGEST_PAUSE = 30.0
 _PAGE = 500
 
 
@@ -110,6 +110,11 @@ class LabelStudioServer:
         return f"LabelStudioServer({self.url!r})"
 
     @property
+    def key_kind(self) -> str:
+        """Which kind of key this is, and until when it is valid; not the key itself."""
+        return kind_of_key(self._api_key)
+
+    @property
     def _client(self) -> Any:
         if self._sdk is None:
             import httpx
@@ -134,6 +139,11 @@ class LabelStudioServer:
             except ServerError:
                 time.sleep(pause)
         return self._send("GET", path, params=params)
+
+    def fetch(self, path: str, **params: Any) -> tuple[int, bytes, str]:
+        """Read a file as it is; return HTTP status, content, and where it really is, if told."""
+        response = self._request("GET", path, params=params)
+        return response.status_code, response.content, response.headers.get("location", "")
 
     def post(self, path: str, body: Any = None, **params: Any) -> Any:
         """Change something, once."""
@@ -188,7 +198,7 @@ class LabelStudioServer:
             response = self._request(method, path, params=params, json=json, files=files)
             if response.status_code != 429:
                 break
-            time.sleep(_pause_asked_for(response))
+            time.sleep(pause_asked_for(response))
         return self._parsed(response)
 
     def _request(self, method: str, path: str, **content: Any) -> Any:
@@ -201,7 +211,7 @@ class LabelStudioServer:
                 path, method=method, request_options={"max_retries": 0}, **content
             )
         except ApiError as error:
-            raise self._refused(error.status_code, _detail(error.body)) from None
+            raise self._refused(error.status_code, failure_detail(error.body)) from None
         except httpx.TimeoutException:
             raise ServerUnreachableError(
                 f"Label Studio at {self.url} did not answer within {self._timeout:.0f} s. "
@@ -211,7 +221,7 @@ class LabelStudioServer:
             raise DataError(f"the address {self.url!r} is not one Label Studio can have.") from None
         except httpx.TransportError as error:
             raise ServerUnreachableError(
-                f"Label Studio at {self.url} can't be reached: {_reason(error)}."
+                f"Label Studio at {self.url} can't be reached: {unreachable_because(error)}."
             ) from None
         except ValueError:
             # The SDK parses the answer to its request for an access token without a look at it.
@@ -233,7 +243,7 @@ class LabelStudioServer:
                 raise self._no_json(status) from None
             body = None
         if status >= 400:
-            raise self._refused(status, _detail(body))
+            raise self._refused(status, failure_detail(body))
         return body
 
     def _no_json(self, status: int | None) -> ServerError:
@@ -248,7 +258,7 @@ class LabelStudioServer:
         if status in (401, 403) or status is None:
             return _KeyRefusedError(
                 f"Label Studio at {self.url} does not accept the key ({detail}). "
-                + _key_hint(status, detail),
+                + key_hint(status, detail),
                 status,
             )
         if status == 404:
@@ -268,51 +278,3 @@ class _KeyRefusedError(AuthenticationError, _RefusedError):
 def is_refusal(error: ServerError) -> bool:
     """Tell whether the same request would be refused again."""
     return isinstance(error, _RefusedError)
-
-
-def _key_hint(status: int | None, detail: str) -> str:
-    """Say how to fix what is wrong with the key."""
-    if "legacy" in detail.lower():
-        return (
-            "Use a personal access token, or switch legacy tokens on under Organization > "
-            "Access Token Settings."
-        )
-    if status == 403:
-        return "The key's owner must be allowed to do this; ask an administrator."
-    if "expire" in detail.lower():
-        return "Make a new one on Label Studio's page Account & Settings."
-    return "Check it: Label Studio's page Account & Settings shows it."
-
-
-def _reason(error: Exception) -> str:
-    """Say why a connection failed, and what to do."""
-    text = str(error).upper()
-    if "CERTIFICATE" in text:
-        return (
-            "its TLS certificate is not trusted; pass verify='path/to/ca.pem' if it is one of "
-            "your own"
-        )
-    if "WRONG_VERSION_NUMBER" in text or "RECORD LAYER" in text:
-        return "it does not speak TLS; begin the address with http:// instead of https://"
-    if "NAME OR SERVICE" in text or "NODENAME" in text or "NAME RESOLUTION" in text:
-        return "no machine has this name; check the address"
-    if "REFUSED" in text:
-        return "nobody listens there; start it, or check address and port"
-    return "the connection broke off; is it running, and is the address right?"
-
-
-def _pause_asked_for(response: Any) -> float:
-    """Return the seconds that a busy server wants to be left alone."""
-    try:
-        seconds = float(response.headers.get("retry-after", 1.0))
-    except ValueError:
-        seconds = 1.0
-    return min(max(seconds, 0.0), _LONGEST_PAUSE)
-
-
-def _detail(body: Any) -> str:
-    """Return what the server says, without the headers that the SDK's own text would show."""
-    if isinstance(body, dict):
-        parts = [str(body[k]) for k in ("detail", "validation_errors", "message") if body.get(k)]
-        return "; ".join(parts)[:500] or "no reason given"
-    return "no reason given"

@@ -154,8 +154,10 @@ class ImageSource:
 
     def _connect_storage(self, paths: list[Path], root: Path) -> None:
         """Let the project show files below the images' folder; their files are not imported."""
-        folder = Path(os.path.commonpath([path.resolve().parent for path in paths]))
-        if folder == root.resolve():
+        below = Path(os.path.commonpath([local_path(path, root).parent for path in paths]))
+        # As the server writes it: its root may itself be a symbolic link.
+        folder = Path(os.path.abspath(root)) / below
+        if below == Path():
             raise DataError(
                 f"images must lie in a folder below {root}: Label Studio does not serve the files "
                 "of its root itself. Move them, or use images='upload'."

@@ -24,8 +24,9 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioProcess]:
     home = tmp_path_factory.mktemp("label-studio")
+    (home / "disk").mkdir()
     root = home / "images"
-    root.mkdir()
+    root.symlink_to(home / "disk")
     with LabelStudioProcess(home / "data", document_root=root) as running:
         yield running
 
