@@ -195,7 +195,14 @@ def _audit(args: argparse.Namespace) -> Answer:
 def _doctor(args: argparse.Namespace) -> Answer:
     from .doctor import check_setup
 
-    findings = check_setup(args.dataset, args.label_field, args.url, verify=args.ca_bundle or True)
+    findings = check_setup(
+        args.dataset,
+        args.label_field,
+        args.url,
+        verify=args.ca_bundle or True,
+        images=args.images,
+        images_root=args.images_root,
+    )
     text = "\n".join(
         f"{'ok  ' if f['ok'] else 'FAIL'}  {f['name']}: {f['detail']}"
         + (f"\n      fix: {f['fix']}" if not f["ok"] else "")
@@ -329,10 +336,13 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--class", dest="class_of_interest", help="class to review")
 
+    def image_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--images", choices=("upload", "local", "url"), default="upload")
+        sub.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
+
     push = command("push", _push, "Send the next round to Label Studio.", server=True)
     batch_options(push)
-    push.add_argument("--images", choices=("upload", "local", "url"), default="upload")
-    push.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
+    image_options(push)
     push.add_argument("--reviewers", type=int, default=1, help="answers a task (%(default)s)")
     push.add_argument("--hide-suggestion", action="store_true")
 
@@ -368,13 +378,14 @@ def _parser() -> argparse.ArgumentParser:
     audit = command("audit", _audit, "Write all events to a .jsonl or .csv file.")
     audit.add_argument("file")
 
-    command(
+    doctor = command(
         "doctor",
         _doctor,
-        "Check versions, server, key, database and weights.",
+        "Check versions, database, weights, server, key, project, round and images.",
         server=True,
         dataset=False,
     )
+    image_options(doctor)
 
     loop = command("loop", _run_loop, "Run whole rounds, waiting for the reviewers.", server=True)
     batch_options(loop)

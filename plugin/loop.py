@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import os
@@ -15,7 +14,7 @@ import numpy as np
 
 from . import review
 from .core.confusion import ConfusedPair, predict_confusion
-from .core.errors import DataError, RoundError, ServerUnreachableError
+from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from .core.evaluation import AurocEvaluation, evaluate_auroc
 from .core.importance import SCORER_VERSION, LabelModel, score_labels
 from .core.ledger import audit_rows, fold, redo, undo, undone_rounds
@@ -23,7 +22,7 @@ from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
 from .core.yields import RoundYield, YieldReport, yield_report
-from .labelstudio.connection import LabelStudioServer
+from .labelstudio.connection import LabelStudioServer, is_refusal
 from .proposals import propose
 from .reports import (
     CloseReport,
@@ -363,7 +362,7 @@ class CleaningLoop:
         Parameters
         ----------
         server : LabelStudioServer
-            Where the reviewers are. When it stops answering for a while, waiting goes on.
+            Where the reviewers are. When it fails or is away for a while, waiting goes on.
         seconds : float, default 10
             Pause between two pulls.
         timeout : float, optional
@@ -376,17 +375,24 @@ class CleaningLoop:
         PullReport
             Of the last pull.
         """
-        end = None if timeout is None else time.monotonic() + timeout
-        report = self.pull_reviews(server)
+        end = float("inf") if timeout is None else time.monotonic() + timeout
+        report, away = self.pull_reviews(server), ""
         while True:
             if progress:
                 share = report.answered / report.total if report.total else 1.0
-                progress(share, f"{report.answered} of {report.total} tasks")
-            if report.open_round is None or (end is not None and time.monotonic() >= end):
+                progress(share, f"{report.answered} of {report.total} tasks{away}")
+            left = end - time.monotonic()
+            if report.open_round is None or left <= 0:
                 return report
-            time.sleep(seconds)
-            with contextlib.suppress(ServerUnreachableError):
-                report = self.pull_reviews(server)
+            time.sleep(min(seconds, left))
+            try:
+                report, away = self.pull_reviews(server), ""
+            except BusyError:
+                pass  # a pull, too: the next one sees what it brought
+            except ServerError as error:
+                if isinstance(error, ProjectMissingError) or is_refusal(error):
+                    raise
+                away = ", waiting for Label Studio"
 
     def close_round(
         self,

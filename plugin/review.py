@@ -20,10 +20,10 @@ from .core.errors import ProjectMissingError, RoundError
 from .core.importance import SCORER_VERSION
 from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
 from .core.queue import BatchItem, draw_batch
-from .labelstudio.cleanup import delete_round_tab, delete_tasks, unanswered_tasks
+from .labelstudio.cleanup import delete_round_tab, delete_unanswered
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.images import ImageSource
-from .labelstudio.project import Project, find_or_create_project
+from .labelstudio.project import Project, find_or_create_project, require_project
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
 from .reports import CloseReport, PullReport
@@ -318,19 +318,19 @@ def close(
 ) -> CloseReport:
     """End a round; with a server, pull its last answers first and tidy up there."""
     tab_deleted, tasks_deleted = False, 0
-    if server is not None and round_.project and _pull_if_there(samples, store, server):
+    if server is not None and round_.project and _pull_if_there(samples, store, round_, server):
         round_ = store.load(round_.number)
         project = round_.project["id"]
+        # The tab goes first: it is what hands tasks out.
+        tab_deleted = delete_round_tab(server, project, round_.number)
         if tidy_tasks:
-            unanswered = unanswered_tasks(
+            tasks_deleted = delete_unanswered(
                 server,
                 project,
                 dataset_id=samples.dataset_id,
                 label_field=samples.label_field,
                 round_=round_.number,
             )
-            tasks_deleted = delete_tasks(server, unanswered)
-        tab_deleted = delete_round_tab(server, project, round_.number)
     if round_.closed_at is None:
         round_.closed_at = now()
         store.save(round_)
@@ -344,16 +344,20 @@ def close(
     )
 
 
-def _pull_if_there(samples: Samples, store: RoundStore, server: LabelStudioServer) -> bool:
-    """Pull; return whether the project is still there."""
+def _pull_if_there(
+    samples: Samples, store: RoundStore, round_: Round, server: LabelStudioServer
+) -> bool:
+    """Pull; return whether the round's project is still there."""
     try:
         pull(samples, store, server)
+        require_project(server, round_.project["id"])
     except ProjectMissingError:
         return False
     return True
 
 
 def _answered(round_: Round) -> int:
-    """Count the samples of a round that have an answer, undone or not."""
+    """Count the samples of a round that as many reviewers as asked have answered, undone or not."""
+    wanted = round_.config["options"]["reviewers_per_task"]
     states = fold([event for event in round_.events if event.kind.value in ("review", "withdraw")])
-    return len(states)
+    return sum(len(state.reviewers) >= wanted for state in states.values())

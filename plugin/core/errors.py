@@ -4,6 +4,7 @@ CleaningError
 ├── DataError               the dataset, a field, labels or embeddings are not what is needed
 ├── WeightsError            a network's weights can't be had
 ├── RoundError              a round can't do this in its present state
+│   └── BusyError           another process is at work on the same rounds
 └── ServerError             Label Studio refused or failed
     ├── ServerUnreachableError
     ├── AuthenticationError
@@ -29,6 +30,10 @@ class WeightsError(CleaningError):
 
 class RoundError(CleaningError):
     """A round can't do what was asked in its present state."""
+
+
+class BusyError(RoundError):
+    """Another process is at work on the same rounds; later it will work."""
 
 
 class ServerError(CleaningError):

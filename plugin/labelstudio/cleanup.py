@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from typing import Any
 
 from ..core.errors import ServerError
 from .connection import LabelStudioServer
@@ -17,32 +17,48 @@ def delete_round_tab(server: LabelStudioServer, project_id: int, round_: int) ->
     return tab is not None and _delete(server, f"api/dm/views/{tab}/")
 
 
-def unanswered_tasks(
+def delete_unanswered(
     server: LabelStudioServer, project_id: int, *, dataset_id: str, label_field: str, round_: int
+) -> int:
+    """Delete a round's tasks that nobody has answered, skipped or begun; return how many.
+
+    One by one on purpose: the server takes an empty list of its bulk action for "all of them". And
+    each is looked at again just before: somebody may be at work on it.
+    """
+    tasks = _unanswered(server, project_id, dataset_id, label_field, round_)
+    deleted = 0
+    for task_id in tasks:
+        try:
+            task = server.get(f"api/tasks/{task_id}/")
+        except ServerError as error:
+            if error.status != 404:
+                raise
+            continue  # somebody else was faster
+        if not _is_begun(task):
+            deleted += _delete(server, f"api/tasks/{task_id}/")
+    return deleted
+
+
+def _unanswered(
+    server: LabelStudioServer, project_id: int, dataset_id: str, label_field: str, round_: int
 ) -> list[int]:
-    """Return the ids of a round's tasks that nobody has answered, skipped or begun to answer."""
     query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
-    tasks = server.tasks(
+    found = []
+    for task in server.tasks(
         project=project_id,
         query=json.dumps(query),
         include="id,data,total_annotations,cancelled_annotations,drafts",
         resolve_uri="false",
-    )
-    return [
-        int(task["id"])
-        for task in tasks
-        if (parse_push_key(task["data"].get("push_key"), dataset_id, label_field) or (0,))[0]
-        == round_
-        and not (task["total_annotations"] or task["cancelled_annotations"] or task["drafts"])
-    ]
+    ):
+        # The filter is the server's; whose task it is, the key decides.
+        key = parse_push_key(task["data"].get("push_key"), dataset_id, label_field)
+        if key is not None and key[0] == round_ and not _is_begun(task):
+            found.append(int(task["id"]))
+    return found
 
 
-def delete_tasks(server: LabelStudioServer, task_ids: Sequence[int]) -> int:
-    """Delete these tasks; return how many there were.
-
-    One by one on purpose: the server takes an empty list of its bulk action for "all of them".
-    """
-    return sum(_delete(server, f"api/tasks/{task_id}/") for task_id in task_ids)
+def _is_begun(task: dict[str, Any]) -> bool:
+    return bool(task["total_annotations"] or task["cancelled_annotations"] or task["drafts"])
 
 
 def _delete(server: LabelStudioServer, path: str) -> bool:

@@ -68,17 +68,19 @@ class ImageSource:
         self._server = server
         self._project_id = project_id
         self._mode = mode
-        self._root = root
+        self._root = root if mode == "local" else None
         # Sample id to address: what is uploaded stays uploaded when the import after it fails.
         self._known: dict[str, str] = {}
 
-    def check(self, images: Mapping[str, str]) -> None:
+    def check(self, images: Mapping[str, str], connect: bool = True) -> None:
         """Look at all images before anything is sent; with "local", let the server serve them.
 
         Parameters
         ----------
         images : mapping of str to str
             Sample id to path, or to address with "url".
+        connect : bool, default True
+            With False, nothing is changed on the server.
 
         Raises
         ------
@@ -103,7 +105,7 @@ class ImageSource:
                 f"was sent. {' '.join(reasons[:_NAMED_AT_MOST])}"
                 + (f" And {more} more." if more > 0 else "")
             )
-        if self._root is not None and images:
+        if self._root is not None and images and connect:
             self._connect_storage([Path(image) for image in images.values()], self._root)
 
     def addresses(self, images: Mapping[str, str]) -> dict[str, str]:
@@ -237,15 +239,23 @@ def _unreadable(path: Path, error: OSError) -> DataError:
     )
 
 
-def _suffix(path: Path, content: bytes) -> str:
-    """Return the file name's ending that goes with the content, whatever the file is called."""
+def image_suffix(content: bytes) -> str | None:
+    """Return the ending that goes with an image's first bytes; None if browsers don't show it."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return ".webp"
     for magic, suffix in _SUFFIXES.items():
         if content.startswith(magic):
             return suffix
-    raise DataError(
-        f"image {path} must be a JPEG, PNG, GIF, BMP, WebP or SVG file, which browsers show, got "
-        f"{'an empty file' if not content else 'something else'}. Convert it, or remove the sample "
-        "from the dataset, and push again."
-    )
+    return None
+
+
+def _suffix(path: Path, content: bytes) -> str:
+    """Return the file name's ending that goes with the content, whatever the file is called."""
+    suffix = image_suffix(content)
+    if suffix is None:
+        raise DataError(
+            f"image {path} must be a JPEG, PNG, GIF, BMP, WebP or SVG file, which browsers show, "
+            f"got {'an empty file' if not content else 'something else'}. Convert it, or remove "
+            "the sample from the dataset, and push again."
+        )
+    return suffix

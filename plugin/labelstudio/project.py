@@ -75,7 +75,7 @@ def find_or_create_project(
     """
     marker = project_marker(dataset_id, label_field)
     found = _find(server, marker)
-    config = labeling_config(classes, hide_suggestion, found["label_config"] if found else None)
+    config = wanted_config(classes, hide_suggestion, found)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         title = f"Labels of {dataset_name}"
@@ -101,6 +101,20 @@ def find_or_create_project(
     elif any(found.get(key) != value for key, value in settings.items()):
         found = _change(server, found["id"], settings)
     return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
+
+
+def find_project(
+    server: LabelStudioServer, dataset_id: str, label_field: str
+) -> dict[str, Any] | None:
+    """Return the review project as the server describes it, or None."""
+    return _find(server, project_marker(dataset_id, label_field))
+
+
+def wanted_config(
+    classes: Sequence[str], hide_suggestion: bool, project: dict[str, Any] | None
+) -> str:
+    """Return the labeling config that a project should have, given the one it has now."""
+    return labeling_config(classes, hide_suggestion, project["label_config"] if project else None)
 
 
 def _change(server: LabelStudioServer, project_id: int, settings: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from .project import require_project
 
 # Answers that were being committed while the last pull read get a second chance.
 OVERLAP = timedelta(seconds=60)
+# Task ids in one request.
+_IDS = 500
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _OVERVIEW = "id,data,updated_at,total_annotations,cancelled_annotations,annotations_ids"
 # The server applies the list to tasks and to the answers in them.
@@ -101,7 +103,8 @@ def pull_answers(
     rounds : mapping of int to set of str
         Round to the ids of its samples.
     known : set of (round, sample id, annotation id), optional
-        Answers that are on record; those that are gone are returned as withdrawn.
+        Answers that are on record; those that are gone are returned as withdrawn, and those that
+        are new are read, whatever the clocks say.
     since : str, optional
         Cursor of the last pull. Default: read everything.
 
@@ -146,10 +149,12 @@ def pull_answers(
         # What is left of a task without answers was skipped.
         if annotation_id and overview[task_id]["total_annotations"]
     }
-    for task in _changed_tasks(server, project_id, since) if since else overview.values():
+    read: set[int] = set()
+    for task in _in_full(server, project_id, since, overview, present, known, owners):
         owner = owners.get(task["id"])
-        if owner is None:
+        if owner is None or task["id"] in read:
             continue
+        read.add(task["id"])
         answers.reviews += _reviews(task, owner, classes, people, answers.problems)
         present -= {(*owner, a["id"]) for a in task["annotations"] if a["was_cancelled"]}
     # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
@@ -167,20 +172,43 @@ def _people(server: LabelStudioServer) -> dict[int, str]:
     return {user["id"]: user["email"] or user["username"] for user in users}
 
 
-def _changed_tasks(
-    server: LabelStudioServer, project_id: int, since: str
+def _in_full(
+    server: LabelStudioServer,
+    project_id: int,
+    since: str | None,
+    overview: Mapping[int, dict[str, Any]],
+    present: AbstractSet[tuple[int, str, int]],
+    known: AbstractSet[tuple[int, str, int]],
+    owners: Mapping[int, tuple[int, str]],
 ) -> Iterator[dict[str, Any]]:
+    """Read, with their answers, the tasks that changed and those with answers not on record."""
+    if since is None:
+        yield from overview.values()
+        return
     start = datetime.strptime(since, _TIME).replace(tzinfo=timezone.utc) - OVERLAP
-    changed = {
-        "filter": "filter:tasks:updated_at",
-        "operator": "greater",
-        "type": "Datetime",
-        "value": start.strftime(_TIME),
+    seen = set()
+    for task in _tasks_where(server, project_id, "updated_at", "greater", "Datetime", start):
+        seen.add(task["id"])
+        yield task
+    unread = {key[:2] for key in present - known}
+    left = sorted(i for i, owner in owners.items() if owner in unread and i not in seen)
+    for first in range(0, len(left), _IDS):
+        ids = left[first : first + _IDS]
+        yield from _tasks_where(server, project_id, "id", "in_list", "List", ids)
+
+
+def _tasks_where(
+    server: LabelStudioServer, project_id: int, column: str, operator: str, kind: str, value: Any
+) -> Iterator[dict[str, Any]]:
+    item = {
+        "filter": f"filter:tasks:{column}",
+        "operator": operator,
+        "type": kind,
+        "value": value.strftime(_TIME) if isinstance(value, datetime) else value,
     }
-    query = {"filters": {"conjunction": "and", "items": [changed]}}
     return server.tasks(
         project=project_id,
-        query=json.dumps(query),
+        query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
         include=f"id,data,updated_at,{_IN_FULL}",
         resolve_uri="false",
     )

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from . import settings
-from .base import URL, Answer, LoopOperator
+from .base import KEY, URL, Answer, LoopOperator
 
 
 class CheckSetup(LoopOperator):
@@ -35,7 +35,7 @@ class CheckSetup(LoopOperator):
         name = ctx.dataset.name if ctx.dataset is not None else None
         fields = settings.label_fields(ctx.dataset) if name else []
         label_field = settings.resolve(ctx.dataset).label_field if fields else "ground_truth"
-        findings = check_setup(name, label_field, ctx.secret(URL))
+        findings = check_setup(name, label_field, ctx.secret(URL), ctx.secret(KEY))
         lines = [
             f"- {'✅' if f['ok'] else '❌'} **{f['name']}**: {f['detail']}"
             + (f" *Fix:* {f['fix']}" if not f["ok"] else "")

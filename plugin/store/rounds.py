@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,15 +13,16 @@ from uuid import uuid4
 
 import fiftyone as fo
 import fiftyone.operators.store as foos
+from pymongo.errors import PyMongoError
 
-from ..core.errors import RoundError
+from ..core.errors import BusyError, RoundError
 from ..core.ledger import LEDGER_SCHEMA, Event
 from ..core.queue import BatchItem
 from . import names
 
-# A crashed process must not lock a dataset for ever; no push or pull takes this long between
-# two signs of life.
-LOCK_SECONDS = 600
+# A crashed process must not lock a dataset for ever. One that is at work gives signs of life much
+# more often than that.
+LOCK_SECONDS = 120
 
 
 def now() -> str:
@@ -264,21 +267,33 @@ class RoundStore:
 
         Raises
         ------
-        RoundError
+        BusyError
             When another process holds the lock.
         """
         store = foos.ExecutionStore.create(names.RUN_METHOD, self.dataset._doc.id)
         key = f"lock:{self.label_field}"
-        mine = uuid4().hex
-        if not store.set_if_absent(key, {"owner": mine, "what": what}, ttl=LOCK_SECONDS):
+        mine = {"owner": uuid4().hex, "what": what}
+        if not store.set_if_absent(key, mine, ttl=LOCK_SECONDS):
             holder = store.get(key) or {}
-            raise RoundError(
+            raise BusyError(
                 f"another process is at work on field {self.label_field!r} of dataset "
                 f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
                 f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
             )
+        done = threading.Event()
+
+        def give_signs_of_life() -> None:
+            while not done.wait(LOCK_SECONDS / 4):
+                # A database that is away for a moment is the work's to report, not ours.
+                with contextlib.suppress(PyMongoError):
+                    store.compare_and_set(key, mine, mine, ttl=LOCK_SECONDS)
+
+        alive = threading.Thread(target=give_signs_of_life, daemon=True)
+        alive.start()
         try:
             yield
         finally:
-            if (store.get(key) or {}).get("owner") == mine:
+            done.set()
+            alive.join()
+            if store.get(key) == mine:
                 store.delete(key)

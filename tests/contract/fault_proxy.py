@@ -76,6 +76,8 @@ class FaultProxy:
             return reset(request)
         if fault == "500 before":
             return reply(request, 500, b'{"detail": "made to fail"}')
+        if fault == "403":
+            return reply(request, 403, b'{"detail": "You do not have permission."}')
         if fault == "429":
             return reply(request, 429, b"{}", {"Retry-After": "0.05"})
         if fault == "late":

@@ -67,6 +67,9 @@ def test_both_kinds_of_token_are_accepted(process: LabelStudioProcess, access_to
     for key in (process.admin_token, access_token, f" {access_token}\n"):
         server = LabelStudioServer(process.url, key)
         assert server.get("api/current-user/whoami")["email"] == process.admin_email
+        kind = "legacy token" if key == process.admin_token else "personal access token, valid "
+        assert server.key_kind.startswith(kind)
+        assert not any(part in server.key_kind for part in key.strip().split("."))
 
 
 def test_address_and_key_may_come_from_the_environment(

@@ -12,6 +12,8 @@ from coreset_cleaning.labelstudio.pull import Answers, pull_answers
 
 from .conftest import Cleaning, review_tasks
 
+FAR_FUTURE = "2999-01-01T00:00:00.000000Z"
+
 
 def verdicts(answers: Answers) -> dict[str, tuple[Verdict, str | None]]:
     return {r.sample_id: (r.verdict, r.new_label) for r in answers.reviews}
@@ -96,14 +98,28 @@ def test_later_pull_reads_only_what_changed_and_sees_edits(cleaning: Cleaning) -
     first = cleaning.pull({1: set(ids)})
     body = {"result": first_result(cleaning, annotation, "delete")}
     cleaning.server.patch(f"api/annotations/{annotation}/", body)
-    second = cleaning.pull({1: set(ids)}, since=first.cursor)
+    known = {(1, "s0", annotation)}
+    second = cleaning.pull({1: set(ids)}, since=first.cursor, known=known)
     [review] = second.reviews
     assert review.annotation_id == annotation
     assert review.verdict is Verdict.DELETE
     assert review.updated_at > first.reviews[0].updated_at
     assert second.cursor > first.cursor
     # Long after the last change there is nothing to read any more.
-    assert cleaning.pull({1: set(ids)}, since="2999-01-01T00:00:00.000000Z").reviews == []
+    assert cleaning.pull({1: set(ids)}, since=FAR_FUTURE, known=known).reviews == []
+
+
+def test_an_answer_that_is_not_on_record_is_read_whatever_the_clocks_say(
+    cleaning: Cleaning,
+) -> None:
+    ids = cleaning.push(review_tasks(3)).task_ids
+    old, new = (cleaning.answer(ids[i], "keep") for i in ("s0", "s1"))
+    bad = cleaning.server.post(f"api/tasks/{ids['s2']}/annotations/", {"result": []})["id"]
+    answers = cleaning.pull({1: set(ids)}, since=FAR_FUTURE, known={(1, "s0", old)})
+    assert [r.annotation_id for r in answers.reviews] == [new]
+    # One that can't be read is named by every pull, not only by the first.
+    assert [p.annotation_id for p in answers.problems] == [bad]
+    assert answers.withdrawn == []
 
 
 def first_result(cleaning: Cleaning, annotation: int, verdict: str) -> list[dict[str, object]]:
