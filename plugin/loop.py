@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,22 @@ from .core.confusion import ConfusedPair, predict_confusion
 from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from .core.evaluation import AurocEvaluation, evaluate_auroc
 from .core.importance import SCORER_VERSION, LabelModel, score_labels
-from .core.ledger import audit_rows, fold, redo, undo, undone_rounds
+from .core.ledger import (
+    AUDIT_COLUMNS,
+    Event,
+    audit_rows,
+    fold,
+    next_time,
+    of_answers,
+    redo,
+    undo,
+    undone_rounds,
+)
+from .core.queue import split_evenly
 from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
-from .core.yields import RoundYield, YieldReport, yield_report
+from .core.yields import BudgetPoint, RoundYield, YieldReport, budget_curve, yield_report
 from .labelstudio.connection import LabelStudioServer, is_refusal
 from .proposals import propose
 from .reports import (
@@ -34,7 +45,7 @@ from .reports import (
     RoundReport,
 )
 from .store import coreset, embedding_run, names, views
-from .store.rounds import RoundStore, Start, now
+from .store.rounds import RoundStore, Start, now, open_round
 from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
@@ -256,11 +267,12 @@ class CleaningLoop:
         n: int = 50,
         controls: int = 5,
         *,
-        class_of_interest: str | None = None,
+        class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
+        new_classes: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> RoundReport:
         """Send the next batch to Label Studio, or complete the round that is open.
@@ -273,8 +285,10 @@ class CleaningLoop:
             Samples in the batch, controls included.
         controls : int, default 5
             Random samples of the class among them, to measure its noise rate.
-        class_of_interest : str, optional
-            Default: that of the round before; in the first round, the most confused class.
+        class_of_interest : str, list of str or dict of str to int, optional
+            A class, or several among which the batch is split evenly, or the samples of each,
+            whose sum is `n` then. Default: as in the round before; in the first round, the most
+            confused class.
         images : {"upload", "local", "url"}, default "upload"
             How reviewers' browsers get the images.
         images_root : path, optional
@@ -284,6 +298,9 @@ class CleaningLoop:
             Answers wanted for each task.
         hide_suggestion : bool, default False
             Whether to keep the suggested class from the reviewers.
+        new_classes : sequence of str, optional
+            Classes that reviewers may give although no sample has them yet and the dataset does
+            not list them. The dataset lists one as soon as a reviewer gives it.
         progress : callable(fraction, message), optional
             Called after every chunk.
 
@@ -299,6 +316,8 @@ class CleaningLoop:
         RoundError
             When the class has no unreviewed samples left.
         """
+        quotas = _quotas(class_of_interest, n)
+        n = sum(quotas.values()) if quotas else n
         options = {
             "n": n,
             "controls": controls,
@@ -306,6 +325,7 @@ class CleaningLoop:
             "images_root": str(images_root) if images_root else None,
             "reviewers_per_task": reviewers_per_task,
             "hide_suggestion": hide_suggestion,
+            "new_classes": list(new_classes),
         }
         if not 0 <= controls <= n or n < 1:
             raise DataError(
@@ -315,21 +335,24 @@ class CleaningLoop:
         with self.rounds.lock("push"):
             round_ = self.rounds.open_round()
             if round_ is None:
-                cls, rival = self._choose_class(class_of_interest)
-                views.queue_view(self.samples, cls)  # its errors come before any change
-                project = review.open_project(self.samples, server, options)
+                quotas, rival = self._choose_classes(quotas, n)
+                for cls in quotas:
+                    views.queue_view(self.samples, cls)  # its errors come before any change
+                project = review.open_project(self.samples, self.rounds, server, options)
                 round_ = review.draw_round(
-                    self.samples, self.rounds, cls, rival, n, controls, self.random_state, options
+                    self.samples, self.rounds, quotas, rival, controls, self.random_state, options
                 )
                 review.check_images(self.samples, round_, server, project)
-                self._start(pair=(cls, rival) if rival else None)
+                self._start(pair=(round_.class_of_interest, rival) if rival else None)
                 self.rounds.create(round_)
             else:
-                project = review.open_project(self.samples, server, round_.config["options"])
+                project = review.open_project(
+                    self.samples, self.rounds, server, round_.config["options"]
+                )
             result = review.push(self.samples, self.rounds, round_, server, project, progress)
         return RoundReport(
             round=round_.number,
-            class_of_interest=round_.class_of_interest,
+            class_of_interest=", ".join(round_.classes),
             rival=round_.rival,
             n=len(round_.batch),
             controls=sum(item.control for item in round_.batch),
@@ -434,15 +457,51 @@ class CleaningLoop:
         return self._record(number, undo)
 
     def redo_round(self, number: int) -> int:
-        """Take an undone round's answers in again; return how many samples changed."""
+        """Take an undone round's answers in again; return how many samples changed.
+
+        Raises
+        ------
+        RoundError
+            When it was undone unfinished and another round is open now.
+        """
         return self._record(number, redo)
 
-    def _record(self, number: int, make_event: Callable[..., Any]) -> int:
+    def undo_sample(self, number: int, sample_id: str) -> int:
+        """Leave a round's answers about one sample out; return how many samples changed."""
+        return self._record(number, undo, sample_id)
+
+    def redo_sample(self, number: int, sample_id: str) -> int:
+        """Take a round's answers about one sample in again; return how many samples changed."""
+        return self._record(number, redo, sample_id)
+
+    def _record(
+        self, number: int, make_event: Callable[..., Event], sample_id: str | None = None
+    ) -> int:
         with self.rounds.lock(make_event.__name__):
             round_ = self.rounds.load(number)
-            round_.events.append(make_event(number, now()))
+            if sample_id is not None and sample_id not in round_.sample_ids:
+                raise RoundError(
+                    f"sample {sample_id!r} is not in round {number} of field "
+                    f"{self.samples.label_field!r}, which has {len(round_.batch)} samples. The "
+                    f"saved view {names.round_view_name(number)!r} shows them."
+                )
+            rounds = self.rounds.all()
+            open_ = open_round(rounds)
+            if (
+                make_event is redo
+                and sample_id is None
+                and round_.closed_at is None
+                and open_ is not None
+                and open_.number != number
+            ):
+                raise RoundError(
+                    f"round {number} is not finished and round {open_.number} is open: only one "
+                    f"can be. Close or undo round {open_.number} first."
+                )
+            recorded = review.ledger(rounds)
+            round_.events.append(make_event(number, next_time(recorded, now()), sample_id))
             self.rounds.save(round_)
-            return review.write_back(self.samples, self.rounds.all())
+            return review.write_back(self.samples, self.rounds)
 
     def propose_corrections(self) -> list[dict[str, Any]]:
         """List near-duplicates of corrected samples that still carry the wrong label.
@@ -467,13 +526,20 @@ class CleaningLoop:
         -------
         EvaluationReport
         """
-        start = self._start()
+        with self.rounds.lock("evaluate"):
+            start = self._start()
         train, test = self._train_rows(), self._test_rows()
         rounds = self.rounds.all()
+        # Labels of what was added after the start, before a verdict changed them.
+        given_labels = {i.sample_id: i.label for r in reversed(rounds) for i in r.batch}
+        given_labels |= start.given_labels
+        # A class may have lost all its samples.
         position = {name: index for index, name in enumerate(train.classes)}
+        for name in [*given_labels.values(), *(start.pair or ())]:
+            position.setdefault(name, len(position))
         given = np.array(
             [
-                position.get(start.given_labels.get(i, ""), y)
+                position[given_labels[i]] if i in given_labels else y
                 for i, y in zip(train.ids, train.labels, strict=True)
             ]
         )
@@ -490,12 +556,15 @@ class CleaningLoop:
             pair=pair,
             random_state=self.random_state,
         )
-        if rounds:
-            rounds[-1].evaluation = evaluation.to_dict()
-            self.rounds.save(rounds[-1])
-        else:
-            start.evaluation = evaluation.to_dict()
-            self.rounds.save_start(start)
+        with self.rounds.lock("evaluate"):
+            if rounds:
+                # Read again: another process may have pulled answers meanwhile.
+                latest = self.rounds.load(rounds[-1].number)
+                latest.evaluation = evaluation.to_dict()
+                self.rounds.save(latest)
+            else:
+                start.evaluation = evaluation.to_dict()
+                self.rounds.save_start(start)
         baseline = AurocEvaluation.from_dict(start.evaluation) if start.evaluation else None
         return EvaluationReport(rounds[-1].number if rounds else 0, evaluation, baseline)
 
@@ -522,21 +591,31 @@ class CleaningLoop:
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        rows = [row for row in self.history() if row["reviewed"] and not row["undone"]]
-        cls = class_of_interest or (rows[-1]["class_of_interest"] if rows else None)
-        return yield_report(
-            [
-                RoundYield(
-                    pool=row["pool"],
-                    reviewed=row["reviewed"],
-                    errors=row["errors_found"],
-                    n_controls=row["n_controls"],
-                    control_errors=row["control_errors"],
-                )
-                for row in rows
-                if row["class_of_interest"] == cls
-            ]
-        )
+        return yield_report(self._round_yields(class_of_interest))
+
+    def budget_curve(self, class_of_interest: str | None = None) -> list[BudgetPoint]:
+        """Return wrong labels found against images reviewed, beside a random review.
+
+        Parameters
+        ----------
+        class_of_interest : str, optional
+            Default: the class of the last round.
+        """
+        return budget_curve(self._round_yields(class_of_interest))
+
+    def _round_yields(self, class_of_interest: str | None) -> list[RoundYield]:
+        rounds = self.rounds.all()
+        undone = undone_rounds(review.ledger(rounds))
+        counts = [(r, review.count_by_class(r)) for r in rounds if r.number not in undone]
+        answered = [r for r, count in counts if any(c["reviewed"] for c in count.values())]
+        if class_of_interest is None and answered:
+            class_of_interest = answered[-1].class_of_interest
+        mine = [
+            (r.pools[class_of_interest], count[class_of_interest])
+            for r, count in counts
+            if class_of_interest in count
+        ]
+        return [RoundYield(pool=pool, **count) for pool, count in mine if count["reviewed"]]
 
     def history(self) -> list[dict[str, Any]]:
         """Return one row a round: what was reviewed, what it came to, and its evaluation."""
@@ -545,25 +624,23 @@ class CleaningLoop:
         undone = undone_rounds(events)
         table = []
         for round_ in rounds:
-            states = fold([e for e in round_.events if e.kind.value in ("review", "withdraw")])
-            count = {o: sum(s.outcome is o for s in states.values()) for o in Outcome}
-            errors = {
-                i for i, s in states.items() if s.outcome in (Outcome.RELABELED, Outcome.DELETED)
-            }
-            controls = {item.sample_id for item in round_.batch if item.control}
-            reviewed_controls = controls & set(states)
+            states = fold(of_answers(round_.events))
+            outcomes = {o: sum(s.outcome is o for s in states.values()) for o in Outcome}
+            counts = review.count_by_class(round_).values()
+            total = {key: sum(count[key] for count in counts) for key in review.COUNTS}
             table.append(
                 {
                     "round": round_.number,
-                    "class_of_interest": round_.class_of_interest,
+                    "class_of_interest": ", ".join(round_.classes),
+                    "classes": list(round_.classes),
                     "rival": round_.rival,
                     "size": len(round_.batch),
-                    "pool": round_.config["pool"],
-                    "reviewed": len(states),
-                    "errors_found": len(errors),
-                    **{outcome.value: number for outcome, number in count.items()},
-                    "n_controls": len(reviewed_controls),
-                    "control_errors": len(reviewed_controls & errors),
+                    "pool": sum(round_.pools.values()),
+                    "reviewed": total["reviewed"],
+                    "errors_found": total["errors"],
+                    **{outcome.value: number for outcome, number in outcomes.items()},
+                    "n_controls": total["n_controls"],
+                    "control_errors": total["control_errors"],
                     "undone": round_.number in undone,
                     "created_at": round_.config["created_at"],
                     "closed_at": round_.closed_at,
@@ -589,7 +666,7 @@ class CleaningLoop:
             if path.suffix == ".jsonl":
                 file.writelines(json.dumps(row) + "\n" for row in rows)
             else:
-                writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+                writer = csv.DictWriter(file, fieldnames=AUDIT_COLUMNS)
                 writer.writeheader()
                 writer.writerows(rows)
         return len(rows)
@@ -603,16 +680,17 @@ class CleaningLoop:
         view = self.samples.test_view()
         return None if view is None else self.samples.read(view, self.samples.classes())
 
-    def _choose_class(self, asked: str | None) -> tuple[str, str | None]:
-        """Return class of interest and rival: as asked, as in the last round, or as measured."""
+    def _choose_classes(self, asked: dict[str, int], n: int) -> tuple[dict[str, int], str | None]:
+        """Return the quotas and the rival: as asked, as in the last round, or as measured."""
         rounds = self.rounds.all()
-        if asked is not None:
-            rivals = [r.rival for r in rounds if r.class_of_interest == asked]
+        if asked:
+            cls = next(iter(asked))
+            rivals = [r.rival for r in rounds if r.class_of_interest == cls]
             return asked, rivals[-1] if rivals else None
         if rounds:
-            return rounds[-1].class_of_interest, rounds[-1].rival
+            return split_evenly(n, rounds[-1].classes), rounds[-1].rival
         pair = self.find_confused_pair()
-        return pair.class_of_interest, pair.rival
+        return {pair.class_of_interest: n}, pair.rival
 
     def _start(self, pair: tuple[str, str] | None = None) -> Start:
         """Return the frozen start; freeze it now if this is the first call."""
@@ -640,6 +718,21 @@ class CleaningLoop:
         start.pair = pair
         self.rounds.save_start(start)
         return start
+
+
+def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> dict[str, int]:
+    """Return the samples wanted of each class; empty when none was asked for."""
+    if asked is None:
+        return {}
+    if isinstance(asked, str):
+        return {asked: n}
+    if not isinstance(asked, Mapping):
+        return split_evenly(n, list(asked))
+    if not asked or any(quota < 1 for quota in asked.values()):
+        raise DataError(
+            f"class_of_interest: the samples of each class must be at least 1, got {dict(asked)}."
+        )
+    return dict(asked)
 
 
 def _summary(row: dict[str, Any]) -> RoundSummary:

@@ -7,8 +7,8 @@ the ledger before a sample changes. A crash anywhere is mended by calling the sa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,19 @@ from numpy.typing import NDArray
 from .core.duplicates import near_duplicates
 from .core.errors import ProjectMissingError, RoundError
 from .core.importance import SCORER_VERSION
-from .core.ledger import Event, fold, new_events, recorded_answers, undone_rounds
-from .core.queue import BatchItem, draw_batch
+from .core.ledger import (
+    Event,
+    EventKind,
+    answered,
+    fold,
+    new_events,
+    next_time,
+    of_answers,
+    recorded_answers,
+    undone_rounds,
+)
+from .core.queue import BatchItem, draw_batch, share_controls
+from .core.verdicts import Outcome, settle
 from .labelstudio.cleanup import delete_round_tab, delete_unanswered
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.images import ImageSource
@@ -27,9 +38,9 @@ from .labelstudio.project import Project, find_or_create_project, require_projec
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
 from .reports import CloseReport, PullReport
-from .store import names, views
+from .store import embedding_run, names, views
 from .store.reviews import apply_states
-from .store.rounds import Round, RoundStore, now
+from .store.rounds import Round, RoundStore, now, open_round
 from .store.samples import Samples
 from .store.vectors import read_vectors
 from .version import __version__
@@ -42,10 +53,21 @@ def ledger(rounds: Sequence[Round]) -> list[Event]:
     return sorted((e for r in rounds for e in r.events), key=lambda event: event.recorded_at)
 
 
-def write_back(samples: Samples, rounds: Sequence[Round]) -> int:
+def write_back(samples: Samples, store: RoundStore, rounds: Sequence[Round] | None = None) -> int:
     """Bring all samples to the state of the ledger; return how many changed."""
+    rounds = store.all() if rounds is None else rounds
     events = ledger(rounds)
-    return apply_states(samples, rounds, fold(events), undone_rounds(events))
+    return apply_states(samples, rounds, fold(events), undone_rounds(events), held_elsewhere(store))
+
+
+def held_elsewhere(store: RoundStore) -> set[str]:
+    """Return the ids in rounds of other label fields.
+
+    A sample has one set of marks, so it is reviewed for one field; undoing the round frees it.
+    """
+    others = store.of_other_fields()
+    undone = undone_rounds(ledger(others))
+    return {i for r in others if r.number not in undone for i in r.sample_ids}
 
 
 def served(rounds: Sequence[Round]) -> set[str]:
@@ -69,23 +91,99 @@ def served(rounds: Sequence[Round]) -> set[str]:
 def draw_round(
     samples: Samples,
     store: RoundStore,
-    class_of_interest: str,
+    quotas: Mapping[str, int],
     rival: str | None,
-    n: int,
     controls: int,
     random_state: int,
     options: dict[str, Any],
 ) -> Round:
-    """Draw the next batch of a class; the round is not on record yet.
+    """Draw the next batch of some classes; the round is not on record yet.
 
     Raises
     ------
     RoundError
-        When every sample of the class has been reviewed.
+        When every sample of a class has been reviewed.
     """
     number = store.next_number()
-    queue = views.queue_view(samples, class_of_interest)
-    ids, importance, weights, suggestions, probabilities = queue.values(
+    seed = random_state + number
+    rounds = store.all()
+    gone = served(rounds) | held_elsewhere(store)
+    in_conflict = {
+        i for i, state in fold(ledger(rounds)).items() if state.outcome is Outcome.CONFLICT
+    }
+    batch: list[BatchItem] = []
+    vectors: list[NDArray[Any]] = []
+    pools: dict[str, int] = {}
+    for cls, share in share_controls(quotas, controls).items():
+        queue = _read_queue(samples, cls)
+        eligible = np.array([i not in gone for i in queue.ids], dtype=bool)
+        if not eligible.any():
+            raise RoundError(
+                f"the queue of class {cls!r} in dataset {samples.dataset.name!r} is empty: every "
+                "sample has been reviewed. Choose another class."
+            )
+        pools[cls] = int(eligible.sum())
+        drawn = draw_batch(
+            queue.ids,
+            queue.importance,
+            eligible,
+            quotas[cls],
+            share,
+            random_state=seed,
+            embeddings=queue.embeddings,
+            first=np.array([i in in_conflict for i in queue.ids], dtype=bool),
+        )
+        batch += [queue.item(index, cls, len(batch) + k, c) for k, (index, c) in enumerate(drawn)]
+        vectors.append(queue.embeddings[[index for index, _ in drawn]])
+    return Round(
+        number=number,
+        label_field=samples.label_field,
+        class_of_interest=next(iter(quotas)),
+        rival=rival,
+        config={
+            "seed": seed,
+            "test_duplicates": _test_duplicates(samples, np.concatenate(vectors)),
+            "embeddings_field": samples.embeddings_field,
+            "model": embedding_run.network_name(samples.dataset, samples.embeddings_field),
+            "test_tag": samples.test_tag,
+            "scorer_version": SCORER_VERSION,
+            "version": __version__,
+            "created_at": now(),
+            "options": options,
+        },
+        batch=batch,
+        pools=pools,
+    )
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """A class's queue as arrays."""
+
+    ids: list[str]
+    embeddings: NDArray[Any]
+    importance: NDArray[Any]
+    weights: list[float]
+    suggestions: list[str]
+    probabilities: list[float]
+
+    def item(self, index: int, label: str, rank: int, control: bool) -> BatchItem:
+        return BatchItem(
+            sample_id=self.ids[index],
+            rank=rank,
+            importance=float(self.importance[index]),
+            label=label,
+            weight=float(self.weights[index]),
+            control=control,
+            suggested_label=self.suggestions[index],
+            suggested_probability=float(self.probabilities[index]),
+        )
+
+
+def _read_queue(samples: Samples, class_name: str) -> _Queue:
+    view = views.queue_view(samples, class_name)
+    ids, embeddings, _ = read_vectors(view, samples.embeddings_field)
+    columns = view.values(
         [
             "id",
             names.IMPORTANCE,
@@ -94,55 +192,10 @@ def draw_round(
             f"{names.SUGGESTED}.confidence",
         ]
     )
-    gone = served(store.all())
-    eligible = np.array([i not in gone for i in ids], dtype=bool)
-    if not eligible.any():
-        raise RoundError(
-            f"the queue of class {class_of_interest!r} in dataset {samples.dataset.name!r} is "
-            "empty: every sample has been reviewed. Choose another class."
-        )
-    seed = random_state + number
-    _, embeddings, _ = read_vectors(queue, samples.embeddings_field)
-    drawn = draw_batch(
-        ids,
-        np.array(importance),
-        eligible,
-        n,
-        controls,
-        random_state=seed,
-        embeddings=embeddings,
-    )
-    batch = [
-        BatchItem(
-            sample_id=ids[index],
-            rank=rank,
-            importance=float(importance[index]),
-            label=class_of_interest,
-            weight=float(weights[index]),
-            control=control,
-            suggested_label=suggestions[index],
-            suggested_probability=float(probabilities[index]),
-        )
-        for rank, (index, control) in enumerate(drawn)
-    ]
-    return Round(
-        number=number,
-        label_field=samples.label_field,
-        class_of_interest=class_of_interest,
-        rival=rival,
-        config={
-            "seed": seed,
-            "pool": int(eligible.sum()),
-            "test_duplicates": _test_duplicates(samples, embeddings[[row for row, _ in drawn]]),
-            "embeddings_field": samples.embeddings_field,
-            "test_tag": samples.test_tag,
-            "scorer_version": SCORER_VERSION,
-            "version": __version__,
-            "created_at": now(),
-            "options": options,
-        },
-        batch=batch,
-    )
+    # Two queries may sort ties differently.
+    rows = {row[0]: row[1:] for row in zip(*columns, strict=True)}
+    importance, weights, suggestions, probabilities = ([rows[i][k] for i in ids] for k in range(4))
+    return _Queue(ids, embeddings, np.array(importance), weights, suggestions, probabilities)
 
 
 def _test_duplicates(samples: Samples, batch: NDArray[Any]) -> int:
@@ -179,9 +232,10 @@ def push(
     progress: Progress | None,
 ) -> PushResult:
     """Send a round's tasks that are not on the server yet, and remember where they are."""
-    write_back(samples, store.all())
+    write_back(samples, store)
     views.save_round_views(samples, round_)
-    views.save_queue_view(samples, round_.class_of_interest)
+    for cls in round_.classes:
+        views.save_queue_view(samples, cls)
     # An answered task that is gone from the server is not made again: without its answer it would
     # look as if the answer had been taken back.
     answered = {sample_id for _, sample_id, _ in recorded_answers(round_.events)}
@@ -235,14 +289,24 @@ def _note(disagreement: float | None) -> str:
     return f"{disagreement:.0%} of the most similar images carry another label."
 
 
-def open_project(samples: Samples, server: LabelStudioServer, options: dict[str, Any]) -> Project:
+def given_classes(samples: Samples, rounds: Sequence[Round]) -> tuple[str, ...]:
+    """Return the classes a reviewer may give: the dataset's, and those that a push has added."""
+    added = [name for r in rounds for name in r.config["options"].get("new_classes", ())]
+    return tuple(dict.fromkeys([*samples.classes(), *added]))
+
+
+def open_project(
+    samples: Samples, store: RoundStore, server: LabelStudioServer, options: dict[str, Any]
+) -> Project:
     """Find or make the review project of this dataset and label field."""
     return find_or_create_project(
         server,
         dataset_id=samples.dataset_id,
         dataset_name=samples.dataset.name,
         label_field=samples.label_field,
-        classes=samples.classes(),
+        classes=tuple(
+            dict.fromkeys([*given_classes(samples, store.all()), *options.get("new_classes", ())])
+        ),
         reviewers_per_task=options["reviewers_per_task"],
         hide_suggestion=options["hide_suggestion"],
     )
@@ -275,31 +339,38 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
         project["id"],
         dataset_id=samples.dataset_id,
         label_field=samples.label_field,
-        classes=samples.classes(),
+        classes=given_classes(samples, rounds),
         rounds={r.number: r.sample_ids for r in here},
         known=recorded_answers(ledger(here)),
         since=None if None in cursors else min(cursors),
     )
-    events = new_events(ledger(rounds), answers.reviews, answers.withdrawn, now())
+    under_review = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
+    reviews = [settle(a, under_review[a.round, a.sample_id]) for a in answers.reviews]
+    recorded = ledger(rounds)
+    events = new_events(recorded, reviews, answers.withdrawn, next_time(recorded, now()))
+    present = samples.existing(i for r in here for i in r.sample_ids)
     closed = []
     for round_ in here:
         mine = [event for event in events if event.round == round_.number]
         round_.events.extend(mine)
-        if round_.closed_at is None and _answered(round_) == len(round_.batch):
+        # What a user has removed from the dataset has no task and gets no answer.
+        if round_.closed_at is None and (round_.sample_ids & present) <= _answered(round_):
             round_.closed_at = now()
             closed.append(round_.number)
         if mine or round_.number in closed or round_.project["cursor"] != answers.cursor:
             round_.project["cursor"] = answers.cursor
             store.save(round_)
-    changed = write_back(samples, rounds)
-    last = here[-1]
+    samples.list_classes(dict.fromkeys(r.new_label for r in reviews if r.new_label))
+    changed = write_back(samples, store, rounds)
+    open_ = open_round(here)
+    last = open_ or here[-1]
     return PullReport(
-        new_answers=sum(event.kind.value == "review" for event in events),
-        withdrawn=sum(event.kind.value == "withdraw" for event in events),
+        new_answers=sum(event.kind is EventKind.REVIEW for event in events),
+        withdrawn=sum(event.kind is EventKind.WITHDRAW for event in events),
         changed=changed,
         outcomes=dict(Counter(s.outcome.value for s in fold(ledger(rounds)).values())),
-        open_round=None if last.closed_at else last.number,
-        answered=_answered(last),
+        open_round=open_.number if open_ else None,
+        answered=len(_answered(last)),
         total=len(last.batch),
         closed=closed,
         skipped=answers.skipped,
@@ -334,10 +405,10 @@ def close(
     if round_.closed_at is None:
         round_.closed_at = now()
         store.save(round_)
-    write_back(samples, store.all())
+    write_back(samples, store)
     return CloseReport(
         round=round_.number,
-        answered=_answered(round_),
+        answered=len(_answered(round_)),
         total=len(round_.batch),
         tab_deleted=tab_deleted,
         tasks_deleted=tasks_deleted,
@@ -356,8 +427,26 @@ def _pull_if_there(
     return True
 
 
-def _answered(round_: Round) -> int:
-    """Count the samples of a round that as many reviewers as asked have answered, undone or not."""
-    wanted = round_.config["options"]["reviewers_per_task"]
-    states = fold([event for event in round_.events if event.kind.value in ("review", "withdraw")])
-    return sum(len(state.reviewers) >= wanted for state in states.values())
+COUNTS = ("reviewed", "errors", "n_controls", "control_errors")
+
+
+def count_by_class(round_: Round) -> dict[str, dict[str, int]]:
+    """Return class to what its samples in a round came to, those undone one by one left out."""
+    states = fold(of_answers(round_.events))
+    counts = {cls: dict.fromkeys(COUNTS, 0) for cls in round_.classes}
+    for item in round_.batch:
+        state = states.get(item.sample_id)
+        if state is None:
+            continue
+        wrong = state.outcome in (Outcome.RELABELED, Outcome.DELETED)
+        count = counts[item.label]
+        count["reviewed"] += 1
+        count["errors"] += wrong
+        count["n_controls"] += item.control
+        count["control_errors"] += wrong and item.control
+    return counts
+
+
+def _answered(round_: Round) -> set[str]:
+    """Return the samples of a round that have all the answers wanted, undone or not."""
+    return answered(round_.events, round_.config["options"]["reviewers_per_task"])

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from .consensus import combine
 from .queue import BatchItem
+from .schema import SCHEMA
 from .verdicts import Outcome, Review, Verdict
 
-LEDGER_SCHEMA = 1
+_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 AnswerKey = tuple[int, str, int]  # round, sample id, annotation id
 
@@ -182,6 +184,46 @@ def recorded_answers(events: Iterable[Event]) -> set[AnswerKey]:
     return {key for key, event in current.items() if event.kind is EventKind.REVIEW}
 
 
+def answered(events: Iterable[Event], reviewers: int = 1) -> set[str]:
+    """Return the samples that so many reviewers have answered, undone or not.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        Events of one round.
+    reviewers : int, default 1
+        Answers wanted from different people.
+    """
+    people: dict[str, set[str]] = defaultdict(set)
+    for (_, sample_id, _), event in _current_answers(events).items():
+        if event.kind is EventKind.REVIEW:
+            people[sample_id].add(_voice(event))
+    return {sample_id for sample_id, voices in people.items() if len(voices) >= reviewers}
+
+
+def of_answers(events: Iterable[Event]) -> list[Event]:
+    """Return the events without those that undo or redo a round as a whole."""
+    return [e for e in events if e.sample_id is not None]
+
+
+def next_time(events: Iterable[Event], now: str) -> str:
+    """Return when an event that is recorded now enters the ledger: after all that are there.
+
+    Clocks of two machines differ, and are set back: what is recorded later must count as later.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        All events so far.
+    now : str
+        The present moment by this machine's clock, ISO 8601 UTC.
+    """
+    last = max((event.recorded_at for event in events), default="")
+    if last < now:
+        return now
+    return (datetime.strptime(last, _TIME) + timedelta(microseconds=1)).strftime(_TIME)
+
+
 def undo(round: int, recorded_at: str, sample_id: str | None = None) -> Event:
     """Return the event that leaves a round's answers out, or those about one of its samples."""
     return Event(EventKind.UNDO, round, sample_id, recorded_at)
@@ -242,28 +284,36 @@ def audit_rows(
     batch : iterable of BatchItem
         The round's samples.
     config : dict
-        The round's parameters; its `version` and `scorer_version` are shown.
+        The round's parameters; its versions are shown.
 
     Returns
     -------
     list of dict
-        All with the same keys.
+        All with the keys `AUDIT_COLUMNS`.
     """
     items = {item.sample_id: item.to_dict() for item in batch}
-    pushed = ("rank", "importance", "label", "suggested_label", "suggested_probability", "control")
     rows = []
     for event in events:
         item = items.get(event.sample_id or "", {})
         rows.append(
             {
                 **event.to_dict(),
-                **{f"pushed_{key}": item.get(key) for key in pushed},
-                "version": config.get("version"),
-                "scorer_version": config.get("scorer_version"),
-                "schema": LEDGER_SCHEMA,
+                **{f"pushed_{key}": item.get(key) for key in _PUSHED},
+                **{key: config.get(key) for key in _VERSIONS},
+                "schema": SCHEMA,
             }
         )
     return rows
+
+
+_PUSHED = ("rank", "importance", "label", "suggested_label", "suggested_probability", "control")
+_VERSIONS = ("version", "scorer_version", "embeddings_field", "model")
+AUDIT_COLUMNS = (
+    *Event.__dataclass_fields__,
+    *(f"pushed_{key}" for key in _PUSHED),
+    *_VERSIONS,
+    "schema",
+)
 
 
 def _current_answers(events: Iterable[Event]) -> dict[AnswerKey, Event]:
@@ -300,7 +350,7 @@ def _state(round_: int, sample_id: str, events: list[Event]) -> SampleState:
     latest: dict[str, Event] = {}
     for event in sorted(events, key=lambda e: (e.updated_at or "", e.annotation_id or 0)):
         # Somebody who answered the same task twice has one voice.
-        latest[event.reviewer or f"annotation {event.annotation_id}"] = event
+        latest[_voice(event)] = event
     counted = sorted(latest.values(), key=lambda e: e.annotation_id or 0)
     outcome, new_label = combine([(e.verdict, e.new_label) for e in counted if e.verdict])
     return SampleState(
@@ -313,3 +363,8 @@ def _state(round_: int, sample_id: str, events: list[Event]) -> SampleState:
         annotation_ids=tuple(e.annotation_id or 0 for e in counted),
         comment="\n".join(e.comment for e in counted if e.comment),
     )
+
+
+def _voice(event: Event) -> str:
+    """Tell people apart; an answer whose author is not known counts as somebody's."""
+    return event.reviewer or f"annotation {event.annotation_id}"

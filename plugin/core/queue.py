@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,6 +66,7 @@ def draw_batch(
     *,
     embeddings: NDArray[Any] | None = None,
     duplicate_threshold: float = DUPLICATE_COSINE,
+    first: ArrayLike | None = None,
 ) -> list[tuple[int, bool]]:
     """Draw the next batch of a class: the top of the queue, and controls among all the others.
 
@@ -92,6 +93,8 @@ def draw_batch(
         are shown next to it.
     duplicate_threshold : float, default 0.98
         Least cosine of near-duplicates.
+    first : bool array of shape (m,), optional
+        Samples that come before all others, such as those on which reviewers disagreed.
 
     Returns
     -------
@@ -125,7 +128,8 @@ def draw_batch(
     n = min(n, len(rows))
     drawn = rng.choice(rows, min(controls, n), replace=False)
     rest = rows[~np.isin(rows, drawn)]
-    queue = rest[np.argsort(-values[rest], kind="stable")]
+    before = np.zeros(len(values), bool) if first is None else np.asarray(first, dtype=bool)
+    queue = rest[np.lexsort((-values[rest], ~before[rest]))]
     groups = [[row] for row in queue[: n - len(drawn)].tolist()]
     if embeddings is not None and groups:
         groups = _with_duplicates(queue, n - len(drawn), embeddings, duplicate_threshold)
@@ -140,14 +144,58 @@ def _with_duplicates(
     """Fill n places from the top of the queue, every sample followed by its near-duplicates."""
     matches = near_duplicates(embeddings[queue[:n]], embeddings[queue], threshold)
     groups: list[list[int]] = []
-    taken: set[int] = set()
+    group_of: dict[int, list[int]] = {}  # position in the queue to its group
     for position in range(n):
-        members = [position, *matches.reference[matches.query == position].tolist()]
-        new = [member for member in dict.fromkeys(members) if member not in taken]
-        new = new[: n - len(taken)]
-        taken.update(new)
-        if position in new:
-            groups.append([int(queue[member]) for member in new])
-        if len(taken) == n:
+        if len(group_of) == n:
             break
+        members = [position, *matches.reference[matches.query == position].tolist()]
+        # A duplicate of a duplicate joins the group that is there.
+        group = group_of.get(position)
+        if group is None:
+            group = []
+            groups.append(group)
+        for member in members:
+            if member not in group_of and len(group_of) < n:
+                group_of[member] = group
+                group.append(int(queue[member]))
     return groups
+
+
+def split_evenly(n: int, classes: Sequence[str]) -> dict[str, int]:
+    """Split a batch among classes: as evenly as it goes, the first ones get what is over.
+
+    Raises
+    ------
+    DataError
+        When there are more classes than samples, none, or one of them twice.
+
+    Examples
+    --------
+    >>> split_evenly(50, ["cat", "dog", "bird"])
+    {'cat': 17, 'dog': 17, 'bird': 16}
+    """
+    if not classes or len(set(classes)) != len(classes):
+        raise DataError(f"classes to review: must be one or more, each once, got {list(classes)}.")
+    if n < len(classes):
+        raise DataError(
+            f"a round of {len(classes)} classes must have at least as many samples, got n={n}."
+        )
+    each, over = divmod(n, len(classes))
+    return {cls: each + (k < over) for k, cls in enumerate(classes)}
+
+
+def share_controls(quotas: Mapping[str, int], controls: int) -> dict[str, int]:
+    """Share controls among classes in proportion to their quotas, by largest remainders.
+
+    Examples
+    --------
+    >>> share_controls({"cat": 30, "dog": 20}, 5)
+    {'cat': 3, 'dog': 2}
+    """
+    n = sum(quotas.values())
+    exact = {cls: controls * quota / n for cls, quota in quotas.items()}
+    shares = {cls: int(value) for cls, value in exact.items()}
+    by_remainder = sorted(quotas, key=lambda cls: shares[cls] - exact[cls])
+    for cls in by_remainder[: controls - sum(shares.values())]:
+        shares[cls] += 1
+    return shares

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .errors import DataError
@@ -88,3 +88,10 @@ class Review:
     lead_time: float | None
     created_at: str
     updated_at: str
+
+
+def settle(review: Review, label: str) -> Review:
+    """Return what a review says of the label it was asked about: giving it again keeps it."""
+    if review.verdict is Verdict.RELABEL and review.new_label == label:
+        return replace(review, verdict=Verdict.KEEP, new_label=None)
+    return review

@@ -175,12 +175,40 @@ def yield_report(rounds: Sequence[RoundYield]) -> YieldReport:
     )
 
 
-def budget_curve(rounds: Sequence[RoundYield]) -> list[tuple[int, int]]:
-    """Return (images reviewed, wrong labels found) before the first and after every round."""
-    curve = [(0, 0)]
-    for row in rounds:
-        curve.append((curve[-1][0] + row.reviewed, curve[-1][1] + row.errors))
-    return curve
+@dataclass(frozen=True, slots=True)
+class BudgetPoint:
+    """One point of the budget curve.
+
+    Attributes
+    ----------
+    reviewed, found : int
+        Images reviewed so far, and wrong labels found in them.
+    random : Estimate
+        Wrong labels that a review of as many random images of the class would have found.
+    """
+
+    reviewed: int
+    found: int
+    random: Estimate
+
+
+def budget_curve(rounds: Sequence[RoundYield]) -> list[BudgetPoint]:
+    """Return wrong labels found against images reviewed, before the first and after every round.
+
+    Parameters
+    ----------
+    rounds : sequence of RoundYield
+        Rounds of one class, oldest first.
+
+    Returns
+    -------
+    list of BudgetPoint
+        The random review's line comes from the controls of all rounds; without any it is NaN.
+    """
+    rate = yield_report(rounds).noise_rate
+    reviewed = np.cumsum([0] + [row.reviewed for row in rounds]).tolist()
+    found = np.cumsum([0] + [row.errors for row in rounds]).tolist()
+    return [BudgetPoint(n, k, rate.times(n)) for n, k in zip(reviewed, found, strict=True)]
 
 
 def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:

@@ -51,6 +51,12 @@ def recorded_network(dataset: fo.Dataset, field: str) -> dict[str, Any] | None:
     return dict(dataset.get_run_info(key).config.network)
 
 
+def network_name(dataset: fo.Dataset, field: str) -> str | None:
+    """Return network and hash of the weights that filled `field`; None when not on record."""
+    network = recorded_network(dataset, field)
+    return None if network is None else _named(network)
+
+
 def record_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
     """Put on record which network fills `field`."""
     key = names.field_run_key("embedding", field)

@@ -8,11 +8,13 @@ take back: `original_label` is set exactly where the label is ours, and the tag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import fiftyone as fo
 
 from ..core.ledger import SampleState
+from ..core.marks import Marks, ReviewMark, apply_state
 from ..core.verdicts import Outcome
 from . import names
 from .rounds import Round
@@ -27,6 +29,7 @@ _REVIEW_FIELDS: dict[str, dict[str, Any]] = {
     "comment": {"ftype": fo.StringField},
 }
 _OWN_TAGS = {names.TAG_QUEUED, *names.OUTCOME_TAGS.values()}
+_DELETED = names.OUTCOME_TAGS[Outcome.DELETED]
 
 
 def apply_states(
@@ -34,6 +37,7 @@ def apply_states(
     rounds: Iterable[Round],
     states: Mapping[str, SampleState],
     undone: Iterable[int] = (),
+    held: AbstractSet[str] = frozenset(),
 ) -> int:
     """Bring every sample of every round to its state in the ledger.
 
@@ -47,6 +51,8 @@ def apply_states(
         The fold of their events.
     undone : iterable of int
         Numbers of rounds that are undone as a whole: their samples are free again.
+    held : set of str, optional
+        Ids that rounds of another label field hold: what stands on them is not ours.
 
     Returns
     -------
@@ -54,37 +60,72 @@ def apply_states(
         Number of samples that were changed.
     """
     rounds, undone = list(rounds), set(undone)
-    ids = list({item.sample_id for round_ in rounds for item in round_.batch})
-    if not ids:
+    # The latest round's weight: what is served again has no verdict of ours on it.
+    weights = {i.sample_id: i.weight for r in rounds for i in r.batch if i.sample_id not in held}
+    if not weights:
         return 0
     _declare(samples)
-    weights_at_push = {i.sample_id: i.weight for r in reversed(rounds) for i in r.batch}
-    view = samples.dataset.select(ids)
+    view = samples.dataset.select(list(weights))
     columns = view.values(
-        ["id", f"{samples.label_field}.label", names.ORIGINAL, names.WEIGHT, "tags", names.REVIEW]
+        [
+            "id",
+            f"{samples.label_field}.label",
+            f"{names.ORIGINAL}.label",
+            names.WEIGHT,
+            "tags",
+            names.REVIEW,
+        ]
     )
     members = [(round_, round_.sample_ids) for round_ in rounds]
-    changes: dict[str, dict[str, Any]] = {}
+    before: dict[str, Marks] = {}
+    after: dict[str, Marks] = {}
+    new_tags: dict[str, list[str]] = {}
     for sample_id, label, original, weight, tags, review in zip(*columns, strict=True):
         state = states.get(sample_id)
-        wanted = {
-            "tags": _tags(tags, sample_id, state, members, undone),
-            names.REVIEW: _review(state),
-            **_label(samples.label_field, label, original, state),
-            **_weight(
-                weight,
-                names.OUTCOME_TAGS[Outcome.DELETED] in tags,
-                state,
-                weights_at_push[sample_id],
-            ),
-        }
-        current = {"tags": tags, names.REVIEW: review}
-        for field, value in wanted.items():
-            if field not in current or not _same(current[field], value):
-                changes.setdefault(field, {})[sample_id] = value
-    for field, values in changes.items():
-        samples.set_values(field, values)
-    return len({sample_id for values in changes.values() for sample_id in values})
+        marks = Marks(label, original, weight, _DELETED in tags, _read_review(review))
+        before[sample_id], after[sample_id] = (
+            marks,
+            apply_state(marks, state, weights[sample_id]),
+        )
+        wanted = _tags(tags, sample_id, state, members, undone)
+        if sorted(wanted) != sorted(tags):
+            new_tags[sample_id] = wanted
+    _write(samples, before, after, new_tags)
+    return len({i for i in before if before[i] != after[i]} | set(new_tags))
+
+
+def _write(
+    samples: Samples,
+    before: Mapping[str, Marks],
+    after: Mapping[str, Marks],
+    tags: Mapping[str, list[str]],
+) -> None:
+    """Write the differences, a field at a time: killed between two, the next call mends it.
+
+    What tells that something is ours is set before that something changes and taken away after
+    it; the review, which tells that a state is written, comes last.
+    """
+
+    def changed(name: str) -> dict[str, Any]:
+        pairs = ((i, getattr(before[i], name), getattr(after[i], name)) for i in before)
+        return {i: new for i, old, new in pairs if old != new}
+
+    reviews, originals, deleted = changed("review"), changed("original"), changed("deleted")
+    now_deleted = {i for i, is_deleted in deleted.items() if is_deleted}
+    set_values = samples.set_values
+    set_values(names.REVIEW, {i: None for i in reviews if before[i].review is not None})
+    set_values(
+        names.ORIGINAL,
+        {i: fo.Classification(label=name) for i, name in originals.items() if name is not None},
+    )
+    set_values("tags", {i: value for i, value in tags.items() if i in now_deleted})
+    set_values(f"{samples.label_field}.label", changed("label"))
+    set_values(names.WEIGHT, changed("weight"))
+    set_values(names.ORIGINAL, {i: None for i, name in originals.items() if name is None})
+    set_values("tags", {i: value for i, value in tags.items() if i not in now_deleted})
+    set_values(
+        names.REVIEW, {i: _document(mark) for i, mark in reviews.items() if mark is not None}
+    )
 
 
 def _declare(samples: Samples) -> None:
@@ -119,54 +160,21 @@ def _tags(
     return foreign + sorted(own)
 
 
-def _review(state: SampleState | None) -> fo.DynamicEmbeddedDocument | None:
-    if state is None:
+def _read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | None:
+    if document is None:
         return None
+    values: dict[str, Any] = {name: getattr(document, name, None) for name in _REVIEW_FIELDS}
+    values["reviewers"] = tuple(values["reviewers"] or ())
+    values["annotation_ids"] = tuple(values["annotation_ids"] or ())
+    return ReviewMark(**values)
+
+
+def _document(mark: ReviewMark) -> fo.DynamicEmbeddedDocument:
     return fo.DynamicEmbeddedDocument(
-        round=state.round,
-        verdict=state.outcome.value,
-        reviewers=list(state.reviewers),
-        reviewed_at=state.reviewed_at,
-        annotation_ids=list(state.annotation_ids),
-        comment=state.comment,
+        round=mark.round,
+        verdict=mark.verdict,
+        reviewers=list(mark.reviewers),
+        reviewed_at=mark.reviewed_at,
+        annotation_ids=list(mark.annotation_ids),
+        comment=mark.comment,
     )
-
-
-def _label(
-    label_field: str,
-    label: str,
-    original: fo.Classification | None,
-    state: SampleState | None,
-) -> dict[str, Any]:
-    if state is not None and state.outcome is Outcome.RELABELED:
-        changed: dict[str, Any] = {}
-        if label != state.new_label:
-            changed[f"{label_field}.label"] = state.new_label
-        if original is None:
-            changed[names.ORIGINAL] = fo.Classification(label=label)
-        return changed
-    if original is not None:
-        return {f"{label_field}.label": original.label, names.ORIGINAL: None}
-    return {}
-
-
-def _weight(
-    weight: float | None, ours: bool, state: SampleState | None, at_push: float
-) -> dict[str, float]:
-    deleted = state is not None and state.outcome is Outcome.DELETED
-    if deleted and weight != 0:
-        return {names.WEIGHT: 0.0}
-    if ours and not deleted:
-        return {names.WEIGHT: at_push}
-    return {}
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare field values: documents by content, tags as sets."""
-    if isinstance(one, fo.DynamicEmbeddedDocument) and isinstance(
-        other, fo.DynamicEmbeddedDocument
-    ):
-        return bool(one.to_dict() == other.to_dict())
-    if isinstance(one, list) and isinstance(other, list):
-        return sorted(one) == sorted(other)
-    return bool(one == other)

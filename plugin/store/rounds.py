@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -13,16 +14,23 @@ from uuid import uuid4
 
 import fiftyone as fo
 import fiftyone.operators.store as foos
+from bson import json_util
+from gridfs import NoFile
 from pymongo.errors import PyMongoError
 
 from ..core.errors import BusyError, RoundError
-from ..core.ledger import LEDGER_SCHEMA, Event
+from ..core.ledger import Event, undone_rounds
 from ..core.queue import BatchItem
+from ..core.schema import SCHEMA, upgrade
 from . import names
 
 # A crashed process must not lock a dataset for ever. One that is at work gives signs of life much
 # more often than that.
 LOCK_SECONDS = 120
+# What another process holds the lock for, it usually has done in this time.
+WAIT_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+_READS = 10
 
 
 def now() -> str:
@@ -39,11 +47,14 @@ class Round:
     number : int
         1, 2, …; unique in the dataset.
     label_field, class_of_interest, rival : str
-        What is reviewed; `rival` is None when the class was chosen by hand.
+        What is reviewed; `rival` is None when the class was chosen by hand. Of several classes,
+        the first.
     config : dict
         All that was fixed when the batch was drawn: seed, versions, parameters.
     batch : list of BatchItem
         The samples, by rank.
+    pools : dict of str to int
+        Class to the samples of it that could be served when the batch was drawn.
     events : list of Event
         Verdict events of this round, append-only.
     project : dict
@@ -60,6 +71,7 @@ class Round:
     rival: str | None
     config: dict[str, Any]
     batch: list[BatchItem]
+    pools: dict[str, int] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     project: dict[str, Any] = field(default_factory=dict)
     evaluation: dict[str, Any] | None = None
@@ -69,6 +81,11 @@ class Round:
     def sample_ids(self) -> set[str]:
         """Ids of the samples in this round."""
         return {item.sample_id for item in self.batch}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes under review, in the order they are shown."""
+        return tuple(dict.fromkeys(item.label for item in self.batch)) or (self.class_of_interest,)
 
 
 @dataclass
@@ -107,15 +124,19 @@ class RoundStore:
 
     def all(self) -> list[Round]:
         """Return the rounds of this label field, oldest first."""
-        return [self.load(number) for number in self._numbers(label_field=self.label_field)]
+        return self._rounds(label_field=self.label_field)
+
+    def of_other_fields(self) -> list[Round]:
+        """Return the rounds of the dataset's other label fields, oldest first."""
+        return [r for r in self._rounds() if r.label_field != self.label_field]
 
     def open_round(self) -> Round | None:
-        """Return the round that is still in review, or None."""
-        rounds = self.all()
-        return rounds[-1] if rounds and rounds[-1].closed_at is None else None
+        """Return the round that is still in review, or None; an undone one is not."""
+        return open_round(self.all())
 
     def next_number(self) -> int:
         """Return the number of the next round; fields of one dataset share the count."""
+        self.dataset.reload()
         return max(self._numbers(), default=0) + 1
 
     def create(self, round_: Round) -> None:
@@ -127,6 +148,8 @@ class RoundStore:
             When another process has registered the same number first.
         """
         key = names.round_run_key(round_.number)
+        if self.dataset.has_run(key) and self._read(key) is None:
+            self.dataset.delete_run(key)  # killed before it was saved: nothing was sent yet
         config = self.dataset.init_run(
             method=names.RUN_METHOD,
             kind="round",
@@ -147,10 +170,11 @@ class RoundStore:
 
     def save(self, round_: Round) -> None:
         """Write the changing part of a round."""
-        self._save_results(
+        self._write(
             names.round_run_key(round_.number),
-            schema=LEDGER_SCHEMA,
+            schema=SCHEMA,
             batch=[item.to_dict() for item in round_.batch],
+            pools=round_.pools,
             events=[event.to_dict() for event in round_.events],
             project=round_.project,
             evaluation=round_.evaluation,
@@ -158,28 +182,44 @@ class RoundStore:
         )
 
     def load(self, number: int) -> Round:
-        """Read a round.
+        """Read a round of this label field, as it is in the database now.
 
         Raises
         ------
         RoundError
             When there is no such round, or it was written by a newer version of this project.
         """
-        key = names.round_run_key(number)
-        if not self.dataset.has_run(key):
-            known = ", ".join(map(str, self._numbers(label_field=self.label_field))) or "none"
+        self.dataset.reload()
+        known = self._numbers(label_field=self.label_field)
+        if number not in known:
             raise RoundError(
                 f"dataset {self.dataset.name!r} has no round {number} of field "
-                f"{self.label_field!r}. Rounds: {known}."
+                f"{self.label_field!r}. Rounds: {', '.join(map(str, known)) or 'none'}."
             )
-        config = self.dataset.get_run_info(key).config.serialize()
-        results = self._load_results(key)
-        if results.schema > LEDGER_SCHEMA:
+        round_ = self._load(number)
+        if round_ is None:
             raise RoundError(
-                f"round {number} of dataset {self.dataset.name!r} was written with ledger schema "
-                f"{results.schema}; this version reads up to {LEDGER_SCHEMA}. "
-                "Update fiftyone-coreset-cleaning."
+                f"round {number} of dataset {self.dataset.name!r} was interrupted before it began. "
+                "Push again."
             )
+        return round_
+
+    def _rounds(self, **query: Any) -> list[Round]:
+        self.dataset.reload()
+        loaded = [self._load(number) for number in self._numbers(**query)]
+        return [round_ for round_ in loaded if round_ is not None]
+
+    def _load(self, number: int) -> Round | None:
+        """Return a round; None when it was killed, or is being made, before it was saved."""
+        key = names.round_run_key(number)
+        content = self._read(key)
+        if content is None:
+            return None
+        config = self.dataset.get_run_info(key).config.serialize()
+        document = upgrade(
+            {**content, "config": config}, f"round {number} of dataset {self.dataset.name!r}"
+        )
+        config = document["config"]
         fixed = {
             "cls",
             "type",
@@ -196,17 +236,18 @@ class RoundStore:
             class_of_interest=config["class_of_interest"],
             rival=config["rival"],
             config={k: v for k, v in config.items() if k not in fixed},
-            batch=[BatchItem.from_dict(item) for item in results.batch],
-            events=[Event.from_dict(event) for event in results.events],
-            project=results.project,
-            evaluation=results.evaluation,
-            closed_at=results.closed_at,
+            batch=[BatchItem.from_dict(item) for item in document["batch"]],
+            pools=document["pools"],
+            events=[Event.from_dict(event) for event in document["events"]],
+            project=document["project"],
+            evaluation=document["evaluation"],
+            closed_at=document["closed_at"],
         )
 
     def _numbers(self, **query: Any) -> list[int]:
-        self.dataset.reload()
         keys = self.dataset.list_runs(method=names.RUN_METHOD, kind="round", **query)
-        return sorted(int(key.rsplit("_", 1)[1]) for key in keys)
+        numbers = [int(key.rsplit("_", 1)[1]) for key in keys]
+        return sorted(n for n in numbers if self._file_id(names.round_run_key(n)) is not None)
 
     # ---- the start
 
@@ -217,15 +258,16 @@ class RoundStore:
     def load_start(self) -> Start | None:
         """Return the state before the first round, or None when nothing was started."""
         self.dataset.reload()
-        if not self.dataset.has_run(self._start_key):
+        content = self._read(self._start_key) if self.dataset.has_run(self._start_key) else None
+        if content is None:
             return None
-        results = self._load_results(self._start_key)
+        content = upgrade({**content, "config": {}}, f"the start of dataset {self.dataset.name!r}")
         return Start(
-            given_labels=results.given_labels,
-            importance=results.importance,
-            config=results.config_,
-            pair=tuple(results.pair) if results.pair else None,
-            evaluation=results.evaluation,
+            given_labels=content["given_labels"],
+            importance=content["importance"],
+            config=content["config_"],
+            pair=tuple(content["pair"]) if content["pair"] else None,
+            evaluation=content["evaluation"],
         )
 
     def save_start(self, start: Start) -> None:
@@ -235,8 +277,9 @@ class RoundStore:
                 method=names.RUN_METHOD, kind="start", label_field=self.label_field
             )
             self.dataset.register_run(self._start_key, config)
-        self._save_results(
+        self._write(
             self._start_key,
+            schema=SCHEMA,
             given_labels=start.given_labels,
             importance=start.importance,
             config_=start.config,
@@ -246,20 +289,40 @@ class RoundStore:
 
     # ---- shared
 
-    def _save_results(self, key: str, **content: Any) -> None:
+    def _file_id(self, key: str) -> Any:
+        document = self.dataset._doc.runs.get(key)
+        return None if document is None else document.results.grid_id
+
+    def _write(self, key: str, **content: Any) -> None:
+        """Write a run's results so that there is a whole version at any time.
+
+        FiftyOne deletes the old ones first: a process killed after that would lose a round, and
+        one that reads at that moment would find none. Here the old ones go last.
+        """
+        file, old = self.dataset._doc.runs[key].results, self._file_id(key)
+        file.grid_id = None
         results = self.dataset.init_run_results(key, **content)
         self.dataset.save_run_results(key, results, cache=False)
+        if old is not None:
+            file.fs.delete(old)
 
-    def _load_results(self, key: str) -> Any:
-        results = self.dataset.load_run_results(key, cache=False, load_view=False)
-        if results is None:
-            # Killed between registering the run and saving its results: nothing was sent yet.
-            self.dataset.delete_run(key)
-            raise RoundError(
-                f"run {key!r} of dataset {self.dataset.name!r} was interrupted before it began "
-                "and has been removed. Call the same again."
-            )
-        return results
+    def _read(self, key: str) -> dict[str, Any] | None:
+        """Return a run's results, or None when there are none yet."""
+        for _ in range(_READS):
+            file_id = self._file_id(key)
+            if file_id is None:
+                return None
+            try:
+                stored = self.dataset._doc.runs[key].results.fs.get(file_id).read()
+            except NoFile:
+                self.dataset.reload()  # another process has just replaced them
+                continue
+            return dict(json_util.loads(stored.decode()))
+        raise RoundError(
+            f"run {key!r} of dataset {self.dataset.name!r} can't be read: its results are missing "
+            f"from the database. Restore them from a backup, or give the run up with "
+            f"dataset.delete_run({key!r})."
+        )
 
     @contextmanager
     def lock(self, what: str) -> Iterator[None]:
@@ -273,13 +336,16 @@ class RoundStore:
         store = foos.ExecutionStore.create(names.RUN_METHOD, self.dataset._doc.id)
         key = f"lock:{self.label_field}"
         mine = {"owner": uuid4().hex, "what": what}
-        if not store.set_if_absent(key, mine, ttl=LOCK_SECONDS):
-            holder = store.get(key) or {}
-            raise BusyError(
-                f"another process is at work on field {self.label_field!r} of dataset "
-                f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
-                f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
-            )
+        give_up = time.monotonic() + WAIT_SECONDS
+        while not store.set_if_absent(key, mine, ttl=LOCK_SECONDS):
+            if time.monotonic() >= give_up:
+                holder = store.get(key) or {}
+                raise BusyError(
+                    f"another process is at work on field {self.label_field!r} of dataset "
+                    f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
+                    f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
+                )
+            time.sleep(_POLL_SECONDS)
         done = threading.Event()
 
         def give_signs_of_life() -> None:
@@ -288,12 +354,19 @@ class RoundStore:
                 with contextlib.suppress(PyMongoError):
                     store.compare_and_set(key, mine, mine, ttl=LOCK_SECONDS)
 
-        alive = threading.Thread(target=give_signs_of_life, daemon=True)
+        alive = threading.Thread(target=give_signs_of_life, name="cleaning-lock", daemon=True)
         alive.start()
         try:
             yield
         finally:
             done.set()
             alive.join()
-            if store.get(key) == mine:
+            if (store.get(key) or {}).get("owner") == mine["owner"]:
                 store.delete(key)
+
+
+def open_round(rounds: Sequence[Round]) -> Round | None:
+    """Return the round that is still in review, or None; an undone one is not."""
+    undone = undone_rounds(event for round_ in rounds for event in round_.events)
+    waiting = [r for r in rounds if r.closed_at is None and r.number not in undone]
+    return waiting[-1] if waiting else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,6 +123,19 @@ class Samples:
             )
         return classes
 
+    def list_classes(self, names_: Iterable[str]) -> None:
+        """Add classes to the dataset's list, if it has one."""
+        lists = self.dataset.classes
+        declared = lists.get(self.label_field) or self.dataset.default_classes
+        new = [name for name in names_ if declared and name not in declared]
+        if not new:
+            return
+        if lists.get(self.label_field):
+            lists[self.label_field] = [*declared, *new]
+        else:
+            self.dataset.default_classes = [*declared, *new]
+        self.dataset.save()
+
     def read(self, view: Any, classes: Sequence[str]) -> Rows:
         """Read the labeled samples of `view` that have an embedding.
 
@@ -196,6 +209,10 @@ class Samples:
             self.dataset.set_values(
                 field, dict(values), key_field="id", dynamic=False, expand_schema=False
             )
+
+    def existing(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are in the dataset."""
+        return set(self.dataset.select(list(ids)).values("id"))
 
     def column(self, field: str, ids: Sequence[str] | None = None) -> dict[str, Any]:
         """Read `field` as a mapping from sample id to value, for `ids` or the whole view."""
