@@ -313,6 +313,7 @@ class CleaningLoop:
                 f"n must be at least 1 and controls between 0 and n, got n={n} and "
                 f"controls={controls}."
             )
+        self.samples.check_unlocked()
         with self.rounds.lock("push"):
             round_ = self.rounds.open_round()
             if round_ is None:
@@ -347,6 +348,7 @@ class CleaningLoop:
         Call it as often as you like: every answer is applied once, and a later edit in Label
         Studio changes the verdict.
         """
+        self.samples.check_unlocked()
         with self.rounds.lock("pull"):
             return review.pull(self.samples, self.rounds, server)
 
@@ -432,6 +434,7 @@ class CleaningLoop:
         return self._record(number, redo)
 
     def _record(self, number: int, make_event: Callable[..., Any]) -> int:
+        self.samples.check_unlocked()
         with self.rounds.lock(make_event.__name__):
             round_ = self.rounds.load(number)
             round_.events.append(make_event(number, now()))

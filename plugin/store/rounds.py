@@ -268,17 +268,19 @@ class RoundStore:
             When another process holds the lock.
         """
         store = foos.ExecutionStore.create(names.RUN_METHOD, self.dataset._doc.id)
-        key = f"lock:{self.label_field}"
-        mine = uuid4().hex
-        if not store.set_if_absent(key, {"owner": mine, "what": what}, ttl=LOCK_SECONDS):
-            holder = store.get(key) or {}
-            raise RoundError(
-                f"another process is at work on field {self.label_field!r} of dataset "
-                f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
-                f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
-            )
+        claim = f"lock:{self.label_field}"
+        mine = f"{claim}:{uuid4().hex}"
+        # Everybody claims first and looks then: of two at once, at least one sees the other.
+        store.set(mine, {"what": what}, ttl=LOCK_SECONDS)
         try:
+            others = [k for k in store.list_keys() if k != mine and k.rsplit(":", 1)[0] == claim]
+            if others:
+                holder = store.get(others[0]) or {}
+                raise RoundError(
+                    f"another process is at work on field {self.label_field!r} of dataset "
+                    f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
+                    f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
+                )
             yield
         finally:
-            if (store.get(key) or {}).get("owner") == mine:
-                store.delete(key)
+            store.delete(mine)
