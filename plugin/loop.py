@@ -332,6 +332,7 @@ class CleaningLoop:
                 f"n must be at least 1 and controls between 0 and n, got n={n} and "
                 f"controls={controls}."
             )
+        self.samples.check_unlocked()
         with self.rounds.lock("push"):
             round_ = self.rounds.open_round()
             if round_ is None:
@@ -369,6 +370,7 @@ class CleaningLoop:
         Call it as often as you like: every answer is applied once, and a later edit in Label
         Studio changes the verdict.
         """
+        self.samples.check_unlocked()
         with self.rounds.lock("pull"):
             return review.pull(self.samples, self.rounds, server)
 
@@ -477,6 +479,7 @@ class CleaningLoop:
     def _record(
         self, number: int, make_event: Callable[..., Event], sample_id: str | None = None
     ) -> int:
+        self.samples.check_unlocked()
         with self.rounds.lock(make_event.__name__):
             round_ = self.rounds.load(number)
             if sample_id is not None and sample_id not in round_.sample_ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import fiftyone.operators as foo
@@ -12,34 +11,16 @@ from . import panel_charts as charts
 from . import panel_facts as facts_of
 from .core.errors import CleaningError
 from .operators import settings
-from .operators.base import PLUGIN, loop_for
+from .operators.base import PLUGIN, loop_for, show_queue
+from .panel_steps import MESSAGES, SERVER_TITLES, STEPS, Step, next_step, secondary
 
-_STEPS = ("Embeddings", "Importance", "Review", "Evaluation")
 _NO_BAR = {"displayModeBar": False, "responsive": True}
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of the loop as the panel shows it.
-
-    Attributes
-    ----------
-    position : int
-        Index in the row of steps.
-    title, text : str
-        What is so and what to do.
-    button, operator : str
-        The primary button and the operator whose form it opens.
-    needs_server : bool
-        Whether the button is of no use without Label Studio.
-    """
-
-    position: int
-    title: str
-    text: str
-    button: str
-    operator: str
-    needs_server: bool = False
+_POLL_MILLISECONDS = 3000
+# As many charts beside each other as fit: one in half a window, two or three in a whole one.
+_CHARTS = {
+    "display": "grid",
+    "gridTemplateColumns": "repeat(auto-fit, minmax(min(400px, 100%), 1fr))",
+}
 
 
 class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
@@ -73,6 +54,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
             facts = facts_of.collect(ctx)
         except CleaningError as error:
             facts = {"step": "error", "text": facts_of.sentence(error)}
+        except Exception as error:
+            # An event that fails leaves a blank panel: here the user can read it and try again.
+            facts = {"step": "error", "text": f"{type(error).__name__}: {error}"}
         ctx.panel.set_state("facts", facts)
 
     def open_form(self, ctx: Any) -> None:
@@ -105,6 +89,10 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
         ctx.ops.set_view(name=names.round_view_name(row["round"]))
 
+    def pull_round(self, ctx: Any) -> None:
+        """Open the form that pulls reviews; it pulls for all rounds."""
+        ctx.prompt(f"{PLUGIN}/pull_reviews", on_success=self.refresh)
+
     def undo_round(self, ctx: Any) -> None:
         """Open the form that undoes or redoes a round."""
         row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
@@ -112,13 +100,12 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
 
     def _show_queue(self, ctx: Any, class_of_interest: str) -> None:
         try:
-            view = loop_for(ctx).queue_view(class_of_interest)
+            n = show_queue(ctx, loop_for(ctx), class_of_interest)
         except CleaningError as error:
             ctx.ops.notify(facts_of.sentence(error), variant="error")
             return
-        ctx.ops.set_view(view=view)
         ctx.ops.notify(
-            f"Unreviewed samples labeled {class_of_interest}, most important first", "success"
+            f"{n} unreviewed samples labeled {class_of_interest}, most important first", "success"
         )
 
     # ---- layout
@@ -129,39 +116,30 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         facts = ctx.panel.get_state("facts") or {"step": "loading"}
         body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
         step = facts["step"]
-        if step in _MESSAGES:
-            title, text = _MESSAGES[step]
+        if step in MESSAGES:
+            title, text = MESSAGES[step]
             body.md(f"##### {title}\n\n{facts.get('text', text)}", name="message")
-            if step == "error":
-                body.btn("retry", "Try again", on_click=self.refresh, variant="contained")
+            if step != "loading":
+                body.h_stack("first").btn(
+                    "refresh", "Refresh", icon="refresh", on_click=self.refresh, variant="outlined"
+                )
             return types.Property(panel, view=types.GridView(width="100%"))
-        self._status(body, facts)
-        self._confusion(body, facts)
-        if facts.get("auroc"):
-            body.md(f"###### AUROC, {facts['auroc'][-1]['what']}", name="auroc_title")
-            _plot(body, "auroc", *charts.auroc(facts["auroc"]))
-        reviewed = [row for row in facts.get("rounds", []) if row["reviewed"]]
-        if reviewed:
-            body.md("###### What the reviewers decided", name="verdicts_title")
-            _plot(body, "verdicts", *charts.verdicts(reviewed))
+        self._status(body, facts, next_step(facts))
+        self._charts(body, facts)
         if facts.get("rounds"):
-            self._table(body, facts["rounds"])
+            self._table(body, facts)
         return types.Property(panel, view=types.GridView(width="100%"))
 
-    def _status(self, body: types.Object, facts: dict[str, Any]) -> None:
-        step = _step(facts)
+    def _status(self, body: types.Object, facts: dict[str, Any], step: Step) -> None:
         trail = " → ".join(
             f"**{name}**" if i == step.position else f"✓ {name}" if i < step.position else name
-            for i, name in enumerate(_STEPS)
+            for i, name in enumerate(STEPS)
         )
         body.md(f"{trail}\n\n##### {step.title}\n\n{step.text}", name="status")
-        for i, run in enumerate(facts["running"]):
-            share = "" if run["progress"] is None else f" {run['progress']:.0%}"
-            body.md(f"⏳ {run['name']}: {run['state']}{share}", name=f"run_{i}")
-        blocked = step.needs_server and facts["server"]["state"] != "ok"
+        self._delegated(body, facts)
+        blocked = _blocked(facts, step)
         if blocked:
-            title = _SERVER_TITLES[facts["server"]["state"]]
-            body.view("server", types.Warning(label=title, description=facts["server"]["text"]))
+            body.view("blocked", types.Warning(label=blocked[0], description=blocked[1]))
         first = body.h_stack("first", gap=1)
         if blocked:
             first.btn(
@@ -192,7 +170,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 href=opened[-1]["url"],
             )
         second = body.h_stack("second", gap=1)
-        for name, label, operator in _secondary(facts, step):
+        for name, label, operator in secondary(facts, step):
             second.btn(
                 name,
                 label,
@@ -213,29 +191,68 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 on_change=self.choose_label_field,
             )
 
-    def _confusion(self, body: types.Object, facts: dict[str, Any]) -> None:
-        found = facts["confusion"]
-        if not found:
-            return
+    def _delegated(self, body: types.Object, facts: dict[str, Any]) -> None:
+        for i, run in enumerate(facts["running"]):
+            share = "" if run["progress"] is None else f" {run['progress']:.0%}"
+            label = f", {run['label']}" if run["label"] else ""
+            body.md(f"⏳ **{run['name']}**: {run['state']}{share}{label}", name=f"run_{i}")
+        for i, run in enumerate(facts["failed"]):
+            body.view(
+                f"failed_{i}",
+                types.Error(label=f"{run['name']} failed", description=run["text"]),
+            )
+        # Older versions of FiftyOne have no timer: there, Refresh shows the progress.
+        if facts["running"] and hasattr(types, "TimerView"):
+            timer = types.TimerView(interval=_POLL_MILLISECONDS, on_interval=self.refresh)
+            body.view("timer", timer)
+
+    def _charts(self, body: types.Object, facts: dict[str, Any]) -> None:
+        shelf = body.grid("charts", gap=2, componentsProps={"grid": {"sx": _CHARTS}})
+        if facts["confusion"]:
+            self._confusion(shelf, facts["confusion"])
+        if facts.get("auroc"):
+            what = facts["auroc"][-1]["what"]
+            note = "Held-out is the one to trust; blind deletion alone raises the others."
+            _chart(shelf, "auroc", f"AUROC, {what}", note, charts.auroc(facts["auroc"]))
+        if facts.get("budget"):
+            _chart(
+                shelf,
+                "budget",
+                "Yield of the budget",
+                facts["yields"],
+                charts.budget(facts["budget"]),
+            )
+        reviewed = [row for row in facts.get("rounds", []) if row["reviewed"]]
+        if reviewed:
+            _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
+
+    def _confusion(self, shelf: types.Object, found: dict[str, Any]) -> None:
         shown = len(found["classes"])
         some = "" if shown == found["n_classes"] else f" (the {shown} most confused classes)"
-        body.md(
-            f"###### Confusion{some}\n\n{found['rate']:.1%} of **{found['rival']}** is taken for "
-            f"**{found['class_of_interest']}**. Click a cell to open the queue of the predicted "
+        _chart(
+            shelf,
+            "confusion",
+            f"Confusion{some}",
+            f"{found['rate']:.1%} of “{found['rival']}” is taken for "
+            f"“{found['class_of_interest']}”. Click a cell to open the queue of the predicted "
             "class, most suspicious labels first.",
-            name="confusion_title",
+            charts.confusion(found),
+            on_click=self.open_cell,
         )
-        data, layout = charts.confusion(found)
-        _plot(body, "confusion", data, layout, on_click=self.open_cell)
 
-    def _table(self, body: types.Object, rounds: list[dict[str, Any]]) -> None:
+    def _table(self, body: types.Object, facts: dict[str, Any]) -> None:
+        rounds = facts["rounds"]
         body.md("###### Rounds", name="rounds_title")
         # The App's tables are at least 650 pixels wide, wider than half a window leaves.
         table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
         for key, label in _COLUMNS.items():
             table.add_column(key, label=label)
-        table.add_row_action("show", self.show_round, icon="grid_view", tooltip="Show in the grid")
-        table.add_row_action("undo", self.undo_round, icon="undo", tooltip="Undo or redo")
+        table.add_row_action("show", self.show_round, label="Open in the grid", icon="grid_view")
+        if not facts["locked"]:
+            table.add_row_action(
+                "pull", self.pull_round, label="Pull reviews", icon="cloud_download"
+            )
+            table.add_row_action("undo", self.undo_round, label="Undo or redo", icon="undo")
         body.list(
             "rounds",
             types.Object(),
@@ -252,6 +269,10 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 for row in rounds
             ],
         )
+        # A table's actions can't open another page.
+        links = [f"[round {row['round']}]({row['url']})" for row in rounds if row["url"]]
+        if links:
+            body.md(f"Open in Label Studio: {', '.join(links)}", name="links")
 
 
 _COLUMNS = {
@@ -263,108 +284,28 @@ _COLUMNS = {
     "state": "State",
 }
 
-_MESSAGES = {
-    "loading": ("Reading the dataset …", ""),
-    "error": ("Something is not right", ""),
-    facts_of.NO_DATASET: ("No dataset is open", "Choose one above."),
-    facts_of.NO_LABELS: (
-        "This dataset has no labels to clean",
-        "The loop cleans a sample field of type Classification. Import the labels first, then "
-        "open this panel again.",
-    ),
-}
 
-_SERVER_TITLES = {
-    "no_key": "No Label Studio server is set",
-    "refused": "Label Studio does not accept the key",
-    "down": "Label Studio does not answer",
-}
+def _blocked(facts: dict[str, Any], step: Step) -> tuple[str, str] | None:
+    """Return title and text of what keeps the next step from being taken, if anything does."""
+    if step.changes_labels and facts["locked"]:
+        field = facts["label_field"]
+        return (
+            f"The field “{field}” is read-only",
+            f"Looking is possible, changing labels is not. To unlock it, in Python: field = "
+            f"dataset.get_field({field!r}); field.read_only = False; field.save()",
+        )
+    if step.needs_server and facts["server"]["state"] != "ok":
+        return SERVER_TITLES[facts["server"]["state"]], facts["server"]["text"]
+    return None
 
 
-def _step(facts: dict[str, Any]) -> Step:
-    """Choose the next sensible step."""
-    name, rounds = facts["step"], facts.get("rounds", [])
-    last = rounds[-1] if rounds else {}
-    if name == facts_of.NO_EMBEDDINGS:
-        return Step(
-            0,
-            "Start with embeddings",
-            "A pre-trained network turns every image into a vector.",
-            "Compute embeddings",
-            "compute_embeddings",
-        )
-    if name == facts_of.NO_IMPORTANCE:
-        return Step(
-            1,
-            "Score the labels",
-            "How much does each label sway a classifier? The highest are looked at first.",
-            "Compute importance",
-            "compute_importance",
-        )
-    if name == facts_of.READY and not facts["confusion"]:
-        return Step(
-            2,
-            "Which class to clean?",
-            "The confusion matrix on held-out data shows where labels go wrong.",
-            "Find confused classes",
-            "find_confused_classes",
-        )
-    if name == facts_of.READY:
-        return Step(
-            2,
-            f"Review the class {facts['confusion']['class_of_interest']}",
-            "Its most suspicious samples go to Label Studio as the first round.",
-            "Push round 1",
-            "push_round",
-            needs_server=True,
-        )
-    if name == facts_of.OPEN:
-        return Step(
-            2,
-            f"Round {last['round']} is in review",
-            f"{last['reviewed']} of {last['size']} answered at the last pull.",
-            "Pull reviews",
-            "pull_reviews",
-            needs_server=True,
-        )
-    if name == facts_of.PULLED:
-        errors = last["relabeled"] + last["deleted"]
-        return Step(
-            3,
-            f"Round {last['round']} is answered",
-            f"{errors} of {last['reviewed']} labels were wrong. What has it brought?",
-            "Evaluate",
-            "evaluate_round",
-        )
-    reasons = " ".join(facts["reasons"])
-    if name == facts_of.GO_ON:
-        return Step(
-            2,
-            "Another round is worth it",
-            reasons,
-            f"Push round {last['round'] + 1}",
-            "push_round",
-            needs_server=True,
-        )
-    return Step(4, "Done: stop here", reasons, "Export the audit", "export_audit")
-
-
-def _secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
-    """Return what else makes sense now, as (button, label, operator)."""
-    scored = facts["step"] not in (facts_of.NO_EMBEDDINGS, facts_of.NO_IMPORTANCE)
-    offers = [
-        ("confused", "Confusion", "find_confused_classes", scored),
-        ("importance", "Importance", "compute_importance", scored),
-        ("pull", "Pull reviews", "pull_reviews", bool(facts.get("rounds"))),
-        ("push", "Push a round", "push_round", facts["step"] == facts_of.DONE),
-        ("evaluate", "Evaluate", "evaluate_round", scored and facts["step"] != facts_of.OPEN),
-        ("check", "Check setup", "check_setup", facts["server"]["state"] != "ok"),
-    ]
-    return [
-        (n, label, op)
-        for n, label, op, makes_sense in offers
-        if makes_sense and op != step.operator
-    ]
+def _chart(
+    shelf: types.Object, name: str, title: str, text: str, chart: charts.Chart, **events: Any
+) -> None:
+    """Add a chart under its title, so that the two stay together in any layout."""
+    frame = shelf.v_stack(f"{name}_frame", gap=0, columns=1, width="100%")
+    frame.md(f"###### {title}" + (f"\n\n{text}" if text else ""), name=f"{name}_title")
+    _plot(frame, name, *chart, **events)
 
 
 def _plot(body: types.Object, name: str, data: Any, layout: Any, **events: Any) -> None:

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+from .core.verdicts import Outcome
+from .store.appearance import OUTCOME_COLORS
+
 Chart = tuple[list[dict[str, Any]], dict[str, Any]]
 
 _ORANGE, _BLUE, _GREEN, _GREY, _RED = "#ff6d04", "#4c9be8", "#3fb68b", "#8a8f98", "#e05563"
+# The errors at the bottom, where their heights compare; in the colours of the grid.
+_VERDICTS = {
+    outcome: OUTCOME_COLORS[outcome]
+    for outcome in (
+        Outcome.RELABELED,
+        Outcome.DELETED,
+        Outcome.KEPT,
+        Outcome.UNSURE,
+        Outcome.CONFLICT,
+    )
+}
 _CLEAR = "rgba(0,0,0,0)"
 _GRID = "rgba(128,128,128,0.25)"
 _BELOW = {
@@ -47,7 +61,7 @@ def confusion(facts: dict[str, Any]) -> Chart:
     }
     layout = _layout(
         height=130 + 26 * len(classes),
-        margin={"l": 100, "r": 16, "t": 8, "b": 90},
+        margin={"l": 100, "r": 16, "t": 8, "b": 60},
         xaxis={
             "title": {"text": "predicted"},
             "type": "category",
@@ -108,29 +122,54 @@ def auroc(evaluations: list[dict[str, Any]]) -> Chart:
     return traces, layout
 
 
+def budget(points: dict[str, list[float]]) -> Chart:
+    """Draw wrong labels found against images reviewed, beside what a random review would find."""
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "this review",
+            "x": points["reviewed"],
+            "y": points["found"],
+            "line": {"color": _ORANGE},
+            "hovertemplate": "%{y} wrong in %{x} reviewed<extra></extra>",
+        },
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "name": "random review, by the controls",
+            "x": points["reviewed"],
+            "y": [round(value, 2) for value in points["random"]],
+            "line": {"color": _GREY, "dash": "dot"},
+            "hovertemplate": "%{y:.1f} at random<extra></extra>",
+        },
+    ]
+    layout = _layout(
+        height=300,
+        margin={"l": 60, "r": 16, "t": 8, "b": 40},
+        xaxis={"title": {"text": "images reviewed"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "wrong labels found"}, "rangemode": "tozero"},
+        legend=_BELOW,
+    )
+    return traces, layout
+
+
 def verdicts(rounds: list[dict[str, Any]]) -> Chart:
     """Draw what the reviewers decided in each round, stacked."""
     x = [row["round"] for row in rounds]
-    colors = {
-        "relabeled": _ORANGE,
-        "deleted": _RED,
-        "kept": _GREEN,
-        "unsure": _GREY,
-        "conflict": _BLUE,
-    }
     traces = [
         {
             "type": "bar",
-            "name": name,
+            "name": outcome.value,
             "x": x,
-            "y": [row[name] for row in rounds],
+            "y": [row[outcome.value] for row in rounds],
             "marker": {"color": color},
         }
-        for name, color in colors.items()
-        if any(row[name] for row in rounds)
+        for outcome, color in _VERDICTS.items()
+        if any(row[outcome.value] for row in rounds)
     ]
     layout = _layout(
-        height=260,
+        height=300,
         margin={"l": 60, "r": 16, "t": 8, "b": 40},
         xaxis={"title": {"text": "round"}, "dtick": 1},
         yaxis={"title": {"text": "images"}},

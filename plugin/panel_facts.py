@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .charts import budget_points
 from .core.errors import AuthenticationError, CleaningError, DataError, ServerError
 from .operators import settings
 from .operators.base import KEY, PLUGIN, URL
@@ -18,8 +19,22 @@ SHOWN_CLASSES = 15
 _SERVER_SECONDS = 2.0
 _CONFUSION = "confusion"
 
-NO_DATASET, NO_LABELS, NO_EMBEDDINGS, NO_IMPORTANCE, READY, OPEN, PULLED, GO_ON, DONE = (
+(
+    NO_DATASET,
+    NO_SAMPLES,
+    NO_IMAGES,
+    NO_LABELS,
+    NO_EMBEDDINGS,
+    NO_IMPORTANCE,
+    READY,
+    OPEN,
+    PULLED,
+    GO_ON,
+    DONE,
+) = (
     "no_dataset",
+    "no_samples",
+    "no_images",
     "no_labels",
     "no_embeddings",
     "no_importance",
@@ -35,15 +50,20 @@ def collect(ctx: Any) -> dict[str, Any]:
     """Return all that the panel shows of the dataset."""
     if ctx.dataset is None:
         return {"step": NO_DATASET}
+    if ctx.dataset.media_type is None:
+        return {"step": NO_SAMPLES}
+    if ctx.dataset.media_type != "image":
+        return {"step": NO_IMAGES}
     fields = settings.label_fields(ctx.dataset)
     if not fields:
-        return {"step": NO_LABELS, "dataset": ctx.dataset.name}
+        return {"step": NO_LABELS}
     chosen = settings.resolve(ctx.dataset)
     facts: dict[str, Any] = {
         "dataset": ctx.dataset.name,
         "label_field": chosen.label_field,
         "label_fields": fields,
-        "running": running(ctx.dataset.name),
+        "locked": bool(ctx.dataset.get_field(chosen.label_field).read_only),
+        **delegated(ctx.dataset.name),
         "confusion": load_confusion(ctx.dataset, chosen.label_field),
         "server": server_state(ctx),
     }
@@ -68,6 +88,7 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "rounds": [_slim_round(row) for row in history],
         "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
+        **_yields(loop, history),
         "reasons": [],
     }
     if not history:
@@ -135,25 +156,60 @@ def server_state(ctx: Any) -> dict[str, str]:
     return {"state": "ok", "text": url}
 
 
-def running(dataset_name: str) -> list[dict[str, Any]]:
-    """Return this plugin's delegated runs on the dataset that are not finished."""
+def delegated(dataset_name: str) -> dict[str, list[dict[str, Any]]]:
+    """Return this plugin's delegated runs on the dataset: unfinished ones, and those that failed.
+
+    A failed run is shown until the same operator has been queued again.
+    """
     from fiftyone.operators.delegated import DelegatedOperationService
 
-    found = []
-    for state in ("running", "queued"):
-        for run in DelegatedOperationService().list_operations(
-            dataset_name=dataset_name, run_state=state
-        ):
-            if run.operator.startswith(PLUGIN):
-                progress = getattr(run.status, "progress", None)
-                found.append(
-                    {
-                        "name": run.operator.rsplit("/", 1)[1].replace("_", " "),
-                        "state": state,
-                        "progress": progress,
-                    }
-                )
-    return found
+    newest: dict[str, Any] = {}
+    shown: dict[str, list[dict[str, Any]]] = {"running": [], "failed": []}
+    runs = DelegatedOperationService().list_operations(dataset_name=dataset_name)
+    for run in sorted(runs, key=lambda run: run.queued_at):
+        if not run.operator.startswith(f"{PLUGIN}/"):
+            continue
+        newest[run.operator] = run
+        if run.run_state in _UNFINISHED:
+            status = run.status
+            shown["running"].append(
+                {
+                    "name": _title(run),
+                    "state": run.run_state,
+                    "progress": getattr(status, "progress", None),
+                    "label": getattr(status, "label", None) or "",
+                }
+            )
+    shown["failed"] = [
+        {"name": _title(run), "text": _failure(run)}
+        for run in newest.values()
+        if run.run_state == "failed"
+    ]
+    return shown
+
+
+_UNFINISHED = ("scheduled", "queued", "running")
+
+
+def _title(run: Any) -> str:
+    return str(run.operator.rsplit("/", 1)[1]).replace("_", " ").capitalize()
+
+
+def _failure(run: Any) -> str:
+    """Return the message of a failed run: the last line of its traceback, less its exception."""
+    lines = str(getattr(run.result, "error", None) or "").strip().splitlines()
+    if not lines:
+        return "It was stopped before it had finished."
+    name, _, message = lines[-1].partition(": ")
+    return message if message and " " not in name else lines[-1]
+
+
+def _yields(loop: CleaningLoop, history: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return images reviewed and errors found so far, and what that says of the class."""
+    rows = [row for row in history if row["reviewed"] and not row["undone"]]
+    if not rows:
+        return {"budget": None, "yields": ""}
+    return {"budget": budget_points(rows, None), "yields": str(loop.yields())}
 
 
 def save_confusion(dataset: Any, label_field: str, pair: Any) -> None:

@@ -109,11 +109,20 @@ class AppPage:
         page = self.page
         page.goto(f"{self.url}/datasets/{dataset}")
         page.wait_for_selector("[data-cy=fo-grid]")
-        page.click("[data-cy=new-panel-btn]")
-        page.click("[data-cy='new-panel-option-label_cleaning']")
+        self._choose_panel()
         self.panel.get_by_text("Label field").or_(
             self.panel.get_by_role("heading")
         ).first.wait_for()
+
+    def _choose_panel(self) -> None:
+        """Choose the panel from the "+" menu, unless the server remembers it as open."""
+        option = self.page.locator("[data-cy='new-panel-option-label_cleaning']")
+        while not self.panel.is_visible():
+            self.page.locator("[data-cy=new-panel-btn]").first.click()
+            option.or_(self.panel).first.wait_for()
+            if option.is_visible():
+                option.click()
+                self.panel.wait_for()
 
     @property
     def panel(self) -> Any:

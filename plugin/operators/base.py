@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ NO_SERVER = (
     "in Label Studio under Account & Settings."
 )
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -35,7 +38,9 @@ class Answer:
     next : str
         What to do now.
     url : str
-        A link to go on with, or empty.
+        A link to go on with in Label Studio, or empty.
+    view : str
+        The saved view to go on with, or empty.
     report : dict
         The same for scripts.
     """
@@ -43,6 +48,7 @@ class Answer:
     text: str
     next: str = ""
     url: str = ""
+    view: str = ""
     report: dict[str, Any] = field(default_factory=dict)
 
 
@@ -59,6 +65,7 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
     risk = "LOW"
     takes_long = False
     changes_samples = True
+    changes_labels = False
 
     @property
     def config(self) -> foo.OperatorConfig:
@@ -87,15 +94,22 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
     def resolve_input(self, ctx: Any) -> types.Property:
         """Build the form: what can't work is said here, not after a click."""
         inputs = types.Object()
-        if settings.label_fields(ctx.dataset):
-            self.form(ctx, inputs)
-        else:
+        if ctx.dataset is None:
+            refuse(inputs, "no_dataset", "No dataset is open", "Choose one at the top.")
+        elif not settings.label_fields(ctx.dataset):
             refuse(
                 inputs,
                 "no_labels",
                 "This dataset has no labels to clean",
                 "The loop needs a sample field of type Classification.",
             )
+        elif self.changes_labels and not check_unlocked(ctx, inputs):
+            pass
+        else:
+            try:
+                self.form(ctx, inputs)
+            except CleaningError as error:
+                refuse(inputs, "problem", "Something is in the way", str(error))
         return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -107,6 +121,14 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
                 raise
             # The App shows a raised error as a folded traceback, a result as words.
             return {"error": str(error)}
+        except Exception as error:
+            if ctx.delegated:
+                raise
+            _logger.exception("%s failed", self.uri)
+            return {
+                "error": f"{type(error).__name__}: {error}. The details are in the log of the "
+                "FiftyOne server; “Label cleaning: check the setup” may tell more."
+            }
         settings.remember(ctx.dataset, settings.resolve(ctx.dataset, ctx.params))
         if self.changes_samples and not ctx.delegated:
             ctx.ops.reload_dataset()
@@ -114,6 +136,7 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
             "text": answer.text,
             "next": answer.next,
             "url": answer.url,
+            "view": answer.view,
             "report": answer.report,
         }
 
@@ -131,6 +154,15 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
             outputs.md(f"**Next:** {results['next']}", name="what_next")
         if results.get("url"):
             outputs.md(f"[Open in Label Studio]({results['url']})", name="link")
+        if results.get("view"):
+            outputs.btn(
+                "view",
+                f"Show “{results['view']}” in the grid",
+                icon="grid_view",
+                variant="outlined",
+                on_click="@voxel51/operators/set_view",
+                params={"name": results["view"]},
+            )
         return types.Property(outputs, view=types.View(label=self.label))
 
     def __call__(self, sample_collection: Any, delegate: bool = False, **params: Any) -> Any:
@@ -182,6 +214,17 @@ def server_for(ctx: Any) -> LabelStudioServer:
     from ..labelstudio.connection import LabelStudioServer
 
     return LabelStudioServer(ctx.secret(URL), ctx.secret(KEY))
+
+
+def show_queue(ctx: Any, loop: CleaningLoop, class_of_interest: str, limit: Any = None) -> int:
+    """Show a class's queue in the grid, with what speaks against each label; return its length."""
+    from ..store.appearance import queue_fields
+
+    view = loop.queue_view(class_of_interest, limit)
+    ctx.ops.set_view(view=view)
+    if hasattr(ctx.ops, "set_active_fields"):  # not in older versions of FiftyOne
+        ctx.ops.set_active_fields(queue_fields(loop.samples.label_field))
+    return len(view)
 
 
 def progress_for(ctx: Any) -> Any:
@@ -294,6 +337,16 @@ def check_scored(ctx: Any, inputs: types.Object) -> bool:
         "Run “Compute importance” first.",
     )
     return False
+
+
+def check_unlocked(ctx: Any, inputs: types.Object) -> bool:
+    """Tell whether labels can be changed; refuse in the form if not."""
+    try:
+        loop_for(ctx).samples.check_unlocked()
+    except CleaningError as error:
+        refuse(inputs, "locked", "The labels are read-only", str(error))
+        return False
+    return True
 
 
 def check_server(ctx: Any, inputs: types.Object) -> bool:

@@ -37,9 +37,12 @@ class FindConfusedClasses(LoopOperator):
     def run(self, ctx: Any) -> Answer:
         """Measure."""
         from ..panel_facts import save_confusion
+        from ..store import names
 
         loop = loop_for(ctx)
         pair = loop.find_confused_pair()
+        if loop.is_scored():
+            loop.queue_view(pair.class_of_interest)  # saves it
         save_confusion(ctx.dataset, loop.samples.label_field, pair)
         lines = [
             f"- {true} taken for **{predicted}**: {rate:.1%}"
@@ -49,6 +52,7 @@ class FindConfusedClasses(LoopOperator):
             f"Class of interest: **{pair.class_of_interest}** (rival {pair.rival}).\n\n"
             + "\n".join(lines),
             f"open the review queue of {pair.class_of_interest}, or push a round.",
+            view=names.queue_view_name(pair.class_of_interest) if loop.is_scored() else "",
             report={
                 "class_of_interest": pair.class_of_interest,
                 "rival": pair.rival,

@@ -6,7 +6,15 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import Answer, LoopOperator, add_class, add_label_field, check_scored, loop_for
+from .base import (
+    Answer,
+    LoopOperator,
+    add_class,
+    add_label_field,
+    check_scored,
+    loop_for,
+    show_queue,
+)
 
 
 class OpenReviewQueue(LoopOperator):
@@ -29,9 +37,7 @@ class OpenReviewQueue(LoopOperator):
     def run(self, ctx: Any) -> Answer:
         """Set the view."""
         name = ctx.params["class_of_interest"]
-        view = loop_for(ctx).queue_view(name, ctx.params.get("limit"))
-        n = len(view)
-        ctx.ops.set_view(view=view)
+        n = show_queue(ctx, loop_for(ctx), name, ctx.params.get("limit"))
         return Answer(
             f"{n} unreviewed samples labeled {name}, most important first.",
             "push a round of them to Label Studio.",

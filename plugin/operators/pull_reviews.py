@@ -17,6 +17,7 @@ class PullReviews(LoopOperator):
     description = "Fetch the reviewers' answers; call it as often as you like"
     icon = "cloud_download"
     risk = "MEDIUM"
+    changes_labels = True
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
@@ -29,10 +30,18 @@ class PullReviews(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Pull."""
+        from ..store import names
+
         report = loop_for(ctx).pull_reviews(server_for(ctx))
         if report.open_round is None:
             following = "evaluate the round."
         else:
             left = report.total - report.answered
             following = f"{left} tasks of round {report.open_round} are still to be answered."
-        return Answer(str(report), following, report=report.to_dict())
+        number = report.open_round or max(report.closed, default=0)
+        return Answer(
+            str(report),
+            following,
+            view=names.round_view_name(number) if number else "",
+            report=report.to_dict(),
+        )

@@ -34,6 +34,7 @@ class PushRound(LoopOperator):
     description = "Send the next batch of a class's queue to Label Studio for review"
     icon = "cloud_upload"
     risk = "MEDIUM"
+    changes_labels = True
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
@@ -83,6 +84,8 @@ class PushRound(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Push."""
+        from ..store import names
+
         report = loop_for(ctx).push_round(
             server_for(ctx),
             ctx.params.get("n", 50),
@@ -98,5 +101,6 @@ class PushRound(LoopOperator):
             f"sent, {report.existing} were there.",
             "answer the tasks in Label Studio, then pull the reviews.",
             report.url,
+            names.round_view_name(report.round),
             report.to_dict(),
         )

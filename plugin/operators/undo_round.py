@@ -17,6 +17,7 @@ class UndoRound(LoopOperator):
     description = "Leave a round's answers out, as if it had never been, or take them in again"
     icon = "undo"
     risk = "MEDIUM"
+    changes_labels = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the round; an undone one can be redone."""
@@ -42,6 +43,8 @@ class UndoRound(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Undo, or redo what is undone."""
+        from ..store import names
+
         loop, number = loop_for(ctx), int(ctx.params["round"])
         undone = any(row["undone"] for row in loop.history() if row["round"] == number)
         changed = loop.redo_round(number) if undone else loop.undo_round(number)
@@ -49,5 +52,6 @@ class UndoRound(LoopOperator):
         return Answer(
             f"Round {number} {done}: {changed} samples changed.",
             "run it again to turn it back.",
+            view=names.round_view_name(number),
             report={"round": number, "changed": changed, "redo": undone},
         )

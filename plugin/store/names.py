@@ -48,6 +48,7 @@ def round_view_name(number: int) -> str:
 
 
 OUTCOME_VIEWS = {
+    Outcome.KEPT: "cleaning kept",
     Outcome.DELETED: "cleaning deleted",
     Outcome.RELABELED: "cleaning relabeled",
     Outcome.CONFLICT: "cleaning conflict",

@@ -16,7 +16,7 @@ import fiftyone as fo
 from ..core.ledger import SampleState
 from ..core.marks import Marks, ReviewMark, apply_state
 from ..core.verdicts import Outcome
-from . import names
+from . import appearance, names
 from .rounds import Round
 from .samples import Samples
 
@@ -139,6 +139,7 @@ def _declare(samples: Samples) -> None:
     if not samples.dataset.has_field(f"{names.REVIEW}.comment"):
         for name, kind in _REVIEW_FIELDS.items():
             samples.dataset.add_sample_field(f"{names.REVIEW}.{name}", **kind)
+    appearance.arrange(samples.dataset, samples.label_field)
 
 
 def _tags(

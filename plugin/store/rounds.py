@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -334,25 +335,14 @@ class RoundStore:
             When another process holds the lock.
         """
         store = foos.ExecutionStore.create(names.RUN_METHOD, self.dataset._doc.id)
-        key = f"lock:{self.label_field}"
-        mine = {"owner": uuid4().hex, "what": what}
-        give_up = time.monotonic() + WAIT_SECONDS
-        while not store.set_if_absent(key, mine, ttl=LOCK_SECONDS):
-            if time.monotonic() >= give_up:
-                holder = store.get(key) or {}
-                raise BusyError(
-                    f"another process is at work on field {self.label_field!r} of dataset "
-                    f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
-                    f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
-                )
-            time.sleep(_POLL_SECONDS)
+        mine = self._claim(store, what)
         done = threading.Event()
 
         def give_signs_of_life() -> None:
             while not done.wait(LOCK_SECONDS / 4):
                 # A database that is away for a moment is the work's to report, not ours.
                 with contextlib.suppress(PyMongoError):
-                    store.compare_and_set(key, mine, mine, ttl=LOCK_SECONDS)
+                    store.update_ttl(mine, LOCK_SECONDS)
 
         alive = threading.Thread(target=give_signs_of_life, name="cleaning-lock", daemon=True)
         alive.start()
@@ -361,8 +351,29 @@ class RoundStore:
         finally:
             done.set()
             alive.join()
-            if (store.get(key) or {}).get("owner") == mine["owner"]:
-                store.delete(key)
+            store.delete(mine)
+
+    def _claim(self, store: foos.ExecutionStore, what: str) -> str:
+        """Wait for the lock, and return the key of the claim that holds it."""
+        lock = f"lock:{self.label_field}"
+        mine = f"{lock}:{uuid4().hex}"
+        give_up = time.monotonic() + WAIT_SECONDS
+        while True:
+            # Everybody claims first and looks then: of two at once, at least one sees the other.
+            store.set(mine, {"what": what}, ttl=LOCK_SECONDS)
+            others = [k for k in store.list_keys() if k != mine and k.rsplit(":", 1)[0] == lock]
+            if not others:
+                return mine
+            holder = store.get(others[0]) or {}
+            store.delete(mine)
+            if time.monotonic() >= give_up:
+                raise BusyError(
+                    f"another process is at work on field {self.label_field!r} of dataset "
+                    f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
+                    f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
+                )
+            # Two that saw each other must not meet again.
+            time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))
 
 
 def open_round(rounds: Sequence[Round]) -> Round | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from . import names
+from . import appearance, names
 from .vectors import read_vectors
 
 
@@ -76,6 +76,22 @@ class Samples:
         self.embeddings_field = embeddings_field
         self.test_tag = test_tag
         self._check_label_field()
+
+    def check_unlocked(self) -> None:
+        """Make sure that labels can be changed.
+
+        Raises
+        ------
+        DataError
+            When the label field is read-only.
+        """
+        field = self.dataset.get_field(self.label_field)
+        if field.read_only:
+            raise DataError(
+                f"field {self.label_field!r} of dataset {self.dataset.name!r} must not be "
+                "read-only: verdicts change its labels. Unlock it: field = "
+                f"dataset.get_field({self.label_field!r}); field.read_only = False; field.save()"
+            )
 
     def _check_label_field(self) -> None:
         schema = self.dataset.get_field_schema()
@@ -193,6 +209,7 @@ class Samples:
         self.set_values(names.SUGGESTED, dict(zip(rows.ids, suggestions, strict=True)))
         self.ensure_weights()
         self.dataset.create_index([(f"{self.label_field}.label", 1), (names.IMPORTANCE, -1)])
+        appearance.arrange(self.dataset, self.label_field)
 
     def ensure_weights(self) -> None:
         """Give every sample without a weight the weight 1."""

@@ -9,6 +9,7 @@ from fiftyone import ViewField as F
 from ..core.errors import DataError
 from ..core.verdicts import Outcome
 from . import names
+from .appearance import OUTCOME_COLORS
 from .rounds import Round
 from .samples import Samples
 
@@ -86,10 +87,12 @@ def save_round_views(samples: Samples, round_: Round) -> None:
                 name,
                 samples.view.match_tags(names.OUTCOME_TAGS[outcome]),
                 description=f"Samples that reviewers {_PAST[outcome]}",
+                color=OUTCOME_COLORS[outcome],
             )
 
 
 _PAST = {
+    Outcome.KEPT: "found right",
     Outcome.DELETED: "deleted (weight 0; nothing is removed)",
     Outcome.RELABELED: "gave another label",
     Outcome.CONFLICT: "disagree about",
