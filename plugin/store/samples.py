@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +123,19 @@ class Samples:
             )
         return classes
 
-    def read(self, view: Any, classes: Sequence[str]) -> Rows:
+    def read(
+        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] = read_vectors
+    ) -> Rows:
         """Read the labeled samples of `view` that have an embedding.
+
+        Parameters
+        ----------
+        view : fiftyone.DatasetView
+            The samples.
+        classes : sequence of str
+            Class names.
+        reader : callable, default `read_vectors`
+            Gives ids, vectors and which of them are missing, for (view, field).
 
         Raises
         ------
@@ -138,7 +149,7 @@ class Samples:
                 "`coreset-cleaning embed` or CleaningLoop.compute_embeddings()."
             )
         labeled = view.exists(f"{self.label_field}.label").exists(self.embeddings_field)
-        ids, embeddings, missing = read_vectors(labeled, self.embeddings_field)
+        ids, embeddings, missing = reader(labeled, self.embeddings_field)
         if not ids or missing.all():
             raise DataError(
                 f"no sample of dataset {self.dataset.name!r} has both a label in "

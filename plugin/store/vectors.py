@@ -128,12 +128,39 @@ def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> Non
     vectors : mapping of str to float32 array of shape (d,)
         Sample id to vector.
     """
-    import fiftyone as fo
-
-    if not dataset.has_sample_field(field):
-        dataset.add_sample_field(field, fo.VectorField)
+    declare(dataset, field)
     if vectors:
         dataset.set_values(field, dict(vectors), key_field="id", validate=False)
+
+
+def declare(dataset: Any, field: str) -> None:
+    """Make sure that the dataset has the field; in one process, before others write to it."""
+    if not dataset.has_sample_field(field):
+        import fiftyone as fo
+
+        dataset.add_sample_field(field, fo.VectorField)
+
+
+def samples_without_vector(view: Any, field: str, path_field: str) -> tuple[list[str], list[str]]:
+    """Give ids and paths of the samples whose vector is still to be computed, in view order.
+
+    Raises
+    ------
+    DataError
+        If `path_field` is not a field of strings.
+    """
+    from fiftyone import StringField, ViewField
+
+    if not isinstance(view.get_field(path_field), StringField):
+        known = ", ".join(view.get_field_schema(ftype=StringField))
+        raise DataError(
+            f"The path field of {_name(view)} must be a string field, got {path_field!r} (its "
+            f"string fields: {known}): name the field that holds paths or URIs of the images."
+        )
+    if view.has_sample_field(field):
+        view = view.match(ViewField(field) == None)  # noqa: E711  (builds a query)
+    ids, paths = view.values(["id", path_field])
+    return list(ids), [path or "" for path in paths]
 
 
 def ids_without_vector(view: Any, field: str) -> list[str]:
