@@ -24,6 +24,7 @@ Partial = tuple[Sequence[Any], Sequence[NDArray[Any]]]
 # A module's function, not a closure, so that it can travel: (block, *arrays, *shared) to Partial.
 RowFunction = Callable[..., Partial]
 
+MIN_CHUNK_ROWS = 64
 CHUNK_BYTES = 4 * 2**20  # of one float32 temporary: stays in the cache, large enough for BLAS
 
 
@@ -138,9 +139,20 @@ def _block(block: NDArray[Any]) -> Partial:
 
 def row_chunks(n_rows: int, width: int, n_bytes: int = CHUNK_BYTES) -> Iterator[slice]:
     """Slices of rows whose float32 block of `width` columns stays near `n_bytes`."""
-    step = max(64, n_bytes // (4 * max(1, width)))
+    step = row_step(width, n_bytes)
     for start in range(0, n_rows, step):
         yield slice(start, min(start + step, n_rows))
+
+
+def row_step(width: int, n_bytes: int = CHUNK_BYTES) -> int:
+    """Rows of a chunk: a power of two.
+
+    So the chunks of a wide temporary end where those of a narrow one do, and a matrix that is cut
+    there gives the very same partial sums wherever its parts lie. That matters: fits stop when
+    they gain little, and rounding alone can move them by an iteration.
+    """
+    fitting = max(MIN_CHUNK_ROWS, n_bytes // (4 * max(1, width)))
+    return 1 << (fitting.bit_length() - 1)
 
 
 def map_rows(

@@ -17,14 +17,15 @@ MAX_RESTARTS = 5
 
 
 def connect() -> Any:
-    """Join the cluster of ``RAY_ADDRESS``, or that of this machine, or start one; give `ray`.
+    """Join the cluster of ``RAY_ADDRESS``, or that of this machine; give `ray`.
 
-    A connection that is there already is used as it is.
+    A connection that is there already is used as it is. No cluster is started: one that Ray starts
+    by itself would listen to the whole network.
 
     Raises
     ------
     CleaningError
-        When Ray is not installed.
+        When Ray is not installed, or there is no cluster.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -35,16 +36,15 @@ def connect() -> Any:
             "pip install 'fiftyone-coreset-cleaning[ray]', on every node."
         ) from error
     if not ray.is_initialized():
-        quiet = {"log_to_driver": False, "logging_level": "WARNING"}
+        address = os.environ.get("RAY_ADDRESS", "auto")
         try:
-            ray.init(address=os.environ.get("RAY_ADDRESS", "auto"), **quiet)
+            ray.init(address=address, log_to_driver=False, logging_level="WARNING")
         except ConnectionError as error:
-            if os.environ.get("RAY_ADDRESS"):
-                raise CleaningError(
-                    f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} must be a running Ray cluster; none "
-                    f"answers ({error}): start one with `ray start --head`, or unset the variable."
-                ) from error
-            ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", **quiet)
+            where = "this machine" if address == "auto" else f"RAY_ADDRESS={address}"
+            raise CleaningError(
+                f"engine='ray' needs a running Ray cluster; there is none at {where}: start one "
+                "with `ray start --head`, or name another in RAY_ADDRESS. docs/scaling.md"
+            ) from error
     return ray
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core.errors import CleaningError
 from ..embedding.networks import Network
-from .cluster import MAX_RESTARTS, Database, connect, resources, worker_failure
+from .cluster import Database, connect, resources, worker_failure
 
 BLOCK = 256  # images handed to an actor at a time; an actor that dies repeats at most so many
 
@@ -40,7 +41,7 @@ class Embedder:
         from ..embedding.extractor import Extraction
         from ..store.vectors import ids_without_vector, write_vectors
 
-        paths = dict(zip(batch["id"].tolist(), batch["path"].tolist(), strict=True))
+        paths = dict(zip(map(str, batch["ids"][0]), map(str, batch["paths"][0]), strict=True))
         # A block may come again after an actor's death: what is written already stays.
         ids = ids_without_vector(self._dataset.select(list(paths)), self._field)
         failed: list[tuple[str, str]] = []
@@ -102,29 +103,27 @@ def embed(
         What the actors computed in; several, separated by commas, on unlike machines.
     """
     ray = connect()
-    import pyarrow
     from ray import data
 
     database = Database.of_this_process(ray)
     cpus, gpus = resources(ray)
     count = num_workers or gpus or cpus
     blocks = [
-        pyarrow.table({"id": list(ids[i : i + BLOCK]), "path": list(paths[i : i + BLOCK])})
+        {"ids": list(ids[i : i + BLOCK]), "paths": list(paths[i : i + BLOCK])}
         for i in range(0, len(ids), BLOCK)
     ]
     if not blocks:
         return [], "unknown"
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     data.DataContext.get_current().enable_progress_bars = False
-    done = data.from_arrow(blocks).map_batches(
+    done = data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
         Embedder,
         fn_constructor_args=(ray.put(network), database, dataset.name, field, batch_size),
-        batch_size=None,
+        batch_size=1,
         compute=data.ActorPoolStrategy(size=min(count, len(blocks))),
         # On a GPU, the actor's CPUs decode while the network computes.
         num_cpus=max(1, (cpus - 1) // gpus) if gpus else 1,
         num_gpus=1 if gpus else 0,
-        max_restarts=MAX_RESTARTS,
-        max_task_retries=MAX_RESTARTS,
     )
     failures: list[tuple[str, str]] = []
     precisions: set[str] = set()

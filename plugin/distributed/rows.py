@@ -12,59 +12,56 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.rows import Float, Int, RowFunction, run_rows
+from ..core.rows import Float, Int, RowFunction, row_step, run_rows
+from ..store.vectors import read_vectors
 from .cluster import MAX_RESTARTS, Database, connect, resources, worker_failure
 
-ROWS_PER_ACTOR = 2_000  # below it, another actor costs more than it saves
 READ_ROWS = 20_000  # ids in one query: MongoDB's limit is 16 MB
 KEPT = 3  # derived matrices that an actor keeps
 
 
 @dataclass(frozen=True)
-class Step:
-    """How a matrix follows from the one before: a function of some of its rows.
+class Source:
+    """Where an actor reads its rows."""
 
-    An actor that was started again has lost what it derived, so the recipe goes with every call.
-    """
+    database: Database
+    dataset: str
+    field: str
+    ids: Any  # reference to the samples' ids
+
+
+@dataclass(frozen=True)
+class Step:
+    """How a matrix follows from the one before: a function of some of its rows."""
 
     key: int
     function: Callable[..., NDArray[Any]]
     shared: Any  # reference to its further arguments
-    rows: Any  # reference to one actor's row numbers
+    rows: Any  # reference to one actor's row numbers, and rows from before and after its own
+
+
+# An actor that was started again has lost what it read and derived, so the whole recipe goes with
+# every call.
+Recipe = tuple[Source | Step, ...]
 
 
 class Shard:
     """One actor's rows, read from the database by itself."""
 
-    def __init__(self, database: Database, dataset: str, field: str, ids: Sequence[str]) -> None:
+    def __init__(self) -> None:
         from threadpoolctl import threadpool_limits
 
-        from ..store.vectors import read_vectors
-
         threadpool_limits(1, user_api="blas")  # run_rows brings its own threads
-        samples = database.load(dataset)
+        self._X: NDArray[Any] | None = None
         self._derived: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._X = np.zeros((len(ids), 0), np.float32)
-        for start in range(0, len(ids), READ_ROWS):
-            part = ids[start : start + READ_ROWS]
-            found, vectors, missing = read_vectors(samples.select(list(part)), field)
-            if set(found) != set(part) or missing.any():
-                raise DataError(
-                    f"samples of dataset {dataset!r} lost their vector in {field!r}, or were "
-                    "deleted, while they were scored: score again."
-                )
-            if start == 0:
-                self._X = np.empty((len(ids), vectors.shape[1]), np.float32)
-            place = {sample_id: start + row for row, sample_id in enumerate(part)}
-            self._X[[place[sample_id] for sample_id in found]] = vectors
 
-    def width(self) -> int:
+    def width(self, recipe: Recipe) -> int:
         """Columns of the rows."""
-        return int(self._X.shape[1])
+        return int(self._matrix(recipe).shape[1])
 
     def run(
         self,
-        steps: tuple[Step, ...],
+        recipe: Recipe,
         function: RowFunction,
         arrays: Sequence[Any],
         shared: Sequence[Any],
@@ -72,24 +69,52 @@ class Shard:
         n_bytes: int,
     ) -> tuple[list[Float], list[NDArray[Any]]]:
         """Do `core.rows.run_rows` on this actor's rows."""
-        X = self._matrix(steps)
+        X = self._matrix(recipe)
         return run_rows(function, X, arrays, shared, width=width, n_bytes=n_bytes)
 
-    def _matrix(self, steps: tuple[Step, ...]) -> NDArray[Any]:
-        if not steps:
+    def pick(self, recipe: Recipe, rows: Int) -> NDArray[Any]:
+        """Give some rows away."""
+        picked: NDArray[Any] = self._matrix(recipe)[rows]
+        return picked
+
+    def _matrix(self, recipe: Recipe) -> NDArray[Any]:
+        import ray
+
+        last = recipe[-1]
+        if isinstance(last, Source):
+            if self._X is None:
+                self._X = _read(last, ray.get(last.ids))
             return self._X
-        last = steps[-1]
         if last.key in self._derived:
             self._derived.move_to_end(last.key)
         else:
-            import ray
-
-            before = self._matrix(steps[:-1])
-            rows, shared = ray.get([last.rows, last.shared])
-            self._derived[last.key] = last.function(before[rows], *shared)
+            before = self._matrix(recipe[:-1])
+            (first, rows, final), shared = ray.get([last.rows, last.shared])
+            parts = [block for block in (first, before[rows], final) if block is not None]
+            block = np.concatenate(parts) if len(parts) > 1 else parts[0]
+            self._derived[last.key] = last.function(block, *shared)
             while len(self._derived) > KEPT:
                 self._derived.popitem(last=False)
         return self._derived[last.key]
+
+
+def _read(source: Source, ids: Sequence[str]) -> NDArray[Any]:
+    """Read the vectors of some samples, in the order of their ids."""
+    samples = source.database.load(source.dataset)
+    X = np.zeros((len(ids), 0), np.float32)
+    for start in range(0, len(ids), READ_ROWS):
+        part = list(ids[start : start + READ_ROWS])
+        found, vectors, missing = read_vectors(samples.select(part), source.field)
+        if set(found) != set(part) or missing.any():
+            raise DataError(
+                f"samples of dataset {source.dataset!r} lost their vector in {source.field!r}, or "
+                "were deleted, while they were scored: score again."
+            )
+        if start == 0:
+            X = np.empty((len(ids), vectors.shape[1]), np.float32)
+        place = {sample_id: start + row for row, sample_id in enumerate(part)}
+        X[[place[sample_id] for sample_id in found]] = vectors
+    return X
 
 
 class RayRows:
@@ -102,20 +127,20 @@ class RayRows:
     sizes : list of int
         Rows with each of them.
     width : int
-    steps : list of tuple of Step
-        For each actor, how its part of the matrix follows from what it has read.
+    recipes : list of Recipe
+        For each actor, how it comes by its part of the matrix.
     """
 
     dtype = np.dtype(np.float32)
     _keys = itertools.count()
 
     def __init__(
-        self, actors: list[Any], sizes: list[int], width: int, steps: list[tuple[Step, ...]]
+        self, actors: list[Any], sizes: list[int], width: int, recipes: list[Recipe]
     ) -> None:
         self.shape = (sum(sizes), width)
         self._actors = actors
         self._bounds = np.concatenate([[0], np.cumsum(sizes)])
-        self._steps = steps
+        self._recipes = recipes
 
     @classmethod
     def of_field(
@@ -130,27 +155,30 @@ class RayRows:
         ids : sequence of str
             Samples that have a vector, in the order of the rows.
         num_workers : int, optional
-            Actors, each with one CPU. Default: one for each CPU of the cluster.
+            Actors, each with one CPU. Default: one for each CPU of the cluster. Fewer are started
+            for few rows.
         """
         ray = connect()
         database = Database.of_this_process(ray)
-        wanted = num_workers or min(resources(ray)[0], -(-len(ids) // ROWS_PER_ACTOR))
-        count = max(1, min(wanted, len(ids)))
-        bounds = np.linspace(0, len(ids), count + 1).astype(int)
-        remote = ray.remote(num_cpus=1, max_restarts=MAX_RESTARTS, max_task_retries=MAX_RESTARTS)(
+        _, first, _ = read_vectors(dataset.select(list(ids[:1])), field)
+        width = first.shape[1]
+        bounds = even_bounds(len(ids), num_workers or resources(ray)[0], row_step(width + 1))
+        shard = ray.remote(num_cpus=1, max_restarts=MAX_RESTARTS, max_task_retries=MAX_RESTARTS)(
             Shard
         )
-        actors = [
-            remote.remote(database, dataset.name, field, list(ids[low:high]))
+        recipes: list[Recipe] = [
+            (Source(database, dataset.name, field, ray.put(list(ids[low:high]))),)
             for low, high in itertools.pairwise(bounds)
         ]
-        widths = set(_get(ray, [actor.width.remote() for actor in actors]))
-        if len(widths) > 1:
+        actors = [shard.remote() for _ in recipes]
+        calls = [actor.width.remote(recipe) for actor, recipe in zip(actors, recipes, strict=True)]
+        widths = set(_get(ray, calls))
+        if widths != {width}:
             raise DataError(
                 f"The vectors of field {field} must have one length, got {sorted(widths)}: they "
                 "come from different networks, so compute the field again."
             )
-        return cls(actors, np.diff(bounds).tolist(), widths.pop(), [()] * count)
+        return cls(actors, np.diff(bounds).tolist(), width, recipes)
 
     def run_rows(
         self,
@@ -166,10 +194,10 @@ class RayRows:
         everywhere = ray.put(tuple(shared))
         calls = [
             actor.run.remote(
-                steps, function, [array[low:high] for array in arrays], everywhere, width, n_bytes
+                recipe, function, [array[low:high] for array in arrays], everywhere, width, n_bytes
             )
-            for actor, steps, (low, high) in zip(
-                self._actors, self._steps, itertools.pairwise(self._bounds), strict=True
+            for actor, recipe, (low, high) in zip(
+                self._actors, self._recipes, itertools.pairwise(self._bounds), strict=True
             )
             if high > low or high == 0 == self.shape[0]
         ]
@@ -185,17 +213,35 @@ class RayRows:
         import ray
 
         key, arguments = next(self._keys), ray.put(tuple(shared))
-        cuts = np.searchsorted(rows, self._bounds)
-        parts = [
-            rows[low:high] - first
-            for (low, high), first in zip(itertools.pairwise(cuts), self._bounds[:-1], strict=True)
-        ]
-        steps = [
-            (*before, Step(key, function, arguments, ray.put(part)))
-            for before, part in zip(self._steps, parts, strict=True)
-        ]
         width = function(np.zeros((1, self.shape[1]), self.dtype), *shared).shape[1]
-        return RayRows(self._actors, [len(part) for part in parts], width, steps)
+        here = np.searchsorted(rows, self._bounds)  # where each actor's own rows begin
+        bounds = aligned(here, row_step(width))
+        recipes: list[Recipe] = []
+        for k, before in enumerate(self._recipes):
+            own = slice(max(here[k], bounds[k]), min(here[k + 1], bounds[k + 1]))
+            if own.start >= own.stop:  # all of its rows come from others, or it gets none
+                own = slice(bounds[k + 1], bounds[k + 1])
+            part = (
+                self._fetch(rows[bounds[k] : own.start]),
+                rows[own] - self._bounds[k],
+                self._fetch(rows[own.stop : bounds[k + 1]]),
+            )
+            recipes.append((*before, Step(key, function, arguments, ray.put(part))))
+        return RayRows(self._actors, np.diff(bounds).tolist(), width, recipes)
+
+    def _fetch(self, rows: Int) -> NDArray[Any] | None:
+        """Bring the few rows here that an actor needs from its neighbours."""
+        if not len(rows):
+            return None
+        import ray
+
+        owner = np.searchsorted(self._bounds, rows, side="right") - 1
+        calls = [
+            self._actors[k].pick.remote(self._recipes[k], rows[owner == k] - self._bounds[k])
+            for k in np.unique(owner)
+        ]
+        fetched: NDArray[Any] = np.concatenate(_get(ray, calls))
+        return fetched
 
     def close(self) -> None:
         """End the actors."""
@@ -203,6 +249,20 @@ class RayRows:
 
         for actor in self._actors:
             ray.kill(actor)
+
+
+def even_bounds(n: int, count: int, step: int) -> Int:
+    """Cut n rows into at most `count` parts of much the same size, at multiples of `step`."""
+    count = max(1, min(count, -(-n // step)))
+    return np.unique(aligned(np.linspace(0, n, count + 1).astype(np.intp), step))
+
+
+def aligned(bounds: Int, step: int) -> Int:
+    """Move bounds between parts to the nearest multiple of `step`, but not the last one."""
+    moved = (bounds + step // 2) // step * step
+    moved[-1] = bounds[-1]
+    result: Int = np.minimum(moved, bounds[-1])
+    return result
 
 
 def _get(ray: Any, calls: list[Any]) -> list[Any]:

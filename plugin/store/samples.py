@@ -149,6 +149,8 @@ class Samples:
                 "`coreset-cleaning embed` or CleaningLoop.compute_embeddings()."
             )
         labeled = view.exists(f"{self.label_field}.label").exists(self.embeddings_field)
+        # In the order of the ids: otherwise an index decides, and fits depend on it by rounding.
+        labeled = labeled.sort_by("id")
         ids, embeddings, missing = reader(labeled, self.embeddings_field)
         if not ids or missing.all():
             raise DataError(
@@ -156,16 +158,13 @@ class Samples:
                 f"{self.label_field!r} and an embedding in {self.embeddings_field!r}. "
                 "Compute the embeddings first: `coreset-cleaning embed`."
             )
-        labels = labeled.values(f"{self.label_field}.label")
-        if self.dataset.has_field(names.WEIGHT):
-            weights = labeled.values(names.WEIGHT)
-        else:
-            weights = [None] * len(ids)
+        label_of = dict(zip(*labeled.values(["id", f"{self.label_field}.label"]), strict=True))
+        weight_of = self.column(names.WEIGHT)
         position = {name: index for index, name in enumerate(classes)}
         return Rows(
             ids=list(ids),
-            labels=np.array([position[label] for label in labels], dtype=np.int64),
-            weights=np.array([1.0 if w is None else w for w in weights], dtype=np.float64),
+            labels=np.array([position[label_of[i]] for i in ids], dtype=np.int64),
+            weights=np.array([_weight(weight_of.get(i)) for i in ids], dtype=np.float64),
             embeddings=embeddings,
             classes=tuple(classes),
         )
@@ -215,3 +214,7 @@ class Samples:
             return dict.fromkeys(view.values("id"))
         keys, values = view.values(["id", field])
         return dict(zip(keys, values, strict=True))
+
+
+def _weight(value: float | None) -> float:
+    return 1.0 if value is None else value
