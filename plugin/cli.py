@@ -66,6 +66,8 @@ def _embed(args: argparse.Namespace) -> Answer:
             batch_size=args.batch_size,
             num_workers=args.num_workers,
             image_size=args.image_size,
+            path_field=args.path_field,
+            engine=args.engine,
             overwrite=args.overwrite,
             progress=progress,
         )
@@ -74,7 +76,9 @@ def _embed(args: argparse.Namespace) -> Answer:
 
 def _score(args: argparse.Namespace) -> Answer:
     with progress_bar("scoring") as progress:
-        report = _loop(args).compute_importance(progress=progress)
+        report = _loop(args).compute_importance(
+            progress, engine=args.engine, num_workers=args.num_workers
+        )
     return report.to_dict(), str(report), 0
 
 
@@ -318,15 +322,29 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--ca-bundle", help="PEM file of its certificate, if self-signed")
         return sub
 
+    def engine(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--engine",
+            choices=("local", "ray"),
+            default="local",
+            help="ray: on the cluster of RAY_ADDRESS or of this machine (%(default)s)",
+        )
+
     embed = command("embed", _embed, "Compute the embeddings that are missing.")
     embed.add_argument("--model", default="resnet18", help="(%(default)s)")
     embed.add_argument("--weights", help="state dict (.pth, .safetensors)")
     embed.add_argument("--image-size", type=int, help="side of the network's input in pixels")
     embed.add_argument("--batch-size", type=int)
-    embed.add_argument("--num-workers", type=int)
+    embed.add_argument("--num-workers", type=int, help="processes that decode; with Ray: actors")
+    embed.add_argument(
+        "--path-field", default="filepath", help="field of the images' paths or URIs (%(default)s)"
+    )
+    engine(embed)
     embed.add_argument("--overwrite", action="store_true", help="compute all vectors anew")
 
-    command("score", _score, "Compute the importance of every sample.")
+    score = command("score", _score, "Compute the importance of every sample.")
+    engine(score)
+    score.add_argument("--num-workers", type=int, help="with Ray: actors")
     command("confusion", _confusion, "Find the most confused pair of classes.")
 
     def batch_options(sub: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -33,6 +34,7 @@ from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
 from .core.yields import BudgetPoint, RoundYield, YieldReport, budget_curve, yield_report
+from .embed import check_engine
 from .labelstudio.connection import LabelStudioServer, is_refusal
 from .proposals import propose
 from .reports import (
@@ -96,12 +98,14 @@ class CleaningLoop:
 
     def compute_embeddings(
         self,
-        model: str = "resnet18",
+        model: Any = "resnet18",
         weights: str | os.PathLike[str] | None = None,
         batch_size: int | None = None,
         num_workers: int | None = None,
         *,
         image_size: int | None = None,
+        path_field: str = "filepath",
+        engine: str = "local",
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> EmbeddingReport:
@@ -109,14 +113,20 @@ class CleaningLoop:
 
         Parameters
         ----------
-        model : str, default "resnet18"
-            Any torchvision classifier, or "efficientnet-lite0" of the extra ``offline``.
+        model : str or object, default "resnet18"
+            Any torchvision classifier, or "efficientnet-lite0" of the extra ``offline``; or an
+            object with ``embed_all`` or ``embed``, such as a model of FiftyOne's zoo.
         weights : path, optional
             A state dict (.pth, .safetensors). Default: torchvision's (IMAGENET1K_V1 for resnet18).
         batch_size, num_workers : int, optional
-            Default: found for the machine.
+            Images at a time, and processes that decode (with Ray: actors). Default: found for the
+            machine.
         image_size : int, optional
             Side of the network's input in pixels. Default: that of the weights, 224.
+        path_field : str, default "filepath"
+            A string field with the images' paths, or URIs such as ``s3://bucket/key``.
+        engine : {"local", "ray"}, default "local"
+            Where to compute; "ray" needs the extra ``ray`` and a cluster, see docs/scaling.md.
         overwrite : bool, default False
             Whether to compute all vectors anew.
         progress : callable(fraction, message), optional
@@ -134,47 +144,38 @@ class CleaningLoop:
         DataError
             When the field holds vectors of another network.
         """
-        from .embedding.extractor import extract
-        from .embedding.networks import load_network
-        from .store.vectors import ids_without_vector, write_vectors
+        from .embed import compute_embeddings
 
-        samples, field = self.samples, self.samples.embeddings_field
-        network = load_network(model, weights, image_size)
-        if overwrite and samples.dataset.has_field(field):
-            samples.view.clear_sample_field(field)
-        embedding_run.check_same_network(samples.dataset, field, network.describe())
-        embedding_run.record_network(samples.dataset, field, network.describe())
-        samples.view.untag_samples(names.TAG_UNREADABLE)
-        ids = ids_without_vector(samples.view, field)
-        paths_by_id = samples.column("filepath", ids)
-        paths = [paths_by_id[i] for i in ids]
-        unreadable: list[int] = []
-        reasons: list[tuple[str, str]] = []
-        seen = 0
-        batches = extract(network, paths, batch_size=batch_size, num_workers=num_workers)
-        for indices, vectors, failures in batches:
-            write_vectors(
-                samples.dataset,
-                field,
-                {ids[i]: vector for i, vector in zip(indices, vectors, strict=True)},
-            )
-            unreadable += [index for index, _ in failures]
-            reasons += [(paths[index], reason) for index, reason in failures]
-            seen += len(indices) + len(failures)
-            if progress:
-                progress(seen / len(ids), f"{seen} of {len(ids)} images")
-        if unreadable:
-            samples.dataset.select([ids[i] for i in unreadable]).tag_samples(names.TAG_UNREADABLE)
-        return EmbeddingReport(
-            field=field,
-            model=network.name,
-            computed=seen - len(unreadable),
-            present=len(samples.view) - len(ids),
-            unreadable=reasons,
+        return compute_embeddings(
+            self.samples,
+            model,
+            weights,
+            batch_size,
+            num_workers,
+            image_size=image_size,
+            path_field=path_field,
+            engine=engine,
+            overwrite=overwrite,
+            progress=progress,
         )
 
-    def compute_importance(self, progress: Progress | None = None) -> ImportanceReport:
+    def compute_importance(
+        self,
+        progress: Progress | None = None,
+        *,
+        engine: str = "local",
+        num_workers: int | None = None,
+    ) -> ImportanceReport:
         """Score every label outside the test split; later calls start from the last fit.
+
+        Parameters
+        ----------
+        progress : callable(fraction, message), optional
+            Called now and then.
+        engine : {"local", "ray"}, default "local"
+            Where to compute; "ray" needs the extra ``ray`` and a cluster, see docs/scaling.md.
+        num_workers : int, optional
+            With Ray: actors that hold the embeddings. Default: one for each CPU of the cluster.
 
         Returns
         -------
@@ -185,16 +186,30 @@ class CleaningLoop:
         DataError
             When there are no embeddings, or fewer than two classes.
         """
-        rows = self._train_rows()
-        scores = score_labels(
-            rows.embeddings,
-            rows.labels,
-            rows.weights,
-            self.random_state,
-            n_classes=len(rows.classes),
-            warm_start=self._model,
-            progress=progress,
-        )
+        check_engine(engine)
+        with contextlib.ExitStack() as stack:
+            if engine == "ray":
+                from .distributed.rows import RayRows
+
+                def read(view: Any, field: str) -> Any:
+                    ids = view.values("id")
+                    vectors = RayRows.of_field(self.samples.dataset, field, ids, num_workers)
+                    stack.callback(vectors.close)
+                    return ids, vectors, np.zeros(len(ids), bool)
+
+                train = self.samples.train_view()
+                rows = self.samples.read(train, self.samples.classes(), read)
+            else:
+                rows = self._train_rows()
+            scores = score_labels(
+                rows.embeddings,
+                rows.labels,
+                rows.weights,
+                self.random_state,
+                n_classes=len(rows.classes),
+                warm_start=self._model,
+                progress=progress,
+            )
         self._model = scores.model
         self.samples.write_scores(rows, scores)
         return ImportanceReport(

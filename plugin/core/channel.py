@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_array
 
-from .linalg import Bound, Float, Float32, Int, map_rows
+from .linalg import Bound, Float, Float32, Int
 from .logistic import TINY, Lbfgs, fit_softmax, softmax
+from .rows import Partial, run_rows
 
 START_NOISE = 0.1  # share of wrong labels that the first E-step assumes
 CELL_PRIOR = 4.0  # Dirichlet pseudo-labels a cell, while classes are large enough
@@ -21,35 +24,38 @@ def start_channel(n_classes: int) -> Float:
     return channel
 
 
-def update_channel(
-    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float
-) -> Float:
+def update_channel(features: Any, labels: Int, weight: Float, coef: Float, channel: Float) -> Float:
     """M-step of the channel: expected counts of (true, given) plus a Dirichlet prior."""
     n_classes = len(coef)
     coef32 = coef.astype(np.float32)
     by_given = np.ascontiguousarray(channel.T, dtype=np.float32)
-    counts = np.zeros((n_classes, n_classes))
-
-    def of_rows(rows: slice) -> Float32:
-        given = labels[rows]
-        q = softmax(features[rows] @ coef32.T)
-        q *= by_given[given]
-        q *= (weight[rows] / np.maximum(q.sum(axis=1), TINY))[:, None].astype(np.float32)
-        index = np.arange(len(given))
-        one_hot = csr_array(
-            (np.ones(len(given), dtype=np.float32), (given, index)), shape=(n_classes, len(given))
-        )
-        return np.asarray((one_hot @ q).T)
-
-    for part in map_rows(of_rows, features.shape[0], max(features.shape[1], n_classes)):
-        counts += part
+    (counts,), _ = run_rows(
+        _expected_counts,
+        features,
+        (labels, weight),
+        (coef32, by_given),
+        width=max(features.shape[1], n_classes),
+    )
     counts += min(CELL_PRIOR, PRIOR_SHARE * float(weight.sum()) / n_classes**2)
     updated: Float = counts / counts.sum(axis=1, keepdims=True)
     return updated
 
 
+def _expected_counts(
+    block: Float32, given: Int, weight: Float, coef: Float32, by_given: Float32
+) -> Partial:
+    q = softmax(block @ coef.T)
+    q *= by_given[given]
+    q *= (weight / np.maximum(q.sum(axis=1), TINY))[:, None].astype(np.float32)
+    index = np.arange(len(given))
+    one_hot = csr_array(
+        (np.ones(len(given), dtype=np.float32), (given, index)), shape=(len(coef), len(given))
+    )
+    return ((one_hot @ q).T,), ()
+
+
 def fit_noisy_softmax(
-    features: Float32,
+    features: Any,
     labels: Int,
     weight: Float,
     penalty: float,

@@ -8,28 +8,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
-from .linalg import Float, Int, row_chunks
+from .linalg import Float, Int
+from .rows import Partial, run_rows
 
 NAMED_ROWS = 10  # bad rows that an error names
 
 
 def check_arrays(
-    embeddings: NDArray[Any],
+    embeddings: Any,
     labels: ArrayLike,
     sample_weight: ArrayLike | None,
     n_classes: int | None,
-) -> tuple[NDArray[Any], Int, Float, int]:
+) -> tuple[Any, Int, Float, int]:
     """Return embeddings, labels, weights and the number of classes, or raise DataError."""
-    X = np.asanyarray(embeddings)
-    if X.ndim != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
+    X = embeddings if hasattr(embeddings, "run_rows") else np.asanyarray(embeddings)
+    n = X.shape[0] if X.shape else 0
+    if len(X.shape) != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
         raise DataError(
             "embeddings: must be a number array of shape (n, d) with n and d at least 1, "
             f"got shape {X.shape} of {X.dtype}. Stack one vector a sample."
         )
     y = np.asarray(labels)
-    if y.shape != (len(X),) or y.dtype.kind not in "iu":
+    if y.shape != (n,) or y.dtype.kind not in "iu":
         raise DataError(
-            f"labels: must be an int array of shape ({len(X)},), one a row of embeddings, "
+            f"labels: must be an int array of shape ({n},), one a row of embeddings, "
             f"got shape {y.shape} of {y.dtype}. Encode class names as 0..K-1."
         )
     y = y.astype(np.intp)
@@ -40,10 +42,10 @@ def check_arrays(
             f"labels: must lie in 0..{K - 1}, got {y[outside[0]]} in row {outside[0]} "
             f"({len(outside)} rows in all). Encode class names as 0..K-1."
         )
-    weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, np.float64)
-    if weight.shape != (len(X),) or not np.isfinite(weight).all() or (weight < 0).any():
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError(
-            f"sample_weight: must be finite, not negative and of shape ({len(X)},), "
+            f"sample_weight: must be finite, not negative and of shape ({n},), "
             f"got shape {weight.shape}. Use 1 for a normal row and 0 for a deleted one."
         )
     bad = not_finite_rows(X)
@@ -56,10 +58,10 @@ def check_arrays(
     return X, y, weight, K
 
 
-def not_finite_rows(X: NDArray[Any]) -> Int:
+def not_finite_rows(X: Any) -> Int:
     """Numbers of the rows that hold NaN or infinity."""
-    bad = [
-        np.flatnonzero(~np.isfinite(X[rows]).all(axis=1)) + rows.start
-        for rows in row_chunks(*X.shape)
-    ]
-    return np.concatenate(bad)
+    return np.flatnonzero(run_rows(_not_finite, X)[1][0])
+
+
+def _not_finite(block: NDArray[Any]) -> Partial:
+    return (), (~np.isfinite(block).all(axis=1),)

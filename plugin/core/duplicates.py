@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
-from .linalg import Float32, Int, row_chunks
+from .linalg import Float32, Int
+from .rows import row_chunks
 
 DUPLICATE_COSINE = 0.98  # see docs/rounds.md
 

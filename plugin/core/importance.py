@@ -14,10 +14,11 @@ from threadpoolctl import threadpool_limits
 
 from .checks import check_arrays
 from .errors import DataError
-from .linalg import Float, Float32, Int, map_rows, row_hash
+from .linalg import Float, Float32, Int, row_hash
 from .logistic import softmax
 from .model import LabelModel, fit_model, logits, refit_model
 from .neighbors import find_neighbors
+from .rows import Partial, run_rows
 from .sampling import draw_fit_rows
 from .sensitivity import local_sensitivity
 
@@ -77,7 +78,7 @@ class LabelScores:
 
 
 def score_labels(
-    embeddings: NDArray[Any],
+    embeddings: Any,
     labels: ArrayLike,
     sample_weight: ArrayLike | None = None,
     random_state: int = 0,
@@ -91,7 +92,7 @@ def score_labels(
     Parameters
     ----------
     embeddings : float array of shape (n, d)
-        Any float type; a memmap is read in chunks.
+        Any float type; a memmap is read in chunks. Or a `rows.RowStore`, whose rows lie elsewhere.
     labels : int array of shape (n,), in 0..K-1
     sample_weight : array of shape (n,), default all 1
         Rows of weight 0 get importance 0 and influence nothing; their other scores say how the
@@ -126,7 +127,7 @@ def score_labels(
     >>> int(score_labels(embeddings, labels).importance.argmax())
     7
     """
-    with threadpool_limits(1, user_api="blas"):  # map_rows brings its own threads
+    with threadpool_limits(1, user_api="blas"):  # run_rows brings its own threads
         return _score_labels(
             embeddings, labels, sample_weight, random_state, n_classes, warm_start,
             progress or _silent,
@@ -134,7 +135,7 @@ def score_labels(
 
 
 def _score_labels(
-    embeddings: NDArray[Any],
+    embeddings: Any,
     labels: ArrayLike,
     sample_weight: ArrayLike | None,
     random_state: int,
@@ -208,60 +209,28 @@ class _Scores:
     radius: float
 
 
-def _score(
-    X: NDArray[Any], given: Int, weight: Float, model: LabelModel, shares: csr_array
-) -> _Scores:
-    """Posterior of the true class of every row, and the sensitivity of its label's loss.
-
-    The logit of class k in the loss of row i is z_ik + log T[k, y_i] + α·log(0.02 + share_ik); the
-    last two terms do not depend on θ, so they only shift the margins.
-    """
-    n, k = len(X), len(model.classes)
+def _score(X: Any, given: Int, weight: Float, model: LabelModel, shares: csr_array) -> _Scores:
+    """Posterior of the true class of every row, and the sensitivity of its label's loss."""
+    k = len(model.classes)
     # The subset's weights may sum to another total than all weights; λ follows.
     ratio = float(weight.sum() / model.subset(weight)[1].sum())
     factor = model.bound.factor(1 / model.C) / np.sqrt(ratio)
-    factor32 = factor.astype(np.float32)
     log_channel = np.log(np.maximum(model.channel, 1e-12))
     # One row for each given class; the last for classes that no live row has.
     shift = np.vstack([(log_channel - np.diag(log_channel)).T, np.zeros(k)]).astype(np.float32)
-    alpha = NEIGHBOR_WEIGHT if model.fold_coef is None else NEIGHBOR_WEIGHT_FEW_ROWS
-    margin, leverage, residual, influence = (np.empty(n) for _ in range(4))
-    suggested = np.empty(n, dtype=np.int64)
-    suggested_probability, disagreement = np.empty(n), np.empty(n)
-    gradient = np.zeros_like(model.coef)
-
-    def of_rows(part: slice) -> Float32:
-        own, index = given[part], np.arange(part.stop - part.start)
-        known = own >= 0
-        block, z = logits(X, model, part)
-        leverage[part] = np.sqrt(np.square(block @ factor32).sum(axis=1))
-        p = softmax(z.copy())
-        p[index[known], own[known]] -= 1
-        influence[part] = weight[part] * leverage[part] * np.sqrt(np.square(p).sum(axis=1))
-        share = shares[part].toarray()
-        own_share = np.where(known, share[index, own], 0.0)
-        disagreement[part] = np.where(share.sum(axis=1) > 0, 1 - own_share, 0.0)
-        z += shift[own]
-        z += alpha * np.log(NEIGHBOR_FLOOR + share, dtype=np.float32)
-        own_logit = np.where(known, z[index, own], -np.inf)
-        z[index[known], own[known]] = -np.inf
-        best = z.argmax(axis=1)
-        top = z[index, best]
-        z -= top[:, None]
-        others = np.exp(z, out=z)
-        total = others.sum(axis=1, dtype=np.float64)
-        margin[part] = top + np.log(total) - own_logit
-        wrong = expit(margin[part])
-        suggested[part] = model.classes[best]
-        suggested_probability[part] = wrong / total
-        others *= (wrong / total)[:, None]  # q, but for the given class
-        residual[part] = np.sqrt(np.square(others).sum(axis=1) + wrong**2)
-        others[index[known], own[known]] = -wrong[known]
-        others *= weight[part, None]
-        return np.asarray(others.T @ block)
-
-    for slope in map_rows(of_rows, n, max(X.shape[1] + 1, k)):
-        gradient += slope
+    (gradient,), rows = run_rows(
+        _score_block,
+        X,
+        (given, weight, model.hashed, shares),
+        (
+            model.for_logits(),
+            factor.astype(np.float32),
+            shift,
+            NEIGHBOR_WEIGHT if model.fold_coef is None else NEIGHBOR_WEIGHT_FEW_ROWS,
+        ),
+        width=max(X.shape[1] + 1, k),
+    )
+    margin, leverage, residual, influence, best, suggested_probability, disagreement = rows
     penalty = ratio / model.C
     gradient += penalty * model.coef
     sensitivity = local_sensitivity(
@@ -275,9 +244,62 @@ def _score(
     return _Scores(
         sensitivity.importance,
         expit(margin),
-        suggested,
+        model.classes[best],
         suggested_probability,
         influence,
         np.clip(disagreement, 0, 1),
         sensitivity.radius,
+    )
+
+
+def _score_block(
+    block: NDArray[Any],
+    own: Int,
+    weight: Float,
+    hashed: NDArray[np.uint64],
+    shares: csr_array,
+    fit: tuple[Float, Float, Float32, Float32 | None],
+    factor: Float32,
+    shift: Float32,
+    alpha: float,
+) -> Partial:
+    """Gradient of the loss, and of each row: margin, leverage, residual and what else is scored.
+
+    The logit of class k in the loss of row i is z_ik + log T[k, y_i] + α·log(0.02 + share_ik); the
+    last two terms do not depend on θ, so they only shift the margins.
+    """
+    index = np.arange(len(own))
+    known = own >= 0
+    features, z = logits(block, hashed, *fit)
+    leverage = np.sqrt(np.square(features @ factor).sum(axis=1)).astype(np.float64)
+    p = softmax(z.copy())
+    p[index[known], own[known]] -= 1
+    influence = weight * leverage * np.sqrt(np.square(p).sum(axis=1))
+    share = shares.toarray()
+    own_share = np.where(known, share[index, own], 0.0)
+    disagreement = np.where(share.sum(axis=1) > 0, 1 - own_share, 0.0)
+    z += shift[own]
+    z += alpha * np.log(NEIGHBOR_FLOOR + share, dtype=np.float32)
+    own_logit = np.where(known, z[index, own], -np.inf)
+    z[index[known], own[known]] = -np.inf
+    best = z.argmax(axis=1)
+    top = z[index, best]
+    z -= top[:, None]
+    others = np.exp(z, out=z)
+    total = others.sum(axis=1, dtype=np.float64)
+    margin = top + np.log(total) - own_logit
+    wrong = expit(margin)
+    suggested_probability = wrong / total
+    others *= suggested_probability[:, None]  # q, but for the given class
+    residual = np.sqrt(np.square(others).sum(axis=1) + wrong**2)
+    others[index[known], own[known]] = -wrong[known]
+    others *= weight[:, None]
+    return (others.T @ features,), (
+        margin,
+        leverage,
+        residual,
+        influence,
+        best,
+        suggested_probability,
+        disagreement,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from .linalg import Bound, Float, Float32, Int, map_rows
+from .linalg import Bound, Float, Float32, Int
+from .rows import Partial, run_rows
 
 TINY = np.finfo(np.float32).tiny
 
@@ -22,7 +24,7 @@ def softmax(logits: Float32) -> Float32:
 
 
 def loss_and_gradient(
-    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float | None
+    features: Any, labels: Int, weight: Float, coef: Float, channel: Float | None
 ) -> tuple[float, Float]:
     """Weighted negative log-likelihood of the given labels and its gradient.
 
@@ -31,7 +33,7 @@ def loss_and_gradient(
 
     Parameters
     ----------
-    features : array of shape (n, d)
+    features : array or RowStore of shape (n, d)
     labels : int array of shape (n,), in 0..K-1
     weight : array of shape (n,)
     coef : array of shape (K, d)
@@ -39,34 +41,37 @@ def loss_and_gradient(
     """
     coef32 = coef.astype(np.float32)
     by_given = None if channel is None else np.ascontiguousarray(channel.T, dtype=np.float32)
-    loss = 0.0
-    gradient = np.zeros_like(coef)
+    (loss, gradient), _ = run_rows(
+        _loss_and_gradient,
+        features,
+        (labels, weight),
+        (coef32, by_given),
+        width=max(features.shape[1], len(coef)),
+    )
+    return float(loss), gradient
 
-    def of_rows(rows: slice) -> tuple[float, Float32]:
-        block, given, w = features[rows], labels[rows], weight[rows]
-        p = softmax(block @ coef32.T)
-        index = np.arange(len(given))
-        if by_given is None:
-            likelihood = p[index, given]
-            p[index, given] -= 1.0
-        else:
-            q = by_given[given]
-            q *= p
-            likelihood = q.sum(axis=1)
-            q /= np.maximum(likelihood, TINY)[:, None]
-            p -= q
-        p *= w[:, None].astype(np.float32)
-        log_likelihood = np.log(np.maximum(likelihood, TINY).astype(np.float64))
-        return -float(w @ log_likelihood), p.T @ block
 
-    for part, slope in map_rows(of_rows, features.shape[0], max(features.shape[1], len(coef))):
-        loss += part
-        gradient += slope
-    return loss, gradient
+def _loss_and_gradient(
+    block: Float32, given: Int, weight: Float, coef: Float32, by_given: Float32 | None
+) -> Partial:
+    p = softmax(block @ coef.T)
+    index = np.arange(len(given))
+    if by_given is None:
+        likelihood = p[index, given]
+        p[index, given] -= 1.0
+    else:
+        q = by_given[given]
+        q *= p
+        likelihood = q.sum(axis=1)
+        q /= np.maximum(likelihood, TINY)[:, None]
+        p -= q
+    p *= weight[:, None].astype(np.float32)
+    log_likelihood = np.log(np.maximum(likelihood, TINY).astype(np.float64))
+    return (-float(weight @ log_likelihood), p.T @ block), ()
 
 
 def log_loss(
-    features: Float32, labels: Int, weight: Float, coef: Float, channel: Float | None
+    features: Any, labels: Int, weight: Float, coef: Float, channel: Float | None
 ) -> float:
     """Weighted negative log-likelihood of the given labels, see `loss_and_gradient`."""
     return loss_and_gradient(features, labels, weight, coef, channel)[0]
@@ -135,7 +140,7 @@ class Lbfgs:
 
 
 def fit_softmax(
-    features: Float32,
+    features: Any,
     labels: Int,
     weight: Float,
     penalty: float,

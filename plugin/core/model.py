@@ -13,6 +13,7 @@ from .channel import fit_noisy_softmax, start_channel
 from .linalg import Bound, Float, Float32, Int, moments, standardise
 from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
+from .rows import gather, take
 
 C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-6, 2))
 TUNE_ROWS = 12_500  # rows that choose C
@@ -71,6 +72,11 @@ class LabelModel:
         """Whether the same rows and classes were fitted, so that a refit may start here."""
         return np.array_equal(self.classes, classes) and np.array_equal(self.hashed, hashed)
 
+    def for_logits(self) -> tuple[Float, Float, Float32, Float32 | None]:
+        """The last arguments of `logits`: standardisation and coefficients."""
+        folds = None if self.fold_coef is None else self.fold_coef.astype(np.float32)
+        return self.mean, self.scale, self.coef.astype(np.float32), folds
+
     def subset(self, weight: Float) -> tuple[Int, Float]:
         """Rows of positive weight to fit, and their weights."""
         if self.rows is None or self.inverse_probability is None:
@@ -82,7 +88,7 @@ class LabelModel:
 
 
 def fit_model(
-    X: NDArray[Any],
+    X: Any,
     codes: Int,
     weight: Float,
     classes: Int,
@@ -96,7 +102,7 @@ def fit_model(
 
     Parameters
     ----------
-    X : array of shape (n, d)
+    X : array or RowStore of shape (n, d)
     codes : int array of shape (n,)
         Position of each row's class in `classes`.
     weight : array of shape (n,)
@@ -116,7 +122,7 @@ def fit_model(
     given = codes[chosen]
     tuning = tuning_rows(given, k, hashed[chosen])
     tuned = choose_regularisation(
-        standardise(X, mean, scale, chosen[tuning]),
+        standardise(gather(X, chosen[tuning]), mean, scale),
         given[tuning],
         w[tuning],
         k,
@@ -145,7 +151,7 @@ def fit_model(
     return model
 
 
-def refit_model(X: NDArray[Any], codes: Int, weight: Float, start: LabelModel) -> LabelModel:
+def refit_model(X: Any, codes: Int, weight: Float, start: LabelModel) -> LabelModel:
     """Fit again after a few labels or weights changed; keeps the standardisation, C and bound."""
     chosen, w = start.subset(weight)
     features, given = standardise(X, start.mean, start.scale, chosen), codes[chosen]
@@ -159,15 +165,22 @@ def refit_model(X: NDArray[Any], codes: Int, weight: Float, start: LabelModel) -
     return model
 
 
-def logits(X: NDArray[Any], model: LabelModel, rows: slice) -> tuple[Float32, Float32]:
+def logits(
+    block: NDArray[Any],
+    hashed: NDArray[np.uint64],
+    mean: Float,
+    scale: Float,
+    coef: Float32,
+    fold_coef: Float32 | None,
+) -> tuple[Float32, Float32]:
     """Features and logits of some rows; with fold fits, each row by the one that left it out."""
-    features = standardise(X, model.mean, model.scale, rows)
-    if model.fold_coef is None:
-        return features, features @ model.coef.astype(np.float32).T
-    values = np.empty((len(features), len(model.classes)), dtype=np.float32)
-    fold = fold_of(model.hashed[rows], len(model.fold_coef))
-    for k, coef in enumerate(model.fold_coef.astype(np.float32)):
-        values[fold == k] = features[fold == k] @ coef.T
+    features = standardise(block, mean, scale)
+    if fold_coef is None:
+        return features, features @ coef.T
+    values = np.empty((len(features), len(coef)), dtype=np.float32)
+    fold = fold_of(hashed, len(fold_coef))
+    for k, of_fold in enumerate(fold_coef):
+        values[fold == k] = features[fold == k] @ of_fold.T
     return features, values
 
 
@@ -289,7 +302,7 @@ def _parts(fold: Int) -> list[tuple[Any, Any]]:
 
 
 def _fit_folds(
-    features: Float32,
+    features: Any,
     labels: Int,
     weight: Float,
     hashed: NDArray[np.uint64],
@@ -303,7 +316,7 @@ def _fit_folds(
         seen = fold != k
         coefs.append(
             fit_softmax(
-                features[seen],
+                take(features, np.flatnonzero(seen)),
                 labels[seen],
                 weight[seen],
                 1 / model.C,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
-from .linalg import Float, Float32, Int, map_rows, row_chunks
+from .linalg import Float, Float32, Int
+from .rows import Partial, row_chunks, run_rows, take
 
 N_NEIGHBORS = 30
 SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no new search
@@ -68,14 +69,12 @@ class Neighbors:
         return csr_array(chosen @ votes)
 
 
-def find_neighbors(
-    X: NDArray[Any], labels: Int, weight: Float, hashed: NDArray[np.uint64]
-) -> Neighbors:
+def find_neighbors(X: Any, labels: Int, weight: Float, hashed: NDArray[np.uint64]) -> Neighbors:
     """Search the neighbours of every row among the rows of positive weight.
 
     Parameters
     ----------
-    X : array of shape (n, d)
+    X : array or RowStore of shape (n, d)
     labels : int array of shape (n,)
         Only used to draw the reference above `MAX_REFERENCE` rows.
     weight : array of shape (n,)
@@ -87,22 +86,38 @@ def find_neighbors(
     _, first = np.unique(group[live], return_index=True)
     reference = _balanced(live[first], labels, hashed)
     k = min(N_NEIGHBORS + SPARE_NEIGHBORS, len(reference) - 1)
-    lists = np.empty((X.shape[0], k), dtype=np.int32)
     directions = _leading_directions(X, reference)
-    base = _unit_rows(X, reference, directions)
+    order = np.argsort(reference, kind="stable")
+    base = np.empty(
+        (len(reference), X.shape[1] if directions is None else N_DIRECTIONS), np.float32
+    )
+    _, (base[order],) = run_rows(_unit_block, take(X, reference[order]), (), (directions,))
     position = np.full(int(group.max()) + 1, -1)
     position[group[reference]] = np.arange(len(reference))
-
-    def search(rows: slice) -> None:
-        similarity = _unit_rows(X, np.arange(rows.start, rows.stop), directions) @ base.T
-        own = position[group[rows]]
-        known = np.flatnonzero(own >= 0)
-        similarity[known, own[known]] = -np.inf
-        lists[rows] = group[reference[largest(similarity, k)]]
-
-    for _ in map_rows(search, X.shape[0], len(reference), SIMILARITY_BYTES):
-        pass
+    _, (lists,) = run_rows(
+        _search,
+        X,
+        (position[group],),
+        (group[reference], base, directions, k),
+        width=len(reference),
+        n_bytes=SIMILARITY_BYTES,
+    )
     return Neighbors(group, lists)
+
+
+def _search(
+    block: NDArray[Any],
+    own: Int,
+    names: NDArray[np.int32],
+    base: Float32,
+    directions: Float32 | None,
+    k: int,
+) -> Partial:
+    """The k most similar rows of `base`, by name; `own` is the row's own place in it, or -1."""
+    similarity = _unit_rows(block, directions) @ base.T
+    known = np.flatnonzero(own >= 0)
+    similarity[known, own[known]] = -np.inf
+    return (), (names[largest(similarity, k)],)
 
 
 def largest(values: Float32, k: int) -> Int:
@@ -143,26 +158,32 @@ def _balanced(rows: Int, labels: Int, hashed: NDArray[np.uint64]) -> Int:
     return np.sort(rows[order[:MAX_REFERENCE]])
 
 
-def _leading_directions(X: NDArray[Any], reference: Int) -> Float32 | None:
+def _leading_directions(X: Any, reference: Int) -> Float32 | None:
     """Directions that hold most of the (uncentred) spread, or None for few rows or columns."""
     if len(reference) <= EXACT_ROWS or X.shape[1] <= N_DIRECTIONS:
         return None
-    sample = reference[:: max(1, len(reference) // 20_000)]
-    total = np.zeros((X.shape[1],) * 2)
-    for rows in row_chunks(len(sample), X.shape[1]):
-        block = _unit_rows(X, sample[rows], None)
-        total += block.T @ block
+    sample = np.sort(reference[:: max(1, len(reference) // 20_000)])
+    (total,), _ = run_rows(_unit_gram, take(X, sample))
     last = X.shape[1] - 1
     vectors = eigh(total, subset_by_index=(last - N_DIRECTIONS + 1, last))[1]
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def _unit_rows(X: NDArray[Any], rows: Int, directions: Float32 | None) -> Float32:
-    """Rows of X, in the given directions, scaled to length 1; a zero row stays zero."""
+def _unit_gram(block: NDArray[Any]) -> Partial:
+    unit = _unit_rows(block, None)
+    return (unit.T @ unit,), ()
+
+
+def _unit_block(block: NDArray[Any], directions: Float32 | None) -> Partial:
+    return (), (_unit_rows(block, directions),)
+
+
+def _unit_rows(X: NDArray[Any], directions: Float32 | None) -> Float32:
+    """Rows, in the given directions, scaled to length 1; a zero row stays zero."""
     width = X.shape[1] if directions is None else directions.shape[1]
-    result = np.empty((len(rows), width), dtype=np.float32)
-    for part in row_chunks(len(rows), X.shape[1]):
-        block = np.asarray(X[rows[part]], dtype=np.float32)
+    result = np.empty((len(X), width), dtype=np.float32)
+    for part in row_chunks(len(X), X.shape[1]):
+        block = np.asarray(X[part], dtype=np.float32)
         # Scaling by the largest entry first keeps the squares from overflowing.
         peak = np.abs(block).max(axis=1, keepdims=True)
         block = block / np.where(peak > 0, peak, 1)

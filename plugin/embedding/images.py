@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -67,13 +68,14 @@ def decode(path: str, preprocessing: Preprocessing) -> Array:
     Parameters
     ----------
     path : str
+        A file, or a URI that pyarrow opens (``s3://``, ``gs://``, ``hdfs://``, ``file://``).
     preprocessing : Preprocessing
 
     Returns
     -------
     uint8 array of shape (crop, crop, 3)
     """
-    with Image.open(path) as file:
+    with _opened(path) as file:
         # JPEGs are decoded at 1/2, 1/4 or 1/8 where that leaves twice the pixels needed.
         file.draft(None, (2 * preprocessing.resize, 2 * preprocessing.resize))
         image = _to_rgb(_upright(file))
@@ -89,6 +91,38 @@ def decode(path: str, preprocessing: Preprocessing) -> Array:
     )
     image = image.resize(size, Image.Resampling(preprocessing.resampling))
     return np.asarray(_center_crop(image, preprocessing.crop, preprocessing.crop))
+
+
+def decode_whole(paths: Sequence[str]) -> tuple[list[Array], list[int], list[tuple[int, str]]]:
+    """Decode image files in full size, as uint8 RGB arrays; otherwise as `decode_batch`."""
+    images: list[Array] = []
+    positions: list[int] = []
+    failures: list[tuple[int, str]] = []
+    for position, path in enumerate(paths):
+        try:
+            with _opened(path) as file:
+                images.append(np.asarray(_to_rgb(_upright(file))))
+        except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
+            failures.append((position, _reason(path, error)))
+        else:
+            positions.append(position)
+    return images, positions, failures
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Image.Image]:
+    """Open a file, or what lies at a URI such as ``s3://bucket/key``."""
+    if "://" not in path:
+        with Image.open(path) as image:
+            yield image
+        return
+    try:
+        from pyarrow.fs import FileSystem
+    except ImportError as error:
+        raise OSError(f"URIs need pyarrow: pip install pyarrow ({error})") from error
+    system, key = FileSystem.from_uri(path)
+    with system.open_input_file(key) as stream, Image.open(stream) as image:
+        yield image
 
 
 def _decode_or_reason(path: str, preprocessing: Preprocessing) -> Array | str:

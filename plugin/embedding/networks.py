@@ -148,7 +148,7 @@ def load_network(
     head, dim = _cut_last_layer(module)
     _load_state(module, state, head, model, source)
     module.eval().requires_grad_(False)
-    return Network(model, module, preprocessing, dim, source, _hash(module))
+    return Network(model, module, preprocessing, dim, source, hash_weights(module))
 
 
 def _torchvision(
@@ -294,10 +294,11 @@ def _one_line(error: BaseException) -> str:
     return " ".join(str(getattr(error, "reason", error)).split())[:300] or type(error).__name__
 
 
-def _hash(module: nn.Module) -> str:
+def hash_weights(module: nn.Module) -> str:
+    """Hash the numbers of a module: see `Network`."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         if tensor.is_floating_point():  # counters of training steps say nothing
             digest.update(name.encode())
-            digest.update(tensor.contiguous().numpy().tobytes())
+            digest.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]

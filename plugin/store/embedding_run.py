@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import fiftyone as fo
 
@@ -57,16 +58,53 @@ def network_name(dataset: fo.Dataset, field: str) -> str | None:
     return None if network is None else _named(network)
 
 
-def record_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
-    """Put on record which network fills `field`."""
+def record_network(
+    dataset: fo.Dataset, field: str, network: dict[str, Any], anew: bool = False
+) -> None:
+    """Put on record which network fills `field`.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+        The dataset.
+    field : str
+        Its embeddings field.
+    network : dict
+        Description of the network; precisions add up, when runs on unlike machines had several.
+    anew : bool, default False
+        Whether the vectors that were there are overwritten: caches of them are void.
+    """
     key = names.field_run_key("embedding", field)
+    known = recorded_network(dataset, field) if not anew else None
+    if known is not None:
+        both = {*_precisions(known), *_precisions(network)}
+        network = {**network, "precision": ", ".join(sorted(both))}
     config = dataset.init_run(
-        method=names.RUN_METHOD, kind="embedding", embeddings_field=field, network=network
+        method=names.RUN_METHOD,
+        kind="embedding",
+        embeddings_field=field,
+        network=network,
+        revision=(None if anew else recorded_revision(dataset, field)) or uuid4().hex,
     )
     if dataset.has_run(key):
         dataset.update_run_config(key, config)
     else:
         dataset.register_run(key, config)
+
+
+def recorded_revision(dataset: fo.Dataset, field: str) -> str | None:
+    """Return what changes whenever the vectors of `field` are computed anew; None: not on record.
+
+    Vectors that are added do not change it.
+    """
+    key = names.field_run_key("embedding", field)
+    if not dataset.has_run(key):
+        return None
+    return getattr(dataset.get_run_info(key).config, "revision", None)
+
+
+def _precisions(network: dict[str, Any]) -> list[str]:
+    return [p for p in network.get("precision", "").split(", ") if p and p != "unknown"]
 
 
 def _identity(network: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,8 +152,19 @@ class Samples:
             self.dataset.default_classes = [*declared, *new]
         self.dataset.save()
 
-    def read(self, view: Any, classes: Sequence[str]) -> Rows:
+    def read(
+        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] = read_vectors
+    ) -> Rows:
         """Read the labeled samples of `view` that have an embedding.
+
+        Parameters
+        ----------
+        view : fiftyone.DatasetView
+            The samples.
+        classes : sequence of str
+            Class names.
+        reader : callable, default `read_vectors`
+            Gives ids, vectors and which of them are missing, for (view, field).
 
         Raises
         ------
@@ -167,23 +178,22 @@ class Samples:
                 "`coreset-cleaning embed` or CleaningLoop.compute_embeddings()."
             )
         labeled = view.exists(f"{self.label_field}.label").exists(self.embeddings_field)
-        ids, embeddings, missing = read_vectors(labeled, self.embeddings_field)
+        # In the order of the ids: otherwise an index decides, and fits depend on it by rounding.
+        labeled = labeled.sort_by("id")
+        ids, embeddings, missing = reader(labeled, self.embeddings_field)
         if not ids or missing.all():
             raise DataError(
                 f"no sample of dataset {self.dataset.name!r} has both a label in "
                 f"{self.label_field!r} and an embedding in {self.embeddings_field!r}. "
                 "Compute the embeddings first: `coreset-cleaning embed`."
             )
-        labels = labeled.values(f"{self.label_field}.label")
-        if self.dataset.has_field(names.WEIGHT):
-            weights = labeled.values(names.WEIGHT)
-        else:
-            weights = [None] * len(ids)
+        label_of = dict(zip(*labeled.values(["id", f"{self.label_field}.label"]), strict=True))
+        weight_of = self.column(names.WEIGHT)
         position = {name: index for index, name in enumerate(classes)}
         return Rows(
             ids=list(ids),
-            labels=np.array([position[label] for label in labels], dtype=np.int64),
-            weights=np.array([1.0 if w is None else w for w in weights], dtype=np.float64),
+            labels=np.array([position[label_of[i]] for i in ids], dtype=np.int64),
+            weights=np.array([_weight(weight_of.get(i)) for i in ids], dtype=np.float64),
             embeddings=embeddings,
             classes=tuple(classes),
         )
@@ -238,3 +248,7 @@ class Samples:
             return dict.fromkeys(view.values("id"))
         keys, values = view.values(["id", field])
         return dict(zip(keys, values, strict=True))
+
+
+def _weight(value: float | None) -> float:
+    return 1.0 if value is None else value

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,12 +18,15 @@ from ..core.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+_BLOCK = 1_000  # rows that a thread unpacks at a time
+_THREADS = min(8, os.cpu_count() or 1)
+
 
 def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
     """Read the vectors of a view's samples, in the view's order.
 
     FiftyOne stores each as zlib-compressed ``numpy.save``; rows stream from the database into one
-    matrix, so the whole is in memory once.
+    matrix, so the whole is in memory once. Threads unpack them while the next ones arrive.
 
     Parameters
     ----------
@@ -45,39 +53,69 @@ def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
     _check_field(view, field)
     n = view.count()
     ids: list[str] = []
-    vectors = np.zeros((n, 0), np.float32)
-    missing = np.ones(n, bool)
-    header, dtype, expected = b"", np.dtype(np.float32), 0
-    for row, (sample_id, value) in enumerate(_stream(view, field)):
-        if row == n:
-            raise DataError(
-                f"The dataset {_name(view)} got new samples while {field} was read: read it again."
-            )
-        ids.append(sample_id)
-        if value is None:
-            continue
-        payload = zlib.decompress(value) if isinstance(value, bytes) else b""
-        # Every row is checked against the header of the last one that numpy itself parsed.
-        if header and payload.startswith(header) and len(payload) == expected:
-            vectors[row] = np.frombuffer(payload, dtype, offset=len(header))
-        else:
-            vector, header = _parse(value, payload, field, sample_id)
-            dtype, expected = vector.dtype, len(payload)
-            if missing.all():
-                vectors = np.zeros((n, len(vector)), np.float32)
-            if len(vector) != vectors.shape[1]:
+    matrix = _Matrix(field, n)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        pending: deque[Future[None]] = deque()
+        for block in _blocks(_stream(view, field)):
+            if len(ids) + len(block) > n:
                 raise DataError(
-                    f"The vectors of field {field} must have one length; sample {sample_id} has "
-                    f"{len(vector)} numbers, those before it {vectors.shape[1]}: they come from "
-                    f"different networks, so compute the field again."
+                    f"The dataset {_name(view)} got new samples while {field} was read: read it "
+                    f"again."
                 )
-            vectors[row] = vector
-        missing[row] = False
+            pending.append(pool.submit(matrix.fill, len(ids), block))
+            ids += [sample_id for sample_id, _ in block]
+            if len(pending) > 2 * _THREADS:
+                pending.popleft().result()
+        for future in pending:
+            future.result()
     if len(ids) != n:
         raise DataError(
             f"The dataset {_name(view)} lost samples while {field} was read: read it again."
         )
-    return ids, vectors, missing
+    return ids, matrix.vectors, matrix.missing
+
+
+class _Matrix:
+    """Stored vectors, unpacked into one matrix as they come, by several threads."""
+
+    def __init__(self, field: str, n: int) -> None:
+        self.vectors = np.zeros((n, 0), np.float32)
+        self.missing = np.ones(n, bool)
+        self._field = field
+        self._lock = Lock()
+
+    def fill(self, start: int, block: list[tuple[str, Any]]) -> None:
+        """Unpack (sample id, stored value) pairs into the rows from `start` on."""
+        header, dtype, expected = b"", np.dtype(np.float32), 0
+        for row, (sample_id, value) in enumerate(block, start):
+            if value is None:
+                continue
+            payload = zlib.decompress(value) if isinstance(value, bytes) else b""
+            # Every row is checked against the header of the last one that numpy itself parsed.
+            if header and payload.startswith(header) and len(payload) == expected:
+                self.vectors[row] = np.frombuffer(payload, dtype, offset=len(header))
+            else:
+                vector, header = _parse(value, payload, self._field, sample_id)
+                dtype, expected = vector.dtype, len(payload)
+                self._make_room(len(vector), sample_id)
+                self.vectors[row] = vector
+            self.missing[row] = False
+
+    def _make_room(self, width: int, sample_id: str) -> None:
+        with self._lock:
+            if not self.vectors.shape[1]:
+                self.vectors = np.zeros((len(self.missing), width), np.float32)
+            if width != self.vectors.shape[1]:
+                raise DataError(
+                    f"The vectors of field {self._field} must have one length; sample {sample_id} "
+                    f"has {width} numbers, others {self.vectors.shape[1]}: they come from "
+                    f"different networks, so compute the field again."
+                )
+
+
+def _blocks(stream: Iterator[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
+    while block := list(islice(stream, _BLOCK)):
+        yield block
 
 
 def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> None:
@@ -90,12 +128,39 @@ def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> Non
     vectors : mapping of str to float32 array of shape (d,)
         Sample id to vector.
     """
-    import fiftyone as fo
-
-    if not dataset.has_sample_field(field):
-        dataset.add_sample_field(field, fo.VectorField)
+    declare(dataset, field)
     if vectors:
         dataset.set_values(field, dict(vectors), key_field="id", validate=False)
+
+
+def declare(dataset: Any, field: str) -> None:
+    """Make sure that the dataset has the field; in one process, before others write to it."""
+    if not dataset.has_sample_field(field):
+        import fiftyone as fo
+
+        dataset.add_sample_field(field, fo.VectorField)
+
+
+def samples_without_vector(view: Any, field: str, path_field: str) -> tuple[list[str], list[str]]:
+    """Give ids and paths of the samples whose vector is still to be computed, in view order.
+
+    Raises
+    ------
+    DataError
+        If `path_field` is not a field of strings.
+    """
+    from fiftyone import StringField, ViewField
+
+    if not isinstance(view.get_field(path_field), StringField):
+        known = ", ".join(view.get_field_schema(ftype=StringField))
+        raise DataError(
+            f"The path field of {_name(view)} must be a string field, got {path_field!r} (its "
+            f"string fields: {known}): name the field that holds paths or URIs of the images."
+        )
+    if view.has_sample_field(field):
+        view = view.match(ViewField(field) == None)  # noqa: E711  (builds a query)
+    ids, paths = view.values(["id", path_field])
+    return list(ids), [path or "" for path in paths]
 
 
 def ids_without_vector(view: Any, field: str) -> list[str]:

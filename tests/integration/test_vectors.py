@@ -72,7 +72,7 @@ def test_rows_of_other_types_and_list_fields_are_read_too(dataset, vectors):
 def test_vectors_of_two_lengths_are_refused(dataset, vectors):
     ids = dataset.values("id")
     write_vectors(dataset, "embedding", {ids[0]: vectors[0], ids[1]: vectors[1][:9]})
-    with pytest.raises(DataError, match="has 9 numbers, those before it 16"):
+    with pytest.raises(DataError, match=f"sample {ids[1]} has 9 numbers, others 16"):
         read_vectors(dataset, "embedding")
 
 

@@ -141,7 +141,7 @@ def shifted_losses(X, given, scores, alpha):
     features = standardise(X, model.mean, model.scale).astype(float)
     share = model.neighbors.class_shares(given, weight, len(model.classes)).toarray()
     shift = np.log(model.channel).T[given] + alpha * np.log(0.02 + share)
-    shift += logits(X, model, slice(0, n))[1] - features @ model.coef.T
+    shift += logits(X, model.hashed, *model.for_logits())[1] - features @ model.coef.T
     index = np.arange(n)
 
     def losses(theta):

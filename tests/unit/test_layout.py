@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "embedding": {"core"},
     "store": {"core"},
     "labelstudio": {"core"},
+    "distributed": {"core", "embedding", "store"},
 }
 # threadpoolctl comes with scikit-learn.
 CORE_LIBRARIES = {"numpy", "scipy", "sklearn", "threadpoolctl", "torch"} | set(
