@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 failed, 2 wrong usage, 3 stop rule reached.
     """
-    args = _parser().parse_args(argv)
+    args = command_line_parser().parse_args(argv)
     try:
         answer: Answer = args.run(args)
     except CleaningError as error:
@@ -292,7 +292,8 @@ def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
         yield advance
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line_parser() -> argparse.ArgumentParser:
+    """Return the parser of `coreset-cleaning`; the documentation is written from it, too."""
     parser = argparse.ArgumentParser(
         prog="coreset-cleaning",
         description="Find and fix wrong labels of a FiftyOne dataset with Label Studio reviewers.",
@@ -312,8 +313,12 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help_, description=help_)
         sub.set_defaults(run=run)
         sub.add_argument("dataset", nargs=None if dataset else "?", help="name of the dataset")
-        sub.add_argument("--label-field", default="ground_truth", help="(%(default)s)")
-        sub.add_argument("--embeddings-field", default="resnet18_embedding", help="(%(default)s)")
+        sub.add_argument(
+            "--label-field", default="ground_truth", help="field to clean (%(default)s)"
+        )
+        sub.add_argument(
+            "--embeddings-field", default="resnet18_embedding", help="vector field (%(default)s)"
+        )
         sub.add_argument("--test-tag", default="test", help="tag of the test split (%(default)s)")
         sub.add_argument("--view", help="name of a saved view to stay inside")
         sub.add_argument("--json", action="store_true", help="print JSON")
@@ -331,10 +336,10 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     embed = command("embed", _embed, "Compute the embeddings that are missing.")
-    embed.add_argument("--model", default="resnet18", help="(%(default)s)")
+    embed.add_argument("--model", default="resnet18", help="network (%(default)s)")
     embed.add_argument("--weights", help="state dict (.pth, .safetensors)")
     embed.add_argument("--image-size", type=int, help="side of the network's input in pixels")
-    embed.add_argument("--batch-size", type=int)
+    embed.add_argument("--batch-size", type=int, help="images at a time (found for the machine)")
     embed.add_argument("--num-workers", type=int, help="processes that decode; with Ray: actors")
     embed.add_argument(
         "--path-field", default="filepath", help="field of the images' paths or URIs (%(default)s)"
@@ -355,14 +360,19 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--class", dest="class_of_interest", help="class to review")
 
     def image_options(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--images", choices=("upload", "local", "url"), default="upload")
+        sub.add_argument(
+            "--images",
+            choices=("upload", "local", "url"),
+            default="upload",
+            help="how reviewers get the images (%(default)s)",
+        )
         sub.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
 
     push = command("push", _push, "Send the next round to Label Studio.", server=True)
     batch_options(push)
     image_options(push)
     push.add_argument("--reviewers", type=int, default=1, help="answers a task (%(default)s)")
-    push.add_argument("--hide-suggestion", action="store_true")
+    push.add_argument("--hide-suggestion", action="store_true", help="do not show our suggestion")
 
     pull = command("pull", _pull, "Fetch the reviewers' answers.", server=True)
     pull.add_argument(
@@ -379,7 +389,7 @@ def _parser() -> argparse.ArgumentParser:
 
     undo = command("undo", _undo, "Leave a round's answers out, or take them in again.")
     undo.add_argument("round", type=int)
-    undo.add_argument("--redo", action="store_true")
+    undo.add_argument("--redo", action="store_true", help="take the answers in again")
 
     close = command("close", _close, "End a round and delete its tab.", server=True)
     close.add_argument("--round", type=int, help="(the open one)")
@@ -408,7 +418,9 @@ def _parser() -> argparse.ArgumentParser:
     loop = command("loop", _run_loop, "Run whole rounds, waiting for the reviewers.", server=True)
     batch_options(loop)
     loop.add_argument("--rounds", type=int, default=1, help="rounds at most (%(default)s)")
-    loop.add_argument("--watch", type=float, default=10.0, metavar="SECONDS")
+    loop.add_argument(
+        "--watch", type=float, default=10.0, metavar="SECONDS", help="pause between two pulls"
+    )
     loop.add_argument("--budget", type=int, help="images to review at most")
     return parser
 

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(ROOT / ".cache" / "fiftyone" / "db"))
@@ -15,3 +17,8 @@ os.environ["FIFTYONE_PLUGINS_DIR"] = str(ROOT / ".cache" / "no-plugins")
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
     os.environ.pop(name, None)
 sys.path.insert(0, str(ROOT / "scripts"))
+
+# Elsewhere every run tries other examples; in CI a change must not fail by luck.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")

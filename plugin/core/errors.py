@@ -1,14 +1,16 @@
 """Every error this project raises on purpose.
 
-CleaningError
-├── DataError               the dataset, a field, labels or embeddings are not what is needed
-├── WeightsError            a network's weights can't be had
-├── RoundError              a round can't do this in its present state
-│   └── BusyError           another process is at work on the same rounds
-└── ServerError             Label Studio refused or failed
-    ├── ServerUnreachableError
-    ├── AuthenticationError
-    └── ProjectMissingError
+::
+
+    CleaningError
+    ├── DataError               the dataset, a field, labels or embeddings are not what is needed
+    ├── WeightsError            a network's weights can't be had
+    ├── RoundError              a round can't do this in its present state
+    │   └── BusyError           another process is at work on the same rounds
+    └── ServerError             Label Studio refused or failed
+        ├── ServerUnreachableError
+        ├── AuthenticationError
+        └── ProjectMissingError
 
 A message says what, of which object, must be, got, and how to fix it. It never holds an API key.
 """

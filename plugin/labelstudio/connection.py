@@ -208,7 +208,11 @@ class LabelStudioServer:
         # `from None` below: the causes' own texts hold headers with cookies.
         try:
             return self._client._client_wrapper.httpx_client.request(
-                path, method=method, request_options={"max_retries": 0}, **content
+                path,
+                method=method,
+                # Older SDKs forget the client's own timeout.
+                request_options={"max_retries": 0, "timeout_in_seconds": self._timeout},
+                **content,
             )
         except ApiError as error:
             raise self._refused(error.status_code, failure_detail(error.body)) from None
