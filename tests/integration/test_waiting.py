@@ -1,0 +1,269 @@
+"""Waiting for reviewers, several of them, and ending a round that they don't finish."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning.core.errors import (
+    BusyError,
+    DataError,
+    ProjectMissingError,
+    RoundError,
+    ServerUnreachableError,
+)
+from coreset_cleaning.labelstudio import connection
+from coreset_cleaning.labelstudio.config import answer_result
+from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.store import rounds
+from label_studio_server import LabelStudioProcess
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "READ_PAUSES", (0.01,))
+
+
+@pytest.fixture
+def loop(digits: Any) -> CleaningLoop:
+    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
+    loop.compute_importance()
+    return loop
+
+
+def tasks(server: LabelStudioServer, loop: CleaningLoop, project: int) -> dict[str, int]:
+    """Return sample id to task id."""
+    found = server.tasks(project=project, include="id,data", resolve_uri="false")
+    return {t["data"]["push_key"].rsplit(":", 1)[1]: t["id"] for t in found}
+
+
+def answer(server: LabelStudioServer, task_id: int, verdict: str, label: str | None = None) -> None:
+    result = answer_result(verdict, label, n_classes=3)
+    server.post(f"api/tasks/{task_id}/annotations/", {"result": result, "lead_time": 3.5})
+
+
+# ---- watching
+
+
+def test_watching_ends_with_the_last_answer_and_tells_how_far_it_is(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(server, n=3, controls=0, class_of_interest="8")
+    left = list(tasks(server, loop, pushed.project).values())
+    said = []
+
+    def progress(fraction: float, message: str) -> None:
+        said.append((fraction, message))
+        answer(server, left.pop(), "keep")
+
+    report = loop.wait_for_reviews(server, 0.01, progress=lambda *a: left and progress(*a))
+    assert (report.open_round, report.answered, report.total) == (None, 3, 3)
+    assert said == [(i / 3, f"{i} of 3 tasks") for i in range(3)]
+
+
+def test_watching_returns_with_what_there_is_when_time_is_up(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
+    answer(server, next(iter(tasks(server, loop, pushed.project).values())), "keep")
+    # It would sleep for an hour if the end did not cut the pause short.
+    report = loop.wait_for_reviews(server, 3600.0, timeout=0.2)
+    assert (report.open_round, report.answered, report.total) == (1, 1, 2)
+
+
+def test_watching_survives_a_server_that_is_away_and_a_pull_beside_it(
+    loop: CleaningLoop, digits: Any, tmp_path: Path
+) -> None:
+    process = LabelStudioProcess(tmp_path / "data")
+    with process:
+        server = LabelStudioServer(process.url, process.admin_token)
+        pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
+        [first, second] = tasks(server, loop, pushed.project).values()
+        answer(server, first, "keep")
+        said: list[str] = []
+
+        def progress(_: float, message: str) -> None:
+            said.append(message)
+            if len(said) == 1:
+                process.kill()
+            elif len(said) == 2:
+                assert message == "1 of 2 tasks, waiting for Label Studio"
+                process.start()
+            elif len(said) == 3:
+                answer(server, second, "delete")
+                # Another process pulls at the same time: the watch goes on after it.
+                held.enter_context(loop.rounds.lock("pull"))
+            elif len(said) == 4:
+                held.close()
+
+        from contextlib import ExitStack
+
+        with ExitStack() as held:
+            report = loop.wait_for_reviews(server, 0.01, progress=progress)
+        assert (report.open_round, report.answered) == (None, 2)
+        assert said[3] == "1 of 2 tasks"
+        # Down at the first look is an error: the address may be wrong.
+        process.kill()
+        with pytest.raises(ServerUnreachableError):
+            loop.wait_for_reviews(server, 0.01)
+
+
+def test_watching_does_not_wait_for_a_project_that_was_deleted(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
+
+    def progress(*_: object) -> None:
+        server.delete(f"api/projects/{pushed.project}/")
+
+    with pytest.raises(ProjectMissingError, match="push again"):
+        loop.wait_for_reviews(server, 0.01, progress=progress)
+
+
+# ---- several reviewers
+
+
+def test_majority_decides_a_tie_is_a_conflict_and_comes_back(
+    loop: CleaningLoop, server: LabelStudioServer, label_studio: Any, reviewer_token: str
+) -> None:
+    people = [
+        server,
+        LabelStudioServer(label_studio.url, reviewer_token),
+        LabelStudioServer(label_studio.url, label_studio.add_user("third@example.com")),
+    ]
+    pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8", reviewers_per_task=3)
+    settings = server.get(f"api/projects/{pushed.project}/")
+    assert settings["maximum_annotations"] == 3
+    [agreed, disputed] = (item.sample_id for item in loop.rounds.load(1).batch)
+    ids = tasks(server, loop, pushed.project)
+    answers = {
+        agreed: [("relabel", "9"), ("keep", None), ("relabel", "9")],
+        disputed: [("relabel", "9"), ("keep", None), ("delete", None)],
+    }
+    for voice, person in enumerate(people):
+        for sample_id, said in answers.items():
+            answer(person, ids[sample_id], *said[voice])
+        report = loop.pull_reviews(server)
+        # The round waits for all three, although every task has an answer.
+        assert report.open_round == (None if voice == 2 else 1)
+        assert (report.answered, report.total) == (2 if voice == 2 else 0, 2)
+    dataset = loop.samples.dataset
+    assert dataset[agreed].ground_truth.label == "9"
+    assert len(dataset[agreed].cleaning_review.reviewers) == 3
+    assert dataset[disputed].ground_truth.label == "8"
+    assert "cleaning:conflict" in dataset[disputed].tags
+    assert [e.lead_time for e in loop.rounds.load(1).events] == [3.5] * 6
+    loop.push_round(server, n=2, controls=0)
+    served = loop.rounds.load(2).sample_ids
+    assert agreed not in served
+    assert disputed in served
+
+
+# ---- closing
+
+
+def test_a_closed_round_frees_what_was_not_answered(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(server, n=4, controls=0, class_of_interest="8")
+    ids = tasks(server, loop, pushed.project)
+    [answered, *rest] = ids
+    answer(server, ids[answered], "delete")
+    # The last answers are pulled first.
+    report = loop.close_round(server, delete_tasks=True)
+    assert (report.answered, report.total) == (1, 4)
+    assert (report.tab_deleted, report.tasks_deleted) == (True, 3)
+    assert "3 tasks without an answer deleted; its tab is deleted." in str(report)
+    assert find_round_tab(server, pushed.project, 1) is None
+    assert set(tasks(server, loop, pushed.project)) == {answered}
+    dataset = loop.samples.dataset
+    assert dataset[answered].sample_weight == 0.0
+    assert "cleaning:queued" not in dataset.distinct("tags")
+    # The next pull neither misses them nor takes anything back.
+    pulled = loop.pull_reviews(server)
+    assert (pulled.missing, pulled.withdrawn, pulled.changed) == ({}, 0, 0)
+    loop.push_round(server, n=4, controls=0)
+    assert set(rest) <= loop.rounds.load(2).sample_ids
+    # An earlier round can be tidied up later, and again.
+    again = loop.close_round(server, 1, delete_tasks=True)
+    assert (again.tab_deleted, again.tasks_deleted) == (False, 0)
+    assert len(tasks(server, loop, pushed.project)) == 5
+    assert loop.rounds.open_round().number == 2
+
+
+def test_a_late_answer_to_a_closed_round_still_counts(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
+    [one, two] = tasks(server, loop, pushed.project).items()
+    report = loop.close_round(server)
+    assert (report.answered, report.tab_deleted, report.tasks_deleted) == (0, True, 0)
+    answer(server, one[1], "delete")
+    assert loop.pull_reviews(server).new_answers == 1
+    assert loop.samples.dataset[one[0]].sample_weight == 0.0
+    assert loop.samples.dataset[two[0]].sample_weight == 1.0
+
+
+def test_a_round_closes_without_server_or_project(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    with pytest.raises(RoundError, match="has no open round"):
+        loop.close_round(server)
+    with pytest.raises(DataError, match="pass server"):
+        loop.close_round(delete_tasks=True)
+    pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
+    with pytest.raises(ServerUnreachableError):
+        loop.close_round(LabelStudioServer("http://127.0.0.1:9", "0" * 40))
+    assert loop.rounds.open_round() is not None
+    loop.close_round()
+    assert find_round_tab(server, pushed.project, 1) is not None
+    pushed = loop.push_round(server, n=2, controls=0)
+    server.delete(f"api/projects/{pushed.project}/")
+    report = loop.close_round(server, delete_tasks=True)
+    assert (report.round, report.tab_deleted, report.tasks_deleted) == (2, False, 0)
+    assert [row["closed_at"] is None for row in loop.history()] == [False, False]
+
+
+# ---- the lock
+
+
+def test_two_pushes_at_once_make_one_round(loop: CleaningLoop, server: LabelStudioServer) -> None:
+    outcomes: list[Any] = []
+
+    def push() -> None:
+        mine = CleaningLoop(loop.samples.dataset, "ground_truth", "pixels")
+        try:
+            outcomes.append(mine.push_round(server, n=5, controls=0, class_of_interest="8"))
+        except BusyError as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=push) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [number] = {row["round"] for row in loop.history()}
+    assert number == 1
+    done = [o for o in outcomes if not isinstance(o, BusyError)]
+    assert sum(report.created for report in done) == 5
+    assert len(tasks(server, loop, done[0].project)) == 5
+
+
+def test_a_long_job_keeps_its_lock(loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "LOCK_SECONDS", 0.2)
+    import fiftyone.operators.store as foos
+
+    store = foos.ExecutionStore.create("coreset_cleaning", loop.samples.dataset._doc.id)
+    renewed = threading.Event()
+    with loop.rounds.lock("push"):
+        key = "lock:ground_truth"
+        first = store.get_metadata(key)["updated_at"]
+        while store.get_metadata(key)["updated_at"] == first:
+            renewed.wait(0.02)
+        with pytest.raises(BusyError, match="another process is at work"), loop.rounds.lock("x"):
+            pass
+    assert store.get(key) is None
