@@ -37,6 +37,7 @@ def register(plugin: Any) -> None:
     plugin : fiftyone.plugins.context.PluginContext
     """
     from .operators.check_setup import CheckSetup
+    from .operators.close_round import CloseRound
     from .operators.compute_embeddings import ComputeEmbeddings
     from .operators.compute_importance import ComputeImportance
     from .operators.evaluate_round import EvaluateRound
@@ -52,6 +53,7 @@ def register(plugin: Any) -> None:
 
     for operator in (
         CheckSetup,
+        CloseRound,
         ComputeEmbeddings,
         ComputeImportance,
         EvaluateRound,

@@ -119,14 +119,16 @@ def _pull(args: argparse.Namespace) -> Answer:
     if args.watch is None:
         report = loop.pull_reviews(server)
     else:
-        report = wait_for_reviews(loop, server, args.watch)
+        report = wait_for_reviews(loop, server, args.watch, args.timeout)
     return report.to_dict(), str(report), 0
 
 
-def wait_for_reviews(loop: CleaningLoop, server: LabelStudioServer, seconds: float) -> PullReport:
+def wait_for_reviews(
+    loop: CleaningLoop, server: LabelStudioServer, seconds: float, timeout: float | None = None
+) -> PullReport:
     """Pull every `seconds` until the open round is complete, with a bar of answered tasks."""
     with progress_bar("answered") as progress:
-        return loop.wait_for_reviews(server, seconds, progress=progress)
+        return loop.wait_for_reviews(server, seconds, timeout=timeout, progress=progress)
 
 
 def _evaluate(args: argparse.Namespace) -> Answer:
@@ -380,6 +382,9 @@ def command_line_parser() -> argparse.ArgumentParser:
         type=float,
         metavar="SECONDS",
         help="pull every SECONDS until the round is complete",
+    )
+    pull.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="with --watch: return after SECONDS"
     )
 
     evaluate = command("evaluate", _evaluate, "Measure AUROC and decide whether to go on.")

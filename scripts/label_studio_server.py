@@ -159,6 +159,17 @@ class LabelStudioProcess:
         )
         return str(json.loads(browser.get("/api/current-user/token"))["token"])
 
+    def personal_token(self) -> str:
+        """Make the admin's personal access token, as the page Account & Settings does; once."""
+        browser = Browser(self.url)
+        page = browser.get("/user/login/")
+        browser.post(
+            "/user/login/", {"email": self.admin_email, "password": self.admin_password}, page
+        )
+        settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
+        self.request("POST", "/api/jwt/settings", self.admin_token, settings)
+        return str(self.request("POST", "/api/token/", self.admin_token, {})["token"])
+
     def request(self, method: str, path: str, token: str, body: Any = None) -> Any:
         """Call the server's API with a legacy token; return the parsed answer."""
         request = urllib.request.Request(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import struct
 import threading
@@ -13,6 +14,9 @@ from urllib.parse import urlsplit
 
 # A fault as a name; "" lets the request through.
 Plan = Callable[[str, str], str]
+
+# What a key, a token or a session looks like.
+SECRET = re.compile(r"[\w.-]{24,}")
 
 FAULTS = (
     "drop before",  # the server never hears of it
@@ -32,6 +36,7 @@ class FaultProxy:
     def __init__(self, target: str, plan: Plan, prefix: str = "", delay: float = 1.0) -> None:
         self.plan = plan
         self.counts: Counter[str] = Counter()
+        self.secrets: set[str] = set()  # every key, token and cookie that passed
         self.delay = delay
         self.patience = threading.Event()
         proxy, port = self, urlsplit(target).port
@@ -83,6 +88,7 @@ class FaultProxy:
         if fault == "late":
             self.patience.wait(self.delay)
         status, headers, content = forward(request, body, port, prefix)
+        self.remember_secrets(request, headers, content)
         if fault == "drop after":
             return reset(request)
         if fault == "500 after":
@@ -93,6 +99,17 @@ class FaultProxy:
         if fault == "slow":
             self.patience.wait(self.delay)
         return reply(request, status, content, headers)
+
+    def remember_secrets(
+        self, request: BaseHTTPRequestHandler, headers: dict[str, str], content: bytes
+    ) -> None:
+        for name in ("authorization", "cookie"):
+            self.secrets.update(SECRET.findall(request.headers.get(name, "")))
+        for name, value in headers.items():
+            if name.lower() == "set-cookie":
+                self.secrets.update(SECRET.findall(value))
+        if request.path.endswith("/token/refresh/"):
+            self.secrets.update(SECRET.findall(content.decode()))
 
 
 def forward(

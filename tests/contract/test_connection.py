@@ -21,7 +21,7 @@ from coreset_cleaning.core.errors import (
 )
 from coreset_cleaning.labelstudio import connection
 from coreset_cleaning.labelstudio.connection import KEY_VARIABLE, URL_VARIABLE, LabelStudioServer
-from label_studio_server import Browser, LabelStudioProcess
+from label_studio_server import LabelStudioProcess
 
 from .fault_proxy import FaultProxy
 
@@ -47,19 +47,7 @@ def fails(
 
 @pytest.fixture(scope="module")
 def access_token(process: LabelStudioProcess) -> str:
-    """Return a personal access token, made as the page Account & Settings does."""
-    browser = Browser(process.url)
-    page = browser.get("/user/login/")
-    browser.post(
-        "/user/login/",
-        {"email": process.admin_email, "password": process.admin_password},
-        page,
-    )
-    legacy = process.request("GET", "/api/jwt/settings", process.admin_token)
-    if not legacy["api_tokens_enabled"]:
-        settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
-        process.request("POST", "/api/jwt/settings", process.admin_token, settings)
-    return str(process.request("POST", "/api/token/", process.admin_token, {})["token"])
+    return process.personal_token()
 
 
 def test_both_kinds_of_token_are_accepted(process: LabelStudioProcess, access_token: str) -> None:

@@ -68,6 +68,31 @@ def test_a_round_by_commands(
     assert code == 0, findings
 
 
+def test_a_round_is_watched_for_a_while_and_closed(
+    name: str, label_studio: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = ("--embeddings-field", "pixels")
+    run(capsys, "score", name, *own)
+    pushed = run(capsys, "push", name, *own, "-n", "4", "--class", "8", "--controls", "0")[1]
+    watched = ("pull", name, *own, "--watch", "3600", "--timeout", "0.1")
+    code, pulled = run(capsys, *watched)
+    assert (code, pulled["open_round"], pulled["answered"]) == (0, 1, 0)
+    code, closed = run(capsys, "close", name, *own, "--delete-tasks")
+    assert (code, closed["round"], closed["tasks_deleted"], closed["tab_deleted"]) == (
+        0,
+        1,
+        4,
+        True,
+    )
+    path = f"/api/tasks/?project={pushed['project']}"
+    assert label_studio.request("GET", path, label_studio.admin_token)["total"] == 0
+    assert main(["close", name, *own]) == 1
+    assert "has no open round" in capsys.readouterr().err
+    run(capsys, "push", name, *own, "-n", "4")
+    code, closed = run(capsys, "close", name, *own, "--local", "--round", "2")
+    assert (code, closed["round"], closed["tab_deleted"]) == (0, 2, False)
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

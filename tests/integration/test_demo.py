@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from label_studio_server import ACCOUNT, SEED, port_is_taken
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,9 +47,11 @@ def test_the_demo_finds_wrong_labels_and_stops_what_it_started(tmp_path: Path) -
     page = (tmp_path / "report" / "report.html").read_text()
     assert f"{found} wrong labels found among {reviewed}" in page
     assert (tmp_path / "report" / "auroc.png").stat().st_size > 10_000
+    account = json.loads((SEED / ACCOUNT).read_text())
+    shown = done.stdout + done.stderr + out.read_text() + page
+    assert account["token"] not in shown
+    assert account["password"] not in shown
     port = int(result["label_studio"].split(":")[2].split("/")[0])
-    from label_studio_server import port_is_taken
-
     assert not port_is_taken(port)
 
 

@@ -319,6 +319,30 @@ def test_a_whole_round(scored, server, tmp_path):
     assert len(scored.match_tags("cleaning:relabeled")) == changed
 
 
+def test_a_round_is_closed_before_it_is_answered(scored, server, monkeypatch):
+    assert "There is no open round" in refusals(form(scored, "close_round"))[0]
+    run(scored, "push_round", n=5, controls=0)
+    answer_all(server, scored, 2)
+    assert "delete_tasks" in form(scored, "close_round")
+    done = run(scored, "close_round", delete_tasks=True)
+    report = done["report"]
+    assert (report["answered"], report["total"], report["tasks_deleted"]) == (2, 5, 3)
+    assert "closed with 2 of 5 answered" in done["text"]
+    run(scored, "push_round", n=5, controls=0)
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY")
+    assert "No Label Studio server is set" in json.dumps(form(scored, "close_round"))
+    report = run(scored, "close_round")["report"]
+    assert (report["round"], report["tab_deleted"]) == (2, False)
+
+
+def test_the_setup_check_names_project_round_and_image(scored, server):
+    run(scored, "push_round", n=3, controls=0)
+    findings = {f["name"]: f for f in run(scored, "check_setup")["report"]["findings"]}
+    assert all(finding["ok"] for finding in findings.values()), findings
+    assert "3 tasks to be answered" in findings["round"]["detail"]
+    assert "is served" in findings["images"]["detail"]
+
+
 def test_embeddings_from_a_state_dict_for_a_view(bare, tmp_path):
     import torch
     from torchvision import models

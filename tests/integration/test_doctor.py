@@ -1,0 +1,119 @@
+"""The doctor, from a set-up that is right to every way it breaks, each with its fix."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning.cli import main
+from coreset_cleaning.doctor import check_setup
+from coreset_cleaning.labelstudio.project import find_round_tab
+
+
+@pytest.fixture
+def loop(digits: Any) -> CleaningLoop:
+    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
+    loop.compute_importance()
+    return loop
+
+
+@pytest.fixture(autouse=True)
+def environment(label_studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.admin_token)
+
+
+def findings(loop: CleaningLoop, **options: Any) -> dict[str, dict[str, Any]]:
+    found = check_setup(loop.samples.dataset.name, **options)
+    for finding in found:
+        assert bool(finding["fix"]) != finding["ok"], finding
+        assert "\n" not in finding["detail"] + finding["fix"]
+    return {finding["name"]: finding for finding in found}
+
+
+def failing(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: f"{f['detail']} | {f['fix']}" for name, f in found.items() if not f["ok"]}
+
+
+def test_from_a_fresh_dataset_to_an_open_round(
+    loop: CleaningLoop, server: LabelStudioServer, label_studio: Any
+) -> None:
+    found = findings(loop)
+    assert failing(found) == {}
+    assert label_studio.url in found["Label Studio"]["detail"]
+    assert found["key"]["detail"] == f"legacy token, of {label_studio.admin_email}"
+    assert found["permissions"]["detail"] == "projects can be made"
+    assert "not made yet" in found["project"]["detail"]
+    assert "can be uploaded" in found["images"]["detail"]
+    assert "round" not in found
+
+    pushed = loop.push_round(server, n=3, controls=0, class_of_interest="8")
+    found = findings(loop)
+    assert failing(found) == {}
+    assert "config as it should be" in found["project"]["detail"]
+    assert "round 1 is open, 3 tasks" in found["round"]["detail"]
+    assert "is served" in found["images"]["detail"]
+
+    tab = find_round_tab(server, pushed.project, 1)
+    server.delete(f"api/dm/views/{tab}/")
+    assert "tab is gone from Label Studio | Push again" in failing(findings(loop))["round"]
+    loop.push_round(server)
+    assert failing(findings(loop)) == {}
+
+    server.delete(f"api/projects/{pushed.project}/")
+    assert "its project is gone" in failing(findings(loop))["round"]
+    loop.push_round(server)
+    assert failing(findings(loop)) == {}
+
+
+def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) -> None:
+    # This server was started without local files.
+    root = Path(loop.samples.view.first().filepath).parent.parent
+    found = failing(findings(loop, images="local", images_root=str(root)))
+    assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in found["images"]
+    found = failing(findings(loop, images="local", images_root=str(tmp_path)))
+    assert "must lie below" in found["images"]
+    assert "needs addresses" in failing(findings(loop, images="url"))["images"]
+    first = loop.samples.train_view().first()
+    first["filepath"] = str(tmp_path / "gone.png")
+    first.save()
+    assert "gone.png can't be read" in failing(findings(loop))["images"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "words"),
+    [
+        ({"url": "http://127.0.0.1:9"}, "Label Studio", "nobody listens there"),
+        ({"url": "127.0.0.1:8080"}, "Label Studio", "must be like http://"),
+        ({"api_key": "cafebabe" * 5}, "key", "Account & Settings"),
+        ({"label_field": "labels"}, "dataset", "Fields that can be cleaned: ground_truth"),
+    ],
+)
+def test_what_rests_on_a_failure_is_left_out(
+    loop: CleaningLoop, options: dict[str, str], name: str, words: str
+) -> None:
+    found = findings(loop, **options)
+    [(failed, said)] = failing(found).items()
+    assert failed == name
+    assert words in said
+    assert "cafebabe" not in json.dumps(found)
+    assert "project" not in found
+
+
+def test_on_the_command_line(
+    loop: CleaningLoop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["doctor", loop.samples.dataset.name]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("ok    ") for line in lines)
+    assert main(["doctor", "no-such-dataset"]) == 1
+    assert "FAIL  dataset: there is no dataset 'no-such-dataset'" in capsys.readouterr().out
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY")
+    assert main(["doctor", "--json"]) == 1
+    last = json.loads(capsys.readouterr().out)[-1]
+    assert (last["name"], last["ok"]) == ("Label Studio", False)
+    assert "LABEL_STUDIO_API_KEY" in last["fix"]
