@@ -176,6 +176,7 @@ def _review_project(
 ) -> list[Finding]:
     """Check the dataset's project, its open round, and whether an image can be seen."""
     from .labelstudio.checkup import ProjectCheck, task_image
+    from .review import shows_small_images
 
     rounds = loop.rounds.all()
     options = rounds[-1].config["options"] if rounds else {}
@@ -185,6 +186,7 @@ def _review_project(
         loop.samples.label_field,
         loop.samples.classes(),
         options.get("hide_suggestion", False),
+        not shows_small_images(loop.samples),
     )
     findings = [_attempt("project", check.project)]
     open_ = rounds[-1] if rounds and rounds[-1].closed_at is None else None

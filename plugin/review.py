@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from .core.duplicates import near_duplicates
 from .core.errors import ProjectMissingError, RoundError
@@ -46,6 +47,8 @@ from .store.vectors import read_vectors
 from .version import __version__
 
 Progress = Callable[[float, str], None]
+
+_SMALL = 128  # pixels
 
 
 def ledger(rounds: Sequence[Round]) -> list[Event]:
@@ -309,7 +312,17 @@ def open_project(
         ),
         reviewers_per_task=options["reviewers_per_task"],
         hide_suggestion=options["hide_suggestion"],
+        smooth=not shows_small_images(samples),
     )
+
+
+def shows_small_images(samples: Samples) -> bool:
+    """Tell whether images have so few pixels that each counts; the first one stands for all."""
+    try:
+        with Image.open(samples.view.first().filepath) as image:
+            return bool(max(image.size) <= _SMALL)
+    except OSError:  # an address, or unreadable, which is reported elsewhere
+        return False
 
 
 def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> PullReport:

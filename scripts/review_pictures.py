@@ -58,7 +58,9 @@ def push(process: LabelStudioProcess, work: Path, n: int) -> str:
     given, suggested = (classes[9], classes[5]) if n == 10 else (classes[0], classes[1])
     server = LabelStudioServer(process.url, process.admin_token)
     own: dict[str, Any] = {"dataset_id": f"pictures-{n}", "label_field": "ground_truth"}
-    project = find_or_create_project(server, dataset_name="digits", classes=classes, **own)
+    project = find_or_create_project(
+        server, dataset_name="digits", classes=classes, smooth=False, **own
+    )
     task = ReviewTask("s0", str(path), 0, 50, given, suggested, 0.87, NOTE)
     return push_tasks(server, project, [task], round=1, **own).url
 

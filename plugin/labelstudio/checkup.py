@@ -67,6 +67,8 @@ class ProjectCheck:
         Classes a reviewer may give.
     hide_suggestion : bool
         As the last round asked.
+    smooth : bool
+        As the images need it.
     """
 
     server: LabelStudioServer
@@ -74,6 +76,7 @@ class ProjectCheck:
     label_field: str
     classes: tuple[str, ...]
     hide_suggestion: bool = False
+    smooth: bool = True
 
     def found(self) -> dict[str, Any] | None:
         """Return the project, or None."""
@@ -92,7 +95,7 @@ class ProjectCheck:
                 f"{named}: its labeling config has no {', '.join(absent)}, so its answers can't be "
                 "read. Push again to put the config right, and don't edit it in Label Studio."
             )
-        if config != wanted_config(self.classes, self.hide_suggestion, project):
+        if config != wanted_config(self.classes, self.hide_suggestion, self.smooth, project):
             return f"{named}; the next push brings its labeling config up to date"
         return f"{named}, labeling config as it should be"
 

@@ -72,7 +72,10 @@ def class_alias(name: str) -> str:
 
 
 def labeling_config(
-    classes: Sequence[str], hide_suggestion: bool = False, before: str | None = None
+    classes: Sequence[str],
+    hide_suggestion: bool = False,
+    smooth: bool = True,
+    before: str | None = None,
 ) -> str:
     """Return the labeling config for a list of classes.
 
@@ -82,6 +85,8 @@ def labeling_config(
         Class names; anything but an empty name.
     hide_suggestion : bool, default False
         Whether to leave out the suggested class and the choice to accept it.
+    smooth : bool, default True
+        Whether to smooth images that are enlarged. False for tiny ones, where every pixel counts.
     before : str, optional
         The config that the project has now. Buttons stay buttons and a list stays a list, however
         many classes there are: answers given with one don't fit the other.
@@ -96,14 +101,13 @@ def labeling_config(
     ET.SubElement(view, "Style").text = _PAGE_STYLE
     row = ET.SubElement(view, "View", style=_ROW_STYLE)
     picture = ET.SubElement(row, "View", style=_IMAGE_STYLE)
-    # Unsmoothed: in an image of a few pixels every pixel counts.
     ET.SubElement(
         picture,
         "Image",
         name=IMAGE,
         value="$image",
         zoom="true",
-        smoothing="false",
+        smoothing=str(smooth).lower(),
         horizontalAlignment="center",
         maxWidth="100%",
         width="100%",

@@ -57,6 +57,7 @@ def find_or_create_project(
     classes: Sequence[str],
     reviewers_per_task: int = 1,
     hide_suggestion: bool = False,
+    smooth: bool = True,
 ) -> Project:
     """Return the project of a dataset and label field; make it, or add new classes, if need be.
 
@@ -71,11 +72,13 @@ def find_or_create_project(
     reviewers_per_task : int, default 1
         Answers wanted for each task.
     hide_suggestion : bool, default False
-        Whether reviewers see the suggested class.
+        Whether to keep the suggested class from the reviewers.
+    smooth : bool, default True
+        Whether to smooth images that are enlarged.
     """
     marker = project_marker(dataset_id, label_field)
     found = _find(server, marker)
-    config = wanted_config(classes, hide_suggestion, found)
+    config = wanted_config(classes, hide_suggestion, smooth, found)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         title = f"Labels of {dataset_name}"
@@ -111,10 +114,11 @@ def find_project(
 
 
 def wanted_config(
-    classes: Sequence[str], hide_suggestion: bool, project: dict[str, Any] | None
+    classes: Sequence[str], hide_suggestion: bool, smooth: bool, project: dict[str, Any] | None
 ) -> str:
     """Return the labeling config that a project should have, given the one it has now."""
-    return labeling_config(classes, hide_suggestion, project["label_config"] if project else None)
+    before = project["label_config"] if project else None
+    return labeling_config(classes, hide_suggestion, smooth, before)
 
 
 def _change(server: LabelStudioServer, project_id: int, settings: dict[str, Any]) -> dict[str, Any]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from coreset_cleaning.core.errors import ServerError
 from coreset_cleaning.labelstudio import connection
 from coreset_cleaning.labelstudio import push as push_module
+from coreset_cleaning.labelstudio.cleanup import delete_round_tab, delete_unanswered
 from coreset_cleaning.labelstudio.connection import LabelStudioServer
 from label_studio_server import LabelStudioProcess
 
-from .conftest import Cleaning, review_tasks
+from .conftest import FIELD, Cleaning, review_tasks
 from .fault_proxy import FAULTS, FaultProxy
 
 TASKS = 360
@@ -21,15 +25,15 @@ CHUNK = 3
 AT_LEAST = 200
 
 
-def push_until_done(cleaning: Cleaning, tasks: int) -> int:
-    """Push as a user would: again after each failure. Return the number of calls."""
+def again_and_again(act: Callable[[], object]) -> int:
+    """Do as a user would: the same again after each failure. Return the number of calls."""
     for call in range(1, 100):
         try:
-            cleaning.push(review_tasks(tasks))
+            act()
         except ServerError:
             continue
         return call
-    raise AssertionError("the push never came through")
+    raise AssertionError("it never came through")
 
 
 def test_faults_lose_nothing_and_double_nothing(
@@ -53,7 +57,7 @@ def test_faults_lose_nothing_and_double_nothing(
     with FaultProxy(process.url, plan, delay=1.5) as proxy:
         server = LabelStudioServer(proxy.url, process.admin_token, timeout=1.0)
         cleaning = Cleaning(server, "faulty")
-        calls = push_until_done(cleaning, TASKS)
+        calls = again_and_again(lambda: cleaning.push(review_tasks(TASKS)))
         injected.update(proxy.counts)
     direct = Cleaning(LabelStudioServer(process.url, process.admin_token), "faulty")
     keys = Counter(direct.keys())
@@ -69,6 +73,48 @@ def test_faults_lose_nothing_and_double_nothing(
     assert duplicates == 0
     assert losses == 0
     assert set(keys) == wanted
+
+
+def test_faults_around_uploads_and_deletions(
+    process: LabelStudioProcess,
+    cleaning: Cleaning,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(push_module, "CHUNK", CHUNK)
+    monkeypatch.setattr(push_module, "PAUSE", 0.01)
+    monkeypatch.setattr(push_module, "_SETTLE", 0.1)
+    monkeypatch.setattr(connection, "READ_PAUSES", (0.01,) * 4)
+    for i in range(12):
+        Image.new("RGB", (8, 8), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    quick = [fault for fault in FAULTS if fault not in ("slow", "late")]
+    requests = iter(range(10_000))
+
+    def plan(method: str, path: str) -> str:
+        number = next(requests)
+        return quick[number // 2 % len(quick)] if number % 2 else ""
+
+    with FaultProxy(process.url, plan) as proxy:
+        faulty = LabelStudioServer(proxy.url, process.admin_token, timeout=30.0)
+        through = Cleaning(faulty, cleaning.dataset_id)
+        again_and_again(
+            lambda: through.push(review_tasks(12, str(tmp_path / "{}.png")), images="upload")
+        )
+        project = cleaning.open().id
+        tasks = list(cleaning.server.tasks(project=project, include="id,data", resolve_uri="false"))
+        assert sorted(t["data"]["rank"] for t in tasks) == list(range(12))
+        for task in tasks:
+            status, content, _ = cleaning.server.fetch(task["data"]["image"].lstrip("/"))
+            path = tmp_path / f"{task['data']['rank']}.png"
+            assert (status, content) == (200, path.read_bytes())
+        answered = cleaning.answer(tasks[0]["id"], "keep")
+        own = {"dataset_id": cleaning.dataset_id, "label_field": FIELD, "round_": 1}
+        again_and_again(lambda: delete_unanswered(faulty, project, **own))
+        again_and_again(lambda: delete_round_tab(faulty, project, 1))
+        print(f"faults around uploads and deletions: {sum(proxy.counts.values())}")
+    assert cleaning.keys() == [tasks[0]["data"]["push_key"]]
+    [review] = cleaning.pull({1: {f"s{i}" for i in range(12)}}).reviews
+    assert review.annotation_id == answered
 
 
 def test_faults_during_a_pull_change_no_answer(

@@ -88,7 +88,7 @@ def test_a_round_is_watched_for_a_while_and_closed(
     assert label_studio.request("GET", path, label_studio.admin_token)["total"] == 0
     assert main(["close", name, *own]) == 1
     assert "has no open round" in capsys.readouterr().err
-    run(capsys, "push", name, *own, "-n", "4")
+    run(capsys, "push", name, *own, "-n", "4", "--controls", "0")
     code, closed = run(capsys, "close", name, *own, "--local", "--round", "2")
     assert (code, closed["round"], closed["tab_deleted"]) == (0, 2, False)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning import CleaningLoop, LabelStudioServer, review
 from coreset_cleaning.cli import main
 from coreset_cleaning.doctor import check_setup
 from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.review import shows_small_images
 
 
 @pytest.fixture
@@ -40,7 +41,10 @@ def failing(found: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def test_from_a_fresh_dataset_to_an_open_round(
-    loop: CleaningLoop, server: LabelStudioServer, label_studio: Any
+    loop: CleaningLoop,
+    server: LabelStudioServer,
+    label_studio: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = findings(loop)
     assert failing(found) == {}
@@ -57,6 +61,14 @@ def test_from_a_fresh_dataset_to_an_open_round(
     assert "config as it should be" in found["project"]["detail"]
     assert "round 1 is open, 3 tasks" in found["round"]["detail"]
     assert "is served" in found["images"]["detail"]
+
+    config = server.get(f"api/projects/{pushed.project}/")["label_config"]
+    assert 'smoothing="false"' in config  # 64 pixels; photographs are smoothed
+    assert shows_small_images(loop.samples)
+    with monkeypatch.context() as larger:
+        larger.setattr(review, "_SMALL", 63)
+        assert not shows_small_images(loop.samples)
+        assert "next push brings" in findings(loop)["project"]["detail"]
 
     tab = find_round_tab(server, pushed.project, 1)
     server.delete(f"api/dm/views/{tab}/")

@@ -77,6 +77,11 @@ def test_buttons_stay_buttons_and_a_list_stays_a_list() -> None:
     assert labeling_config(many, before=labeling_config(many)) == labeling_config(many)
 
 
+def test_only_tiny_images_are_shown_unsmoothed() -> None:
+    assert 'smoothing="true"' in labeling_config(["a", "b"])
+    assert 'smoothing="false"' in labeling_config(["a", "b"], smooth=False)
+
+
 def test_a_hidden_suggestion_is_not_on_the_page() -> None:
     assert "$suggested" in labeling_config(["a", "b"])
     hidden = labeling_config(["a", "b"], hide_suggestion=True)
