@@ -60,8 +60,10 @@ def check_setup(
 
         def look() -> str:
             nonlocal loop
-            loop = _loop(dataset_name, label_field)
-            return _dataset(loop)
+            found = _loop(dataset_name, label_field)
+            said = _dataset(found)
+            loop = found  # only one without complaint is looked at further
+            return said
 
         findings.append(_attempt("dataset", look))
     findings.append(_weights())
@@ -176,7 +178,8 @@ def _review_project(
 ) -> list[Finding]:
     """Check the dataset's project, its open round, and whether an image can be seen."""
     from .labelstudio.checkup import ProjectCheck, task_image
-    from .review import shows_small_images
+    from .review import given_classes, shows_small_images
+    from .store.rounds import open_round
 
     rounds = loop.rounds.all()
     options = rounds[-1].config["options"] if rounds else {}
@@ -184,12 +187,12 @@ def _review_project(
         server,
         loop.samples.dataset_id,
         loop.samples.label_field,
-        loop.samples.classes(),
+        given_classes(loop.samples, rounds),
         options.get("hide_suggestion", False),
         not shows_small_images(loop.samples),
     )
     findings = [_attempt("project", check.project)]
-    open_ = rounds[-1] if rounds and rounds[-1].closed_at is None else None
+    open_ = open_round(rounds)
     tasks: dict[str, Any] = {}
     if open_ is not None:
         answered = {sample_id for _, sample_id, _ in recorded_answers(open_.events)}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import fiftyone.operators.store as foos
 import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
@@ -19,13 +21,14 @@ from coreset_cleaning.core.errors import (
 from coreset_cleaning.labelstudio import connection
 from coreset_cleaning.labelstudio.config import answer_result
 from coreset_cleaning.labelstudio.project import find_round_tab
-from coreset_cleaning.store import rounds
+from coreset_cleaning.store import names, rounds
 from label_studio_server import LabelStudioProcess
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READ_PAUSES", (0.01,))
+    monkeypatch.setattr(rounds, "WAIT_SECONDS", 0.2)
 
 
 @pytest.fixture
@@ -99,8 +102,6 @@ def test_watching_survives_a_server_that_is_away_and_a_pull_beside_it(
                 held.enter_context(loop.rounds.lock("pull"))
             elif len(said) == 4:
                 held.close()
-
-        from contextlib import ExitStack
 
         with ExitStack() as held:
             report = loop.wait_for_reviews(server, 0.01, progress=progress)
@@ -248,22 +249,20 @@ def test_two_pushes_at_once_make_one_round(loop: CleaningLoop, server: LabelStud
         thread.join()
     [number] = {row["round"] for row in loop.history()}
     assert number == 1
-    done = [o for o in outcomes if not isinstance(o, BusyError)]
+    done = [outcome for outcome in outcomes if not isinstance(outcome, BusyError)]
     assert sum(report.created for report in done) == 5
     assert len(tasks(server, loop, done[0].project)) == 5
 
 
 def test_a_long_job_keeps_its_lock(loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LOCK_SECONDS", 0.2)
-    import fiftyone.operators.store as foos
-
-    store = foos.ExecutionStore.create("coreset_cleaning", loop.samples.dataset._doc.id)
-    renewed = threading.Event()
+    monkeypatch.setattr(rounds, "LOCK_SECONDS", 0.4)
+    store = foos.ExecutionStore.create(names.RUN_METHOD, loop.samples.dataset._doc.id)
+    moment = threading.Event()
     with loop.rounds.lock("push"):
-        key = "lock:ground_truth"
-        first = store.get_metadata(key)["updated_at"]
-        while store.get_metadata(key)["updated_at"] == first:
-            renewed.wait(0.02)
+        [key] = store.list_keys()
+        first = store.get_metadata(key)["expires_at"]
+        while store.get_metadata(key)["expires_at"] == first:
+            moment.wait(0.02)
         with pytest.raises(BusyError, match="another process is at work"), loop.rounds.lock("x"):
             pass
-    assert store.get(key) is None
+    assert store.list_keys() == []
