@@ -19,6 +19,8 @@ from .project import PAUSE, Project, round_filter, round_tab, round_url
 CHUNK = 250
 # Failures in a row.
 _ATTEMPTS = 6
+# Seconds until tasks that were only queued must be there.
+_QUEUE_SECONDS = 120.0
 # Seconds before the last look at a round that had failures.
 _SETTLE = 2.0
 
@@ -124,9 +126,11 @@ def push_tasks(
         # Sent in the order of review: the plain label stream goes by task id.
         absent = sorted((k for k in keys if k not in present), key=lambda k: keys[k].rank)
         chunk = {key: keys[key] for key in absent[:CHUNK]}
-        before = len(present)
+        before, queued = len(present), False
         try:
-            present.update(_send(server, project.id, chunk, round, source))
+            made = _send(server, project.id, chunk, round, source)
+            present.update(made)
+            queued = not made
         except ServerError as error:
             if is_refusal(error):
                 raise
@@ -135,7 +139,9 @@ def push_tasks(
             if failures == _ATTEMPTS:
                 raise
             time.sleep(PAUSE * 2**failures)
-        if len(present) == before:
+        if queued:
+            present = _wait_for(server, project.id, round, keys, chunk)
+        elif len(present) == before:
             # The answer can be lost after the server has done what it was asked.
             present = present_tasks(server, project.id, round, keys)
         if len(present) > before:
@@ -180,6 +186,30 @@ def present_tasks(
                 server.delete(f"api/tasks/{task['id']}/")
         present[key] = int(keep["id"])
     return present
+
+
+def _wait_for(
+    server: LabelStudioServer,
+    project_id: int,
+    round_: int,
+    keys: Collection[str],
+    chunk: Collection[str],
+) -> dict[str, int]:
+    """Wait for tasks that the server imports later, as its hosted editions do.
+
+    Sending them again would make them twice.
+    """
+    end = time.monotonic() + _QUEUE_SECONDS
+    while True:
+        present = present_tasks(server, project_id, round_, keys)
+        if present.keys() >= set(chunk):
+            return present
+        if time.monotonic() > end:
+            raise ServerError(
+                f"Label Studio at {server.url} has accepted {len(chunk)} tasks and not made them "
+                f"in {_QUEUE_SECONDS:.0f} s. Call push again in a while."
+            )
+        time.sleep(PAUSE)
 
 
 def _send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import http.client
 import re
 import socket
@@ -39,6 +40,7 @@ class FaultProxy:
         self.secrets: set[str] = set()  # every key, token and cookie that passed
         self.delay = delay
         self.patience = threading.Event()
+        self.queued = threading.Timer(0, lambda: None)
         proxy, port = self, urlsplit(target).port
 
         class Handler(BaseHTTPRequestHandler):
@@ -72,6 +74,10 @@ class FaultProxy:
         self.httpd.shutdown()
         self.httpd.server_close()
 
+    def cancel_queued(self) -> None:
+        """Let the last queued request never be carried out."""
+        self.queued.cancel()
+
     def handle(self, request: BaseHTTPRequestHandler, port: int, prefix: str) -> None:
         body = request.rfile.read(int(request.headers.get("content-length", 0)))
         fault = self.plan(request.command, request.path)
@@ -85,6 +91,13 @@ class FaultProxy:
             return reply(request, 403, b'{"detail": "You do not have permission."}')
         if fault == "429":
             return reply(request, 429, b"{}", {"Retry-After": "0.05"})
+        if fault == "queued":
+            # As the hosted editions do: accepted now, done later.
+            # A copy: the connection goes on with other requests.
+            own = (copy.copy(request), body, port, prefix)
+            self.queued = threading.Timer(self.delay, forward, own)
+            self.queued.start()
+            return reply(request, 201, b'{"import": 7}')
         if fault == "late":
             self.patience.wait(self.delay)
         status, headers, content = forward(request, body, port, prefix)

@@ -21,6 +21,7 @@ from coreset_cleaning.labelstudio.project import find_round_tab
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
+from .fault_proxy import FaultProxy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -154,6 +155,29 @@ def test_link_that_leaves_the_shared_folder_is_refused(
 def test_ten_thousand_tasks_in_one_round(cleaning: Cleaning) -> None:
     result = cleaning.push(review_tasks(10_000))
     assert result.created == len(set(result.task_ids.values())) == 10_000
+
+
+def test_an_import_that_is_only_queued_is_waited_for(
+    process: LabelStudioProcess, cleaning: Cleaning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_module, "CHUNK", 4)
+    plan = "queued"
+    with FaultProxy(
+        process.url, lambda _, path: plan if "/import" in path else "", delay=0.5
+    ) as proxy:
+        hosted = LabelStudioServer(proxy.url, process.admin_token)
+        through = Cleaning(hosted, cleaning.dataset_id)
+        result = through.push(review_tasks(10))
+        assert proxy.counts == {"queued": 3}
+        assert (result.created, len(set(result.task_ids.values()))) == (10, 10)
+        # One that never comes is not sent again either.
+        monkeypatch.setattr(push_module, "_QUEUE_SECONDS", 0.2)
+        proxy.delay = 3600.0
+        with pytest.raises(ServerError, match="accepted 4 tasks and not made them"):
+            through.push(review_tasks(20))
+        assert proxy.counts == {"queued": 4}
+        proxy.cancel_queued()
+    assert Counter(cleaning.keys()) == Counter(wanted(cleaning, 10))
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
