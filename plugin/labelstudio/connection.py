@@ -20,6 +20,7 @@ from .hints import failure_detail, key_hint, kind_of_key, pause_asked_for, unrea
 
 URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
+CA_VARIABLE = "LABEL_STUDIO_CA_BUNDLE"
 
 # A read changes nothing, so it is tried again; seconds between the attempts.
 READ_PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -71,6 +72,7 @@ class LabelStudioServer:
         memory only.
     verify : bool or str, default True
         Whether to check the TLS certificate; a path to a CA bundle for one that is self-signed.
+        With True, ``LABEL_STUDIO_CA_BUNDLE`` may name that path.
     timeout : float, default 60
         Seconds to wait for an answer.
 
@@ -102,7 +104,9 @@ class LabelStudioServer:
             )
         self.url = url.rstrip("/")
         self._api_key = api_key
-        self._verify = certificates(verify)
+        self._verify = certificates(
+            os.environ.get(CA_VARIABLE) or True if verify is True else verify
+        )
         self._timeout = timeout
         self._sdk: Any = None
 

@@ -20,7 +20,12 @@ from coreset_cleaning.core.errors import (
     ServerUnreachableError,
 )
 from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio.connection import KEY_VARIABLE, URL_VARIABLE, LabelStudioServer
+from coreset_cleaning.labelstudio.connection import (
+    CA_VARIABLE,
+    KEY_VARIABLE,
+    URL_VARIABLE,
+    LabelStudioServer,
+)
 from label_studio_server import LabelStudioProcess
 
 from .fault_proxy import FaultProxy
@@ -153,7 +158,10 @@ def test_a_server_below_a_path_is_found_there_only(
 
 
 def test_a_self_signed_certificate_needs_the_explicit_option(
-    process: LabelStudioProcess, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    process: LabelStudioProcess,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -170,6 +178,8 @@ def test_a_self_signed_certificate_needs_the_explicit_option(
             LabelStudioServer(url, process.admin_token).get(PATH)
         trusting = LabelStudioServer(url, process.admin_token, verify=str(bundle))
         assert trusting.get(PATH)["count"] >= 0
+        monkeypatch.setenv(CA_VARIABLE, str(bundle))
+        assert LabelStudioServer(url, process.admin_token).get(PATH)["count"] >= 0
     with pytest.raises(
         DataError, match=r"verify must be .*path of trusted certificates \(PEM\), got"
     ):

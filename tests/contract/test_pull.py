@@ -9,8 +9,10 @@ from coreset_cleaning.core.verdicts import Verdict
 from coreset_cleaning.labelstudio.config import answer_result
 from coreset_cleaning.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.labelstudio.pull import Answers, pull_answers
+from label_studio_server import LabelStudioProcess
 
 from .conftest import Cleaning, review_tasks
+from .fault_proxy import FaultProxy
 
 FAR_FUTURE = "2999-01-01T00:00:00.000000Z"
 
@@ -153,6 +155,17 @@ def test_several_reviewers_answer_the_same_task(
         ("admin@example.com", "keep"),
         ("second@example.com", "relabel"),
     ]
+
+
+def test_reviewers_have_numbers_where_names_may_not_be_seen(
+    cleaning: Cleaning, process: LabelStudioProcess
+) -> None:
+    ids = cleaning.push(review_tasks(1)).task_ids
+    cleaning.answer(ids["s0"], "keep")
+    me = cleaning.server.get("api/current-user/whoami")["id"]
+    with FaultProxy(process.url, lambda _, path: "403" if "/api/users" in path else "") as proxy:
+        through = Cleaning(LabelStudioServer(proxy.url, process.admin_token), cleaning.dataset_id)
+        assert [r.reviewer for r in through.pull({1: set(ids)}).reviews] == [f"user {me}"]
 
 
 def test_deleted_task_is_reported_and_its_answer_stays(cleaning: Cleaning) -> None:
