@@ -222,7 +222,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 facts["yields"],
                 charts.budget(facts["budget"]),
             )
-        reviewed = [row for row in facts.get("rounds", []) if row["reviewed"]]
+        reviewed = [
+            row for row in facts.get("rounds", []) if row["reviewed"] and row["state"] != "undone"
+        ]
         if reviewed:
             _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
 
