@@ -349,14 +349,21 @@ def test_importance_runs_delegated(dataset):
 
 def test_a_delegated_run_that_fails_is_a_sentence_in_the_panel(dataset):
     foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
-    dataset.delete_sample_field("resnet18_embedding")
+    dataset.clear_sample_field("resnet18_embedding")
     DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
     facts, layout, _ = panel(dataset)
     (failed,) = facts["failed"]
     assert failed["name"] == "Compute importance"
-    assert failed["text"].startswith("field 'resnet18_embedding' of dataset")
+    assert failed["text"].startswith("no sample of dataset")
     assert "Traceback" not in json.dumps(layout)
     assert "Compute importance failed" in json.dumps(layout)
+
+    foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
+    assert panel(dataset)[0]["failed"] == []  # it is tried again
+    dataset.delete_sample_field("resnet18_embedding")  # its form would now be refused
+    DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
+    (failed,) = panel(dataset)[0]["failed"]
+    assert failed["text"].startswith("This dataset has no embeddings yet")
 
 
 def test_a_server_that_is_down_is_a_sentence(scored, monkeypatch):
