@@ -245,6 +245,17 @@ def _run_loop(args: argparse.Namespace) -> Answer:
     return data, text, 0 if decision.continue_ else STOP
 
 
+def _install_plugin(args: argparse.Namespace) -> Answer:
+    from . import installation
+
+    change = installation.uninstall if args.uninstall else installation.install
+    state, folder = change(args.plugins_dir)
+    text = f"{folder}: {state}."
+    if state in ("installed", "updated"):
+        text += " Start the FiftyOne App again and open the panel “Label cleaning”."
+    return {"state": state, "folder": str(folder)}, text, 0
+
+
 # ---- shared
 
 
@@ -427,6 +438,13 @@ def command_line_parser() -> argparse.ArgumentParser:
         "--watch", type=float, default=10.0, metavar="SECONDS", help="pause between two pulls"
     )
     loop.add_argument("--budget", type=int, help="images to review at most")
+
+    text = "Tell FiftyOne of this package: write a small folder among its plugins."
+    install = commands.add_parser("install-plugin", help=text, description=text)
+    install.set_defaults(run=_install_plugin)
+    install.add_argument("--plugins-dir", help="folder of plugins (FiftyOne's own)")
+    install.add_argument("--uninstall", action="store_true", help="remove the folder again")
+    install.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 

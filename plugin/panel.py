@@ -19,8 +19,10 @@ _POLL_MILLISECONDS = 3000
 # As many charts beside each other as fit: one in half a window, two or three in a whole one.
 _CHARTS = {
     "display": "grid",
-    "gridTemplateColumns": "repeat(auto-fit, minmax(min(400px, 100%), 1fr))",
+    "gridTemplateColumns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))",
 }
+# Plotly follows the window's size only: a chart that has become too wide must not cover another.
+_CUT = {"container": {"sx": {"overflow": "hidden", "minWidth": 0}}}
 
 
 class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
@@ -222,7 +224,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 facts["yields"],
                 charts.budget(facts["budget"]),
             )
-        reviewed = [row for row in facts.get("rounds", []) if row["reviewed"]]
+        reviewed = [
+            row for row in facts.get("rounds", []) if row["reviewed"] and row["state"] != "undone"
+        ]
         if reviewed:
             _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
 
@@ -303,7 +307,7 @@ def _chart(
     shelf: types.Object, name: str, title: str, text: str, chart: charts.Chart, **events: Any
 ) -> None:
     """Add a chart under its title, so that the two stay together in any layout."""
-    frame = shelf.v_stack(f"{name}_frame", gap=0, columns=1, width="100%")
+    frame = shelf.v_stack(f"{name}_frame", gap=0, columns=1, width="100%", componentsProps=_CUT)
     frame.md(f"###### {title}" + (f"\n\n{text}" if text else ""), name=f"{name}_title")
     _plot(frame, name, *chart, **events)
 

@@ -201,7 +201,9 @@ def _failure(run: Any) -> str:
     if not lines:
         return "It was stopped before it had finished."
     name, _, message = lines[-1].partition(": ")
-    return message if message and " " not in name else lines[-1]
+    text = message if message and " " not in name else lines[-1]
+    # When the form refuses by now, its words come after "Reason: ".
+    return text.partition("Reason: ")[2] or text if text.startswith("Validation error") else text
 
 
 def _yields(loop: CleaningLoop, history: list[dict[str, Any]]) -> dict[str, Any]:

@@ -166,6 +166,12 @@ class AppPage:
         self.page.mouse.down()
         self.page.mouse.up()
 
+    def chart(self, title: str) -> Any:
+        """Return the first trace of the chart under a title."""
+        heading = self.panel.get_by_role("heading", name=title)
+        plot = heading.locator("xpath=following::*[contains(@class, 'js-plotly-plot')][1]")
+        return plot.evaluate("plot => plot.data[0]")
+
     def _measure(self, response: Any) -> None:
         if response.url.endswith("/operators/execute") and response.ok:
             with contextlib.suppress(Exception):  # the page may have gone on meanwhile

@@ -113,7 +113,7 @@ def test_a_full_round(app, dataset, label_studio):
 
     said = app.run("Find confused classes", "Class of interest")
     cls, rival = re.search(r"Class of interest: (digit \d) \(rival (digit \d)\)", said).groups()
-    expect(app.panel).to_contain_text(f"is taken for {cls}")
+    expect(app.panel).to_contain_text(f"is taken for “{cls}”")
 
     classes = sorted(set(labels))
     app.click_cell(classes.index(cls), classes.index(rival), len(classes))
@@ -129,11 +129,18 @@ def test_a_full_round(app, dataset, label_studio):
     app.run("Pull reviews", "12 of 12 answered")
     expect(app.panel).to_contain_text("Round 1 is answered")
 
+    charts = app.panel.locator(".js-plotly-plot")
+    expect(charts).to_have_count(3)  # confusion, yield, verdicts
+    dataset.reload()
+    now = dataset.values("ground_truth.label")
+    found = sum(new != old for new, old in zip(now, labels, strict=True))
+    assert found
+    assert app.chart("Yield of the budget")["y"] == [0, found]
+
     app.run("Evaluate", "AUROC after round 1")
     expect(app.panel).to_contain_text("AUROC, pair")
-    expect(app.panel.locator(".js-plotly-plot")).to_have_count(3)
-    dataset.reload()
-    assert dataset.values("ground_truth.label") != labels
+    expect(charts).to_have_count(4)
+    assert app.chart("AUROC, pair")["x"] == [1]
 
     row = app.panel.locator("table tbody tr").first
     row.get_by_role("button").last.click()
@@ -142,6 +149,8 @@ def test_a_full_round(app, dataset, label_studio):
     app.execute("Round 1 undone")
     expect(row).to_contain_text("undone")
     assert dataset.values("ground_truth.label") == labels
+    expect(charts).to_have_count(2)  # an undone round has decided nothing
+    print(f"largest event: {app.largest_event / 1000:.0f} kB")
     assert app.largest_event < LARGEST_EVENT
 
 

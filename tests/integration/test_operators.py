@@ -298,6 +298,9 @@ def test_a_whole_round(scored, server, tmp_path):
     assert run(scored, "pull_reviews")["report"]["new_answers"] == 0
     relabeled = scored.match_tags("cleaning:relabeled")
     assert len(relabeled) > 0
+    (verdicts,) = (f for f in scored.app_config.color_scheme.fields if "verdict" in f["path"])
+    assert {"kept", "relabeled", "deleted"} <= {c["value"] for c in verdicts["valueColors"]}
+    assert "cleaning_review.verdict" in scored.app_config.active_fields.paths
     assert relabeled.values("ground_truth.label") == relabeled.values("true_digit")
 
     evaluated = run(scored, "evaluate_round", budget=100)
@@ -358,12 +361,33 @@ def test_embeddings_from_a_state_dict_for_a_view(bare, tmp_path):
 def test_importance_runs_delegated(dataset):
     foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
     facts, layout, _ = panel(dataset)
-    assert facts["running"] == [{"name": "compute importance", "state": "queued", "progress": None}]
-    assert any("compute importance: queued" in text for text in labels_in(layout))
+    (queued,) = facts["running"]
+    assert (queued["name"], queued["state"]) == ("Compute importance", "queued")
+    assert any("**Compute importance**: queued" in text for text in labels_in(layout))
     DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
     dataset.reload()
     assert len(dataset.exists("coreset_importance")) == len(dataset.match_tags("train"))
-    assert panel(dataset)[0]["running"] == []
+    facts, _, _ = panel(dataset)
+    assert facts["running"] == facts["failed"] == []
+
+
+def test_a_delegated_run_that_fails_is_a_sentence_in_the_panel(dataset):
+    foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
+    dataset.clear_sample_field("resnet18_embedding")
+    DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
+    facts, layout, _ = panel(dataset)
+    (failed,) = facts["failed"]
+    assert failed["name"] == "Compute importance"
+    assert failed["text"].startswith("no sample of dataset")
+    assert "Traceback" not in json.dumps(layout)
+    assert "Compute importance failed" in json.dumps(layout)
+
+    foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
+    assert panel(dataset)[0]["failed"] == []  # it is tried again
+    dataset.delete_sample_field("resnet18_embedding")  # its form would now be refused
+    DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
+    (failed,) = panel(dataset)[0]["failed"]
+    assert failed["text"].startswith("This dataset has no embeddings yet")
 
 
 def test_a_server_that_is_down_is_a_sentence(scored, monkeypatch):
@@ -377,13 +401,103 @@ def test_a_server_that_is_down_is_a_sentence(scored, monkeypatch):
     assert not [key for key in scored.list_runs() if key.startswith("cleaning_round")]
 
 
-def test_an_error_is_shown_as_words(bare):
-    ctx = context(bare, "compute_importance")
-    operator = OperatorRegistry().get_operator(f"{PLUGIN}/compute_importance")
+def output_of(dataset, name, **params):
+    """Execute an operator as the App does and return what it shows then."""
+    ctx = context(dataset, name, **params)
+    operator = OperatorRegistry().get_operator(f"{PLUGIN}/{name}")
     ctx.request_params["results"] = operator.execute(ctx)
-    output = json.dumps(operator.resolve_type(ctx, "outputs").to_json())
+    return json.dumps(operator.resolve_type(ctx, "outputs").to_json())
+
+
+def test_an_error_is_shown_as_words(bare):
+    output = output_of(bare, "compute_importance")
     assert "It did not work" in output
     assert "coreset-cleaning embed" in output
+
+
+def test_an_error_that_nobody_foresaw_is_shown_as_words_too(scored):
+    output = output_of(scored, "export_audit", path="/proc/none/a.csv")
+    assert "It did not work" in output
+    assert "FileNotFoundError" in output
+    assert "Traceback" not in output
+
+
+def test_read_only_labels_are_refused_everywhere(scored, server):
+    field = scored.get_field("ground_truth")
+    field.read_only = True
+    field.save()
+    for name in ("push_round", "pull_reviews", "undo_round"):
+        assert "must not be read-only" in refusals(form(scored, name))[0]
+    with pytest.raises(Exception, match="must not be read-only"):
+        run(scored, "push_round", n=4, controls=0, class_of_interest="digit 1")
+    assert not [key for key in scored.list_runs() if key.startswith("cleaning_round")]
+    run(scored, "find_confused_classes")
+    _, layout, _ = panel(scored)
+    assert "is read-only" in json.dumps(layout)
+    assert "Push round 1" not in labels_in(layout)
+    field.read_only = False
+    field.save()
+    assert "Push round 1" in labels_in(panel(scored)[1])
+
+
+def test_only_one_process_changes_the_rounds(scored):
+    from coreset_cleaning import CleaningLoop
+    from coreset_cleaning.core.errors import RoundError
+
+    rounds, same, other = (
+        CleaningLoop(scored, name).rounds
+        for name in ("ground_truth", "ground_truth", "suggested_label")
+    )
+    with rounds.lock("push"):
+        with pytest.raises(RoundError, match=r"\(push\)"), same.lock("pull"):
+            pass
+        with other.lock("push"):
+            pass
+    with same.lock("pull"):
+        pass
+
+
+# ---- what the grid shows
+
+
+def test_fields_are_grouped_described_and_shown(scored):
+    config = scored.app_config
+    groups = {group.name: group.paths for group in config.sidebar_groups}
+    assert groups["label cleaning"][:3] == [
+        "suggested_label",
+        "coreset_importance",
+        "knn_disagreement",
+    ]
+    assert "ground_truth" in groups["labels"]
+    assert sum(paths.count("suggested_label") for paths in groups.values()) == 1
+    assert config.active_fields.paths == ["ground_truth", "suggested_label"]
+    assert "looked at first" in scored.get_field("coreset_importance").description
+
+
+def test_the_user_s_own_settings_stay(dataset):
+    config = dataset.app_config
+    config.sidebar_groups = [
+        fo.SidebarGroupDocument(name="mine", paths=["ground_truth", "knn_disagreement"])
+    ]
+    config.color_scheme = fo.ColorScheme(color_pool=["#123456"], opacity=0.3)
+    config.active_fields = fo.ActiveFields(exclude=True, paths=["true_digit"])
+    dataset.save()
+    run(dataset, "compute_importance")
+    dataset.reload()
+    config = dataset.app_config
+    assert [group.name for group in config.sidebar_groups] == ["mine", "label cleaning"]
+    assert config.sidebar_groups[0].paths == ["ground_truth", "knn_disagreement"]
+    assert "knn_disagreement" not in config.sidebar_groups[1].paths
+    assert (config.color_scheme.color_pool, config.color_scheme.opacity) == (["#123456"], 0.3)
+    assert config.color_scheme.color_by is None
+    assert config.active_fields.paths == ["true_digit"]
+
+    # What the user takes away does not come back.
+    config.sidebar_groups = config.sidebar_groups[:1]
+    dataset.save()
+    run(dataset, "compute_importance")
+    dataset.reload()
+    assert [group.name for group in dataset.app_config.sidebar_groups] == ["mine"]
 
 
 # ---- the panel
@@ -464,6 +578,8 @@ def test_the_panel_says_what_is_wrong_with_the_server(
 def test_the_panel_without_labels_and_with_a_removed_field(scored):
     empty = fo.Dataset()
     try:
+        assert panel(empty)[0]["step"] == "no_samples"
+        empty.add_sample(fo.Sample(filepath="a.png"))
         facts, layout, _ = panel(empty)
         assert facts["step"] == "no_labels"
         assert any("no labels to clean" in text for text in labels_in(layout))
