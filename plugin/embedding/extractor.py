@@ -161,6 +161,11 @@ class Forward:
             return self._try_chunk(pixels)
         return self._in_chunks(pixels)
 
+    @property
+    def chunk(self) -> int | None:
+        """Images a forward pass takes at most; None: whatever it is given."""
+        return self._chunk
+
     def _try_chunk(self, pixels: torch.Tensor) -> Array:
         size = self._chunk = self._trials.pop(0)
         begin = time.perf_counter()
