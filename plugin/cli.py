@@ -280,7 +280,11 @@ def _loop(args: argparse.Namespace) -> CleaningLoop:
             )
         view = dataset.load_saved_view(args.view)
     return CleaningLoop(
-        view, args.label_field, args.embeddings_field, test_tag=args.test_tag or None
+        view,
+        args.label_field,
+        args.embeddings_field,
+        test_tag=args.test_tag or None,
+        cache_dir=args.cache_dir,
     )
 
 
@@ -334,6 +338,7 @@ def command_line_parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--test-tag", default="test", help="tag of the test split (%(default)s)")
         sub.add_argument("--view", help="name of a saved view to stay inside")
+        sub.add_argument("--cache-dir", help="folder for memory-mapped copies of the embeddings")
         sub.add_argument("--json", action="store_true", help="print JSON")
         if server:
             sub.add_argument("--url", help="Label Studio's address (LABEL_STUDIO_URL)")

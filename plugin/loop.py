@@ -69,6 +69,9 @@ class CleaningLoop:
         comes from out-of-fold predictions and there is no held-out AUROC.
     random_state : int, default 0
         Seed of everything random.
+    cache_dir : path, optional
+        Folder for memory-mapped copies of the embeddings that `compute_embeddings` has made, so
+        that large datasets are read from the database once. Default: nothing is copied.
 
     Raises
     ------
@@ -88,8 +91,9 @@ class CleaningLoop:
         embeddings_field: str = names.EMBEDDINGS,
         test_tag: str | None = "test",
         random_state: int = 0,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.samples = Samples(dataset_or_view, label_field, embeddings_field, test_tag)
+        self.samples = Samples(dataset_or_view, label_field, embeddings_field, test_tag, cache_dir)
         self.rounds = RoundStore(self.samples.dataset, label_field)
         self.random_state = random_state
         self._model: LabelModel | None = None

@@ -5,6 +5,7 @@ Nothing here imports FiftyOne at the top: a worker must know the database's addr
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,7 +39,7 @@ def connect() -> Any:
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "auto")
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="WARNING")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
         except ConnectionError as error:
             where = "this machine" if address == "auto" else f"RAY_ADDRESS={address}"
             raise CleaningError(

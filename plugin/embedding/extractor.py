@@ -23,7 +23,7 @@ _Decoded = tuple[torch.Tensor, list[int], list[tuple[int, str]]]
 
 # Images decoded and yielded at a time, and the sizes of forward pass to try on them.
 _BATCH_SIZE = {"cuda": 512}
-_CPU_BATCH_SIZE = 64
+_CPU_BATCH_SIZE = 128
 _CHUNKS = (1, 2, 4)  # parts of a batch
 # bfloat16 is used only where it gives the same embedding: the smallest cosine to float32 allowed.
 _MIN_COSINE = 0.9999
@@ -45,7 +45,7 @@ def extract(
     network : Network
     filepaths : sequence of str
     batch_size : int, default=None
-        Images decoded, computed and yielded at a time. None means 512 on a GPU and 64 on a CPU,
+        Images decoded, computed and yielded at a time. None means 512 on a GPU and 128 on a CPU,
         computed whole, in halves or in quarters, whichever the first batches show to be fastest. A
         batch that doesn't fit into memory is computed in halves, and so are those after it.
     num_workers : int, default=None
@@ -135,8 +135,8 @@ class Forward:
         Its module is moved to the device.
     device : torch.device
     trials : sequence of int
-        Sizes of forward pass to try, twice each, on the first calls with so many images or more;
-        the fastest is kept. Nothing is computed twice for it.
+        Sizes of forward pass to try on the first calls with so many images or more, from the
+        largest down, until one is slower; the fastest is kept. Nothing is computed twice for it.
     """
 
     def __init__(self, network: Network, device: torch.device, trials: Sequence[int] = ()) -> None:
@@ -150,7 +150,8 @@ class Forward:
         self._scale = scale.to(device)
         self._shift = shift.to(device)
         self._chunk: int | None = None
-        self._trials = [size for size in sorted(trials, reverse=True) for _ in range(2)]
+        self._trials = sorted(trials, reverse=True)
+        self._trials[:1] *= 2  # the first call of all is slow for other reasons
         self._seconds: dict[int, float] = {}  # an image, by size of forward pass
 
     def __call__(self, pixels: torch.Tensor) -> Array:
@@ -161,6 +162,11 @@ class Forward:
             return self._try_chunk(pixels)
         return self._in_chunks(pixels)
 
+    @property
+    def chunk(self) -> int | None:
+        """Images a forward pass takes at most; None: whatever it is given."""
+        return self._chunk
+
     def _try_chunk(self, pixels: torch.Tensor) -> Array:
         size = self._chunk = self._trials.pop(0)
         begin = time.perf_counter()
@@ -169,6 +175,8 @@ class Forward:
         if self._chunk < size:  # it did not fit, nor will those that are as large
             self._trials = [other for other in self._trials if other <= self._chunk]
         else:
+            if seconds > min(self._seconds.values(), default=seconds):
+                self._trials.clear()
             self._seconds[size] = min(seconds, self._seconds.get(size, seconds))
         if not self._trials and self._seconds:
             self._chunk = min(self._seconds, key=lambda chunk: self._seconds[chunk])

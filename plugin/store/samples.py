@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from . import appearance, names
+from . import appearance, embedding_run, names
+from .vector_cache import read_cached
 from .vectors import read_vectors
 
 
@@ -56,6 +58,8 @@ class Samples:
         A ``VectorField``; need not exist yet.
     test_tag : str or None
         Tag of the test split, which is never queued and never changed.
+    cache_dir : path, optional
+        Folder for memory-mapped copies of the embeddings. Default: none are made.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Samples:
         label_field: str,
         embeddings_field: str,
         test_tag: str | None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if not isinstance(dataset_or_view, fo.Dataset | fo.DatasetView):
             raise DataError(
@@ -75,6 +80,7 @@ class Samples:
         self.label_field = label_field
         self.embeddings_field = embeddings_field
         self.test_tag = test_tag
+        self.cache_dir = cache_dir
         self._check_label_field()
 
     def check_unlocked(self) -> None:
@@ -153,7 +159,7 @@ class Samples:
         self.dataset.save()
 
     def read(
-        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] = read_vectors
+        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] | None = None
     ) -> Rows:
         """Read the labeled samples of `view` that have an embedding.
 
@@ -163,8 +169,9 @@ class Samples:
             The samples.
         classes : sequence of str
             Class names.
-        reader : callable, default `read_vectors`
-            Gives ids, vectors and which of them are missing, for (view, field).
+        reader : callable, optional
+            Gives ids, vectors and which of them are missing, for (view, field). Default: from the
+            database, or from a copy in `cache_dir`.
 
         Raises
         ------
@@ -180,7 +187,7 @@ class Samples:
         labeled = view.exists(f"{self.label_field}.label").exists(self.embeddings_field)
         # In the order of the ids: otherwise an index decides, and fits depend on it by rounding.
         labeled = labeled.sort_by("id")
-        ids, embeddings, missing = reader(labeled, self.embeddings_field)
+        ids, embeddings, missing = (reader or self._vectors)(labeled, self.embeddings_field)
         if not ids or missing.all():
             raise DataError(
                 f"no sample of dataset {self.dataset.name!r} has both a label in "
@@ -197,6 +204,13 @@ class Samples:
             embeddings=embeddings,
             classes=tuple(classes),
         )
+
+    def _vectors(self, view: Any, field: str) -> Any:
+        # Vectors of no known run may change without a trace, so they are never copied.
+        revision = embedding_run.recorded_revision(self.dataset, field)
+        if self.cache_dir is None or revision is None:
+            return read_vectors(view, field)
+        return read_cached(view, field, self.cache_dir, revision)
 
     def write_scores(self, rows: Rows, scores: Any) -> None:
         """Write the scores of `score_labels`, and the index that queues sort by."""

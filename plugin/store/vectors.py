@@ -6,7 +6,7 @@ import io
 import os
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
@@ -22,7 +22,9 @@ _BLOCK = 1_000  # rows that a thread unpacks at a time
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
+def read_vectors(
+    view: Any, field: str, allocate: Callable[[tuple[int, int]], Array] | None = None
+) -> tuple[list[str], Array, Array]:
     """Read the vectors of a view's samples, in the view's order.
 
     FiftyOne stores each as zlib-compressed ``numpy.save``; rows stream from the database into one
@@ -34,6 +36,8 @@ def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
         A dataset or view.
     field : str
         Name of a sample field that holds vectors.
+    allocate : callable, default: zeros in memory
+        Makes the float32 array of zeros of the given shape (n, d) to read into.
 
     Returns
     -------
@@ -53,7 +57,7 @@ def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
     _check_field(view, field)
     n = view.count()
     ids: list[str] = []
-    matrix = _Matrix(field, n)
+    matrix = _Matrix(field, n, allocate or _zeros)
     with ThreadPoolExecutor(_THREADS) as pool:
         pending: deque[Future[None]] = deque()
         for block in _blocks(_stream(view, field)):
@@ -78,7 +82,8 @@ def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
 class _Matrix:
     """Stored vectors, unpacked into one matrix as they come, by several threads."""
 
-    def __init__(self, field: str, n: int) -> None:
+    def __init__(self, field: str, n: int, allocate: Callable[[tuple[int, int]], Array]) -> None:
+        self._allocate = allocate
         self.vectors = np.zeros((n, 0), np.float32)
         self.missing = np.ones(n, bool)
         self._field = field
@@ -104,13 +109,17 @@ class _Matrix:
     def _make_room(self, width: int, sample_id: str) -> None:
         with self._lock:
             if not self.vectors.shape[1]:
-                self.vectors = np.zeros((len(self.missing), width), np.float32)
+                self.vectors = self._allocate((len(self.missing), width))
             if width != self.vectors.shape[1]:
                 raise DataError(
                     f"The vectors of field {self._field} must have one length; sample {sample_id} "
                     f"has {width} numbers, others {self.vectors.shape[1]}: they come from "
                     f"different networks, so compute the field again."
                 )
+
+
+def _zeros(shape: tuple[int, int]) -> Array:
+    return np.zeros(shape, np.float32)
 
 
 def _blocks(stream: Iterator[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:

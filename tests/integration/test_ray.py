@@ -155,8 +155,9 @@ def test_embeddings_are_complete_and_right_although_a_worker_is_killed(
     _, there, missing = read_vectors(images, loop.samples.embeddings_field)
     _, here, _ = read_vectors(images, "here")
     assert missing.sum() == 1
+    there, here = there[~missing], here[~missing]
     cosine = (there * here).sum(1) / np.linalg.norm(there, axis=1) / np.linalg.norm(here, axis=1)
-    assert np.nanmin(cosine) > 0.9999
+    assert cosine.min() > 0.9999
 
     again = loop.compute_embeddings(**options, engine="ray", num_workers=2)
     assert (again.computed, again.present) == (0, 599)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 from torchvision import models
 
 from coreset_cleaning.core.errors import CleaningError
+from coreset_cleaning.embedding import extractor
 from coreset_cleaning.embedding.extractor import Forward, extract, has_native_bfloat16
 from coreset_cleaning.embedding.images import decode_batch
 from coreset_cleaning.embedding.networks import load_network
@@ -169,3 +172,57 @@ def test_one_image_too_many_for_the_memory_is_an_error(network, paths):
 def test_other_errors_of_the_network_are_not_taken_for_memory(network, paths):
     with pytest.raises(RuntimeError, match="size of tensor"):
         Forward(network, CPU)(torch.zeros(1, 64, 64, 2, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "best"), [(lambda n: 1 + n / 8, 8), (lambda n: n**2, 2), (lambda n: abs(n - 4), 4)]
+)
+def test_the_fastest_size_of_forward_pass_is_found_on_the_way(network, monkeypatch, seconds, best):
+    clock, tried = [0.0], []
+    monkeypatch.setattr(extractor.time, "perf_counter", lambda: clock[0])
+
+    def embed(self, pixels, bfloat16):
+        tried.append(len(pixels))
+        clock[0] += seconds(len(pixels))
+        return torch.zeros(len(pixels), 512)
+
+    monkeypatch.setattr(Forward, "_embed", embed)
+    forward = Forward(network, CPU, trials=(8, 4, 2))
+    forward.precision = "float32"
+    pixels = torch.zeros(8, 64, 64, 3, dtype=torch.uint8)
+    assert len(forward(pixels[:5])) == 5  # too few to tell anything
+    for _ in range(4):
+        assert len(forward(pixels)) == 8
+    assert tried[:5] == [5, 8, 8, 4, 4]
+    assert (2 in tried) == (best != 8)  # halves that are slower are the end of it
+    assert forward.chunk == best
+    tried.clear()
+    forward(pixels)
+    assert set(tried) == {best}
+
+
+def test_sizes_that_do_not_fit_are_not_tried_again(network, paths):
+    forward = Forward(network, CPU, trials=(10, 5, 2))
+    forward.precision = "float32"
+    tried = limited_memory(forward, 3)
+    pixels = torch.from_numpy(decode_batch(paths, network.preprocessing)[0])
+    for _ in range(3):
+        assert len(forward(pixels)) == 10
+    assert tried == [10, 5, *15 * [2]]
+    assert forward.chunk == 2
+
+
+def test_a_gpu_finds_the_next_batch_decoded():
+    order = []
+
+    def decode(start):
+        order.append(start)
+        return start
+
+    with ThreadPoolExecutor(1) as pool:
+        batches = extractor._one_ahead(pool, decode, range(0, 9, 3))
+        assert next(batches) == 0
+        pool.submit(int).result()  # the queue before it is empty by then
+        assert order == [0, 3]
+        assert list(batches) == [3, 6]
+    assert list(extractor._one_ahead(pool, decode, range(0))) == []

@@ -6,7 +6,7 @@ from PIL import Image
 from torchvision import models
 from torchvision.transforms import functional as transforms
 
-from coreset_cleaning.embedding.images import decode, decode_batch
+from coreset_cleaning.embedding.images import decode, decode_batch, decode_whole
 from coreset_cleaning.embedding.networks import Preprocessing
 
 STEPS = Preprocessing(64, 56, 2, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -126,3 +126,38 @@ def test_files_that_give_no_image_are_named_with_a_reason(tmp_path, monkeypatch)
     assert reasons[4] == "not an image format that PIL reads"
     assert reasons[5] == "more than 80,000 pixels: PIL takes it for a bomb"
     assert "directory" in reasons[6]
+
+
+def test_whole_images_are_upright_rgb_and_files_may_be_uris(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = saved(tmp_path, photo(40, 20), "a.jpg", exif=exif)
+    grey = saved(tmp_path, Image.new("L", (1, 1), 7), "grey.png")
+    uri = (tmp_path / "grey.png").as_uri()
+    paths = [turned, grey, str(tmp_path / "none.png"), uri, "nowhere://bucket/a.jpg"]
+    images, positions, failures = decode_whole(paths)
+    assert positions == [0, 1, 3]
+    assert [image.shape for image in images] == [(40, 20, 3), (1, 1, 3), (1, 1, 3)]
+    assert (images[2] == 7).all()
+    assert [position for position, _ in failures] == [2, 4]
+    assert "nowhere" in failures[1][1]
+    np.testing.assert_array_equal(decode(uri, STEPS), decode(grey, STEPS))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGBA", "P"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    path = saved(tmp_path, Image.new("RGB", (60, 60), "white").convert(mode), "a.png")
+    assert decode(path, STEPS).shape == (56, 56, 3)
+    assert decode(path, STEPS).min() > 250
+
+
+def test_sixteen_bits_of_colour(tmp_path):
+    ramp = np.linspace(0, 65535, 60, dtype=np.uint16)
+    pixels = np.stack([np.tile(ramp, (60, 1))] * 3, axis=2)
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "a.png"), pixels)
+    row = decode(str(tmp_path / "a.png"), STEPS)[0, :, 0].astype(int)
+    assert row[0] < 20
+    assert abs(row[28] - 128) < 8
+    assert row[-1] > 235
