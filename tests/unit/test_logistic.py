@@ -96,3 +96,11 @@ def test_row_hash_tells_rows_apart_that_hold_the_same_numbers():
     base = rng.integers(0, 4, 30).astype(np.float32)
     rows = np.unique(np.stack([rng.permutation(base) for _ in range(3000)]), axis=0)
     assert len(np.unique(row_hash(rows, 0))) == len(rows)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_a_channel_starts_as_probabilities(n_classes):
+    channel = start_channel(n_classes)
+    np.testing.assert_allclose(channel.sum(axis=1), 1)
+    assert (channel > 0).all()
+    assert len(np.unique(channel)) == 2
