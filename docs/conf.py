@@ -18,8 +18,6 @@ extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build"]
 myst_heading_anchors = 3
-# index.md names the pages that have an order, then all others: there may be none.
-suppress_warnings = ["toc.empty_glob"]
 
 # The reference documents names and texts: it needs none of the big libraries for that.
 autodoc_mock_imports = ["fiftyone", "label_studio_sdk", "torch", "torchvision"]

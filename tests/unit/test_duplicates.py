@@ -58,3 +58,17 @@ def test_corrections_are_offered_to_duplicates_with_the_same_wrong_label():
 
 def test_a_corrected_row_gets_no_offer():
     assert propose_corrections(np.ones((2, 3)), [0, 0], {0: 1, 1: None}) == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_row_near_two_corrected_ones_follows_the_more_similar(order):
+    near, far = [1.0, 0.0], [1.0, 0.15]
+    X = np.array([[near, far][i] for i in order] + [near])
+    (offer,) = propose_corrections(X, [0, 0, 0], {0: 1, 1: 2})
+    assert offer.source == order.index(0)
+    assert offer.new_label == offer.source + 1
+
+
+@pytest.mark.parametrize("other", [0, 2])
+def test_a_duplicate_with_another_label_gets_no_offer(other):
+    assert propose_corrections(np.ones((2, 3)), [1, other], {0: 3}) == []

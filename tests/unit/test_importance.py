@@ -298,10 +298,17 @@ def test_a_thousand_classes():
     assert_sane(score_labels(X, given, n_classes=1000), 1500, 1000)
 
 
-def test_progress_grows_to_one():
+@pytest.mark.parametrize("warm", [False, True])
+def test_progress_grows_to_one(warm):
     X, given, _ = blobs(n=100)
+    start = score_labels(X, given).model if warm else None
     seen = []
-    score_labels(X, given, progress=lambda fraction, message: seen.append((fraction, message)))
+    score_labels(
+        X,
+        given,
+        warm_start=start,
+        progress=lambda fraction, message: seen.append((fraction, message)),
+    )
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0

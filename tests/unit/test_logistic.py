@@ -89,3 +89,18 @@ def test_row_hash_depends_on_content_only():
     assert len(np.unique(hashed)) == 49
     np.testing.assert_array_equal(row_hash(X[::-1].astype(np.float64), 0)[::-1], hashed)
     assert (row_hash(X, 1) != hashed).all()
+
+
+def test_row_hash_tells_rows_apart_that_hold_the_same_numbers():
+    rng = np.random.default_rng(0)
+    base = rng.integers(0, 4, 30).astype(np.float32)
+    rows = np.unique(np.stack([rng.permutation(base) for _ in range(3000)]), axis=0)
+    assert len(np.unique(row_hash(rows, 0))) == len(rows)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10])
+def test_a_channel_starts_as_probabilities(n_classes):
+    channel = start_channel(n_classes)
+    np.testing.assert_allclose(channel.sum(axis=1), 1)
+    assert (channel > 0).all()
+    assert len(np.unique(channel)) == 2

@@ -98,3 +98,17 @@ def test_largest_finds_the_largest(seed, n, k):
 def test_very_long_and_very_short_vectors(scale):
     X, y = data()
     np.testing.assert_allclose(shares(X * np.float32(scale), y), shares(X, y), atol=0.04)
+
+
+def test_largest_finds_the_largest_among_many():
+    values = np.random.default_rng(0).standard_normal((3, 40_000)).astype(np.float32)
+    found = np.take_along_axis(values, largest(values, 30), axis=1)
+    np.testing.assert_array_equal(found, -np.sort(-values, axis=1)[:, :30])
+
+
+def test_a_zero_vector_is_like_no_other_and_does_no_harm():
+    X, y = data()
+    X[7] = 0
+    found = shares(X, y)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found.sum(axis=1), 1)

@@ -22,13 +22,14 @@ def test_weights_sum_to_the_weight_of_all_rows():
 def test_sums_over_the_coreset_are_unbiased():
     rng = np.random.default_rng(1)
     importance = rng.random(200) ** 4
-    values = rng.random(200)
+    values, weight = rng.random(200), rng.integers(0, 5, 200).astype(float)
+    values *= 1 + weight  # so that a wrong power of the weights shows
     sums = []
     for seed in range(300):
-        indices, weights = sample_coreset(importance, 50, random_state=seed)
+        indices, weights = sample_coreset(importance, 50, weight, random_state=seed)
         sums.append(values[indices] @ weights)
     error = np.std(sums) / np.sqrt(len(sums))
-    assert abs(np.mean(sums) - values.sum()) < 4 * error
+    assert abs(np.mean(sums) - values @ weight) < 4 * error
 
 
 def test_same_seed_same_coreset():

@@ -101,3 +101,25 @@ def test_radius_is_the_median_displacement_of_one_sample():
 )
 def test_weighted_median_counts_a_weight_as_that_many_values(weight, median):
     assert weighted_median(np.array([1.0, 2.0, 3.0]), np.array(weight, float)) == median
+
+
+@pytest.mark.parametrize("gradient_norm", [0.1, 100.0])
+def test_the_bound_is_the_formula_of_the_documentation(gradient_norm):
+    margin = np.array([0.0, 1.0, -2.0, 5.0])
+    leverage = np.array([0.5, 0.25, 1.0, 9.0])
+    residual = np.array([1.0, 0.8, 0.4, 9.0])
+    weight = np.array([1.0, 2.0, 0.5, 0.0])
+    found = local_sensitivity(margin, leverage, residual, weight, 0.3, gradient_norm)
+
+    # Displacements 0.5, 0.2, 0.4 of weights 1, 2, 0.5: half of the weight is reached at 0.2.
+    radius = 0.2
+    reach = np.sqrt(2) * radius * leverage
+    loss = weight @ np.log1p(np.exp(margin)) + 0.3
+    tangent = loss - radius * gradient_norm
+    pointwise = weight @ np.log1p(np.exp(margin - reach))
+    assert (tangent > pointwise) == (gradient_norm < 1)
+    assert found.radius == pytest.approx(radius)
+    assert found.lowest_loss == pytest.approx(max(tangent, pointwise))
+    np.testing.assert_allclose(
+        found.importance, weight * np.log1p(np.exp(margin + reach)) / max(tangent, pointwise)
+    )
