@@ -126,7 +126,8 @@ class CleaningLoop:
             Images at a time, and processes that decode (with Ray: actors). Default: found for the
             machine.
         image_size : int, optional
-            Side of the network's input in pixels. Default: that of the weights, 224.
+            Side of the network's input in pixels; the whole shorter side of an image is seen.
+            Default: that of the weights, 224, with the margin that they cut away.
         path_field : str, default "filepath"
             A string field with the images' paths, or URIs such as ``s3://bucket/key``.
         engine : {"local", "ray"}, default "local"

@@ -132,12 +132,12 @@ def test_any_torchvision_classifier_is_cut_before_its_last_layer(tmp_path, model
     assert network.dim == dim
 
 
-def test_image_size_keeps_the_share_that_is_cut_away(state, tmp_path):
+def test_with_an_image_size_no_margin_is_cut_away(state, tmp_path):
     torch.save(state, tmp_path / "w.pth")
     default = load_network(weights=tmp_path / "w.pth").preprocessing
     small = load_network(weights=tmp_path / "w.pth", image_size=112).preprocessing
     assert (default.resize, default.crop) == (256, 224)
-    assert (small.resize, small.crop) == (128, 112)
+    assert (small.resize, small.crop) == (112, 112)
     with pytest.raises(WeightsError, match="at least 32 pixels, got 8"):
         load_network(weights=tmp_path / "w.pth", image_size=8)
 
