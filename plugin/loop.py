@@ -354,7 +354,7 @@ class CleaningLoop:
             )
         self.samples.check_unlocked()
         with self.rounds.lock("push"):
-            round_ = self.rounds.open_round()
+            round_, source = self.rounds.open_round(), None
             if round_ is None:
                 quotas, rival = self._choose_classes(quotas, n)
                 for cls in quotas:
@@ -363,14 +363,16 @@ class CleaningLoop:
                 round_ = review.draw_round(
                     self.samples, self.rounds, quotas, rival, controls, self.random_state, options
                 )
-                review.check_images(self.samples, round_, server, project)
+                source = review.check_images(self.samples, round_, server, project)
                 self._start(pair=(round_.class_of_interest, rival) if rival else None)
                 self.rounds.create(round_)
             else:
                 project = review.open_project(
                     self.samples, self.rounds, server, round_.config["options"]
                 )
-            result = review.push(self.samples, self.rounds, round_, server, project, progress)
+            result = review.push(
+                self.samples, self.rounds, round_, server, project, progress, source
+            )
         return RoundReport(
             round=round_.number,
             class_of_interest=", ".join(round_.classes),

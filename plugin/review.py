@@ -212,8 +212,8 @@ def _test_duplicates(samples: Samples, batch: NDArray[Any]) -> int:
 
 def check_images(
     samples: Samples, round_: Round, server: LabelStudioServer, project: Project
-) -> None:
-    """Make sure that reviewers can be shown every image of a round.
+) -> ImageSource:
+    """Make sure that reviewers can be shown every image of a round; return what will show them.
 
     Raises
     ------
@@ -224,6 +224,7 @@ def check_images(
     options = round_.config["options"]
     source = ImageSource(server, project.id, options["images"], _root(options))
     source.check(samples.column("filepath", ids))
+    return source
 
 
 def push(
@@ -233,6 +234,7 @@ def push(
     server: LabelStudioServer,
     project: Project,
     progress: Progress | None,
+    source: ImageSource | None = None,
 ) -> PushResult:
     """Send a round's tasks that are not on the server yet, and remember where they are."""
     write_back(samples, store)
@@ -268,6 +270,7 @@ def push(
         round=round_.number,
         images=round_.config["options"]["images"],
         root=_root(round_.config["options"]),
+        source=source,
         progress=progress,
     )
     same = round_.project.get("id") == project.id and round_.project.get("server") == server.url

@@ -27,6 +27,7 @@ _SUFFIXES = {
     b"<svg": ".svg",
     b"<?xml": ".svg",
 }
+_LOCAL = "/data/local-files/?d="
 _REMOTE = ("http://", "https://", "s3://", "gs://", "azure-blob://")
 _NAMED_AT_MOST = 5
 
@@ -71,6 +72,9 @@ class ImageSource:
         self._root = root if mode == "local" else None
         # Sample id to address: what is uploaded stays uploaded when the import after it fails.
         self._known: dict[str, str] = {}
+        # Path to what it is below the root: links are followed once.
+        self._below: dict[str, Path] = {}
+        self._checked: set[str] = set()
 
     def check(self, images: Mapping[str, str], connect: bool = True) -> None:
         """Look at all images before anything is sent; with "local", let the server serve them.
@@ -87,15 +91,16 @@ class ImageSource:
         DataError
             Names the images that are missing, no image, too large, outside the root or no address.
         """
-        reasons = []
-        for image in images.values():
+        reasons, new = [], {i: image for i, image in images.items() if i not in self._checked}
+        for sample_id, image in new.items():
             try:
                 if self._mode == "url":
                     _check_address(image)
                 else:
                     _check_file(Path(image), upload=self._mode == "upload")
                     if self._root is not None:
-                        local_path(Path(image), self._root)
+                        self._below[image] = local_path(Path(image), self._root)
+                self._checked.add(sample_id)
             except DataError as error:
                 reasons.append(str(error))
         if reasons:
@@ -105,8 +110,8 @@ class ImageSource:
                 f"was sent. {' '.join(reasons[:_NAMED_AT_MOST])}"
                 + (f" And {more} more." if more > 0 else "")
             )
-        if self._root is not None and images and connect:
-            self._connect_storage([Path(image) for image in images.values()], self._root)
+        if self._root is not None and new and connect:
+            self._connect_storage([self._below[image] for image in new.values()], self._root)
 
     def addresses(self, images: Mapping[str, str]) -> dict[str, str]:
         """Return sample id to address; with "upload", send what was not sent before.
@@ -119,7 +124,9 @@ class ImageSource:
         if self._mode == "url":
             return dict(images)
         if self._root is not None:
-            return {i: local_address(Path(path), self._root) for i, path in images.items()}
+            for path in set(images.values()) - set(self._below):
+                self._below[path] = local_path(Path(path), self._root)
+            return {i: _LOCAL + quote(str(self._below[path])) for i, path in images.items()}
         self._upload({i: path for i, path in images.items() if i not in self._known})
         return {i: self._known[i] for i in images}
 
@@ -154,9 +161,9 @@ class ImageSource:
                 "Call push again; what has arrived is not sent twice."
             )
 
-    def _connect_storage(self, paths: list[Path], root: Path) -> None:
+    def _connect_storage(self, below_root: list[Path], root: Path) -> None:
         """Let the project show files below the images' folder; their files are not imported."""
-        below = Path(os.path.commonpath([local_path(path, root).parent for path in paths]))
+        below = Path(os.path.commonpath([path.parent for path in below_root]))
         # As the server writes it: its root may itself be a symbolic link.
         folder = Path(os.path.abspath(root)) / below
         if below == Path():
@@ -195,11 +202,6 @@ def local_path(path: Path, root: Path) -> Path:
             f"really {real}. Use images='upload'."
         )
     return real.relative_to(real_root)
-
-
-def local_address(path: Path, root: Path) -> str:
-    """Return the address of a file below the server's document root."""
-    return "/data/local-files/?d=" + quote(str(local_path(path, root)))
 
 
 def _check_address(image: str) -> None:

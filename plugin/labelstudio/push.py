@@ -89,6 +89,7 @@ def push_tasks(
     round: int,
     images: str = "upload",
     root: Path | None = None,
+    source: ImageSource | None = None,
     progress: Callable[[float, str], None] | None = None,
 ) -> PushResult:
     """Bring the tasks that are not on the server yet onto it.
@@ -107,6 +108,8 @@ def push_tasks(
         How the images get there, see `ImageSource`.
     root : Path, optional
         With "local", see `ImageSource`.
+    source : ImageSource, optional
+        One that has checked the images already; then `images` and `root` are not looked at.
     progress : callable(fraction, message), optional
         Called after every chunk.
 
@@ -116,7 +119,7 @@ def push_tasks(
         When the server fails again and again; calling this again sends only the rest.
     """
     keys = {push_key(dataset_id, label_field, round, t.sample_id): t for t in tasks}
-    source = ImageSource(server, project.id, images, root)
+    source = source or ImageSource(server, project.id, images, root)
     present = present_tasks(server, project.id, round, keys)
     existing = len(present)
     # Before anything is sent: a file that is missing should not leave half a round.
