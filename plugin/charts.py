@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .core.yields import RoundYield, budget_curve
+
 # Okabe and Ito's colours, told apart by marker and line as well.
 _BLUE, _ORANGE, _GREEN, _GREY, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#767676", "#CC79A7"
 
@@ -73,19 +75,34 @@ def auroc_points(
 def budget_points(
     rows: Sequence[dict[str, Any]], random_precision: float | None
 ) -> dict[str, list[float]]:
-    """Return images reviewed, errors found, and errors that a random review would have found."""
-    reviewed, found = [0], [0]
-    for row in rows:
-        reviewed.append(reviewed[-1] + row["reviewed"])
-        found.append(found[-1] + row["errors_found"])
-    if random_precision is None:
-        controls = sum(row["n_controls"] for row in rows)
-        wrong = sum(row["control_errors"] for row in rows)
-        random_precision = wrong / controls if controls else 0.0
+    """Return images reviewed, errors found, and errors that a random review would have found.
+
+    The random line has a 95 % interval, "low" and "high", when it is estimated from controls.
+    """
+    points = budget_curve(
+        [
+            RoundYield(
+                row["pool"],
+                row["reviewed"],
+                row["errors_found"],
+                row["n_controls"],
+                row["control_errors"],
+            )
+            for row in rows
+            if row["reviewed"]
+        ]
+    )
+    reviewed = [float(point.reviewed) for point in points]
+    curve = {"reviewed": reviewed, "found": [float(point.found) for point in points]}
+    if random_precision is not None:
+        return {**curve, "random": [n * random_precision for n in reviewed], "low": [], "high": []}
+    if not any(row["n_controls"] for row in rows):
+        return {**curve, "random": [], "low": [], "high": []}
     return {
-        "reviewed": [float(n) for n in reviewed],
-        "found": [float(n) for n in found],
-        "random": [n * random_precision for n in reviewed],
+        **curve,
+        "random": [point.random.value for point in points],
+        "low": [point.random.low for point in points],
+        "high": [point.random.high for point in points],
     }
 
 
@@ -146,7 +163,18 @@ def _verdicts(rows: Sequence[dict[str, Any]], path: Path) -> Path:
 def _budget(points: dict[str, list[float]], path: Path) -> Path:
     figure, axes = _figure("Wrong labels found", "images reviewed", "wrong labels found")
     axes.plot(points["reviewed"], points["found"], "o-", color=_BLUE, label="this review")
-    axes.plot(points["reviewed"], points["random"], ":", color=_GREY, label="random review")
+    if points["random"]:
+        axes.plot(points["reviewed"], points["random"], "--", color=_GREY, label="random review")
+    if points["low"]:
+        axes.fill_between(
+            points["reviewed"],
+            points["low"],
+            points["high"],
+            color=_GREY,
+            alpha=0.2,
+            linewidth=0,
+            label="random, 95 % interval",
+        )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.yaxis.get_major_locator().set_params(integer=True)

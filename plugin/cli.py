@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import CleaningError
@@ -104,11 +106,12 @@ def _push(args: argparse.Namespace) -> Answer:
             _server(args),
             n=args.n,
             controls=args.controls,
-            class_of_interest=args.class_of_interest,
+            class_of_interest=_classes(args),
             images=args.images,
             images_root=args.images_root,
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
+            new_classes=args.new_class,
             progress=progress,
         )
     return report.to_dict(), str(report), 0
@@ -140,6 +143,8 @@ def _evaluate(args: argparse.Namespace) -> Answer:
         "continue": decision.continue_,
         "reasons": list(decision.reasons),
     }
+    if args.publish:
+        data["fiftyone_evaluation"] = loop.publish_evaluation()
     advice = "Go on" if decision.continue_ else "Stop"
     text = f"{report}\n{advice}: {' '.join(decision.reasons)}"
     return data, text, 0 if decision.continue_ else STOP
@@ -165,10 +170,37 @@ def _status(args: argparse.Namespace) -> Answer:
 
 def _undo(args: argparse.Namespace) -> Answer:
     loop = _loop(args)
-    changed = (loop.redo_round if args.redo else loop.undo_round)(args.round)
+    if args.sample:
+        change = loop.redo_sample if args.redo else loop.undo_sample
+        changed = change(args.round, args.sample)
+    else:
+        changed = (loop.redo_round if args.redo else loop.undo_round)(args.round)
     done = "taken in again" if args.redo else "undone"
-    text = f"Round {args.round} {done}: {changed} samples changed."
-    return {"round": args.round, "changed": changed, "redo": args.redo}, text, 0
+    what = f"Sample {args.sample} of round {args.round}" if args.sample else f"Round {args.round}"
+    data = {"round": args.round, "sample": args.sample, "changed": changed, "redo": args.redo}
+    return data, f"{what} {done}: {changed} samples changed.", 0
+
+
+def _yields(args: argparse.Namespace) -> Answer:
+    loop = _loop(args)
+    report = loop.yields(args.class_of_interest)
+    curve = loop.budget_curve(args.class_of_interest)
+    data = {**asdict(report), "budget_curve": [asdict(point) for point in curve]}
+    return _finite(data), str(report), 0
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no word for, unknown and unbounded numbers, by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _charts(args: argparse.Namespace) -> Answer:
+    paths = [str(path) for path in _loop(args).save_charts(args.folder)]
+    return paths, "\n".join(paths), 0
 
 
 def _close(args: argparse.Namespace) -> Answer:
@@ -227,7 +259,7 @@ def _run_loop(args: argparse.Namespace) -> Answer:
     decision = loop.next_step(budget=args.budget)
     for _ in range(args.rounds):
         report = loop.push_round(
-            server, n=args.n, controls=args.controls, class_of_interest=args.class_of_interest
+            server, n=args.n, controls=args.controls, class_of_interest=_classes(args)
         )
         print(report, file=sys.stderr)
         print(wait_for_reviews(loop, server, args.watch), file=sys.stderr)
@@ -286,6 +318,24 @@ def _loop(args: argparse.Namespace) -> CleaningLoop:
         test_tag=args.test_tag or None,
         cache_dir=args.cache_dir,
     )
+
+
+def _classes(args: argparse.Namespace) -> list[str] | dict[str, int] | None:
+    """Return the classes asked for, with the samples of each where they are given."""
+    from .core.errors import DataError
+
+    asked: list[str] | None = args.class_of_interest
+    if not args.quota:
+        return asked
+    if asked:
+        raise DataError("--class splits -n evenly and --quota says how many of each: give one.")
+    quotas: dict[str, int] = {}
+    for text in args.quota:
+        name, _, number = text.rpartition("=")
+        if not name or not number.isdecimal():
+            raise DataError(f"--quota must be CLASS=N, for example cat=30, got {text!r}.")
+        quotas[name] = int(number)
+    return quotas
 
 
 def _server(args: argparse.Namespace) -> LabelStudioServer:
@@ -375,7 +425,18 @@ def command_line_parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--controls", type=int, default=5, help="random samples among them (%(default)s)"
         )
-        sub.add_argument("--class", dest="class_of_interest", help="class to review")
+        sub.add_argument(
+            "--class",
+            dest="class_of_interest",
+            action="append",
+            help="class to review; several split the round evenly",
+        )
+        sub.add_argument(
+            "--quota",
+            action="append",
+            metavar="CLASS=N",
+            help="samples of a class, instead of --class and -n; once a class",
+        )
 
     def image_options(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
@@ -391,6 +452,13 @@ def command_line_parser() -> argparse.ArgumentParser:
     image_options(push)
     push.add_argument("--reviewers", type=int, default=1, help="answers a task (%(default)s)")
     push.add_argument("--hide-suggestion", action="store_true", help="do not show our suggestion")
+    push.add_argument(
+        "--new-class",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help="class that reviewers may give although the dataset does not have it",
+    )
 
     pull = command("pull", _pull, "Fetch the reviewers' answers.", server=True)
     pull.add_argument(
@@ -405,11 +473,21 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     evaluate = command("evaluate", _evaluate, "Measure AUROC and decide whether to go on.")
     evaluate.add_argument("--budget", type=int, help="images to review at most")
+    evaluate.add_argument(
+        "--publish", action="store_true", help="show it in the App's Model Evaluation panel, too"
+    )
 
     command("status", _status, "Show the rounds.")
 
+    yields = command("yields", _yields, "Say how noisy a class is and what another round brings.")
+    yields.add_argument("--class", dest="class_of_interest", help="(that of the last round)")
+
+    charts = command("charts", _charts, "Draw AUROC, verdicts and budget by round as PNG files.")
+    charts.add_argument("folder")
+
     undo = command("undo", _undo, "Leave a round's answers out, or take them in again.")
     undo.add_argument("round", type=int)
+    undo.add_argument("--sample", metavar="ID", help="only this sample of the round")
     undo.add_argument("--redo", action="store_true", help="take the answers in again")
 
     close = command("close", _close, "End a round and delete its tab.", server=True)

@@ -29,11 +29,20 @@ from .core.ledger import (
     undo,
     undone_rounds,
 )
+from .core.predictions import out_of_fold_probabilities
 from .core.queue import split_evenly
 from .core.sampling import sample_coreset
 from .core.stopping import RoundSummary, StopDecision, next_step
 from .core.verdicts import Outcome
-from .core.yields import BudgetPoint, RoundYield, YieldReport, budget_curve, yield_report
+from .core.yields import (
+    BudgetPoint,
+    Estimate,
+    RoundYield,
+    YieldReport,
+    budget_curve,
+    predict_batch,
+    yield_report,
+)
 from .embed import check_engine
 from .labelstudio.connection import LabelStudioServer, is_refusal
 from .proposals import propose
@@ -46,8 +55,8 @@ from .reports import (
     PullReport,
     RoundReport,
 )
-from .store import coreset, embedding_run, names, views
-from .store.rounds import RoundStore, Start, now, open_round
+from .store import coreset, embedding_run, evaluations, names, views
+from .store.rounds import Round, RoundStore, Start, now, open_round
 from .store.samples import Rows, Samples
 
 Progress = Callable[[float, str], None]
@@ -593,6 +602,34 @@ class CleaningLoop:
         baseline = AurocEvaluation.from_dict(start.evaluation) if start.evaluation else None
         return EvaluationReport(rounds[-1].number if rounds else 0, evaluation, baseline)
 
+    def publish_evaluation(self) -> str:
+        """Show the labels as they are now in the App's Model Evaluation panel.
+
+        Every sample outside the test split is predicted by a fit that has not seen it. What
+        `evaluate_round` measured last stands beside FiftyOne's own numbers.
+
+        Returns
+        -------
+        str
+            Key of the FiftyOne evaluation; predictions are in the field ``cleaning_prediction``.
+        """
+        rows, rounds, start = self._train_rows(), self.rounds.all(), self.rounds.load_start()
+        probabilities = out_of_fold_probabilities(
+            rows.embeddings,
+            rows.labels,
+            rows.weights,
+            n_classes=len(rows.classes),
+            random_state=self.random_state,
+        )
+        measured = rounds[-1].evaluation if rounds else start and start.evaluation
+        metrics = {
+            f"{kind}_auroc": measured["all_classes"][kind] if measured else None
+            for kind in ("cv", "frozen", "heldout")
+        }
+        key = evaluations.evaluation_key(rounds[-1].number if rounds else 0)
+        evaluations.save_evaluation(self.samples, rows, probabilities, key, metrics)
+        return key
+
     def next_step(self, **parameters: Any) -> StopDecision:
         """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
         start = self.rounds.load_start()
@@ -616,7 +653,24 @@ class CleaningLoop:
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        return yield_report(self._round_yields(class_of_interest))
+        rounds, mine = self._class_yields(class_of_interest)
+        return yield_report(mine, self._next_batch(rounds) if rounds else None)
+
+    def _next_batch(self, rounds: list[tuple[Round, str]]) -> Estimate:
+        """Predict a batch like the last one from everything reviewed of its class."""
+        importance, wrong = [], []
+        for round_, cls in rounds:
+            states = fold(of_answers(round_.events))
+            for item in round_.batch:
+                if item.label == cls and item.sample_id in states:
+                    importance.append(item.importance)
+                    wrong.append(states[item.sample_id].outcome.is_error)
+        last, cls = rounds[-1]
+        batch = [item for item in last.batch if item.label == cls]
+        upcoming = review.upcoming_importance(
+            self.samples, self.rounds, cls, len(batch), sum(item.control for item in batch)
+        )
+        return predict_batch(importance, wrong, upcoming, self.random_state)
 
     def budget_curve(self, class_of_interest: str | None = None) -> list[BudgetPoint]:
         """Return wrong labels found against images reviewed, beside a random review.
@@ -626,21 +680,45 @@ class CleaningLoop:
         class_of_interest : str, optional
             Default: the class of the last round.
         """
-        return budget_curve(self._round_yields(class_of_interest))
+        return budget_curve(self._class_yields(class_of_interest)[1])
 
-    def _round_yields(self, class_of_interest: str | None) -> list[RoundYield]:
+    def _class_yields(
+        self, class_of_interest: str | None
+    ) -> tuple[list[tuple[Round, str]], list[RoundYield]]:
+        """Return the rounds of a class that count and have answers, and their numbers."""
         rounds = self.rounds.all()
         undone = undone_rounds(review.ledger(rounds))
         counts = [(r, review.count_by_class(r)) for r in rounds if r.number not in undone]
-        answered = [r for r, count in counts if any(c["reviewed"] for c in count.values())]
-        if class_of_interest is None and answered:
-            class_of_interest = answered[-1].class_of_interest
-        mine = [
-            (r.pools[class_of_interest], count[class_of_interest])
-            for r, count in counts
-            if class_of_interest in count
-        ]
-        return [RoundYield(pool=pool, **count) for pool, count in mine if count["reviewed"]]
+        answered = [(r, c) for r, c in counts if any(n["reviewed"] for n in c.values())]
+        if not answered:
+            return [], []
+        cls = class_of_interest or answered[-1][0].class_of_interest
+        mine = [(r, c[cls]) for r, c in answered if cls in c and c[cls]["reviewed"]]
+        return (
+            [(r, cls) for r, _ in mine],
+            [RoundYield(pool=r.pools[cls], **count) for r, count in mine],
+        )
+
+    def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
+
+        Parameters
+        ----------
+        folder : path
+            Made if need be; charts that are there are replaced.
+
+        Returns
+        -------
+        list of Path
+            auroc.png (when something was evaluated), verdicts.png and budget.png.
+        """
+        from .charts import save_charts
+
+        start = self.rounds.load_start()
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        return save_charts(
+            self.history(), Path(folder), baseline=start.evaluation if start else None
+        )
 
     def history(self) -> list[dict[str, Any]]:
         """Return one row a round: what was reviewed, what it came to, and its evaluation."""

@@ -443,6 +443,21 @@ def _pull_if_there(
     return True
 
 
+def upcoming_importance(
+    samples: Samples, store: RoundStore, class_name: str, n: int, controls: int
+) -> NDArray[Any]:
+    """Return the importance of what a further batch of a class would show.
+
+    The top of the queue, and in place of random controls as many evenly spaced over the rest.
+    """
+    gone = served(store.all()) | held_elsewhere(store)
+    ids, importance = views.queue_view(samples, class_name).values(["id", names.IMPORTANCE])
+    left = np.array([v for i, v in zip(ids, importance, strict=True) if i not in gone])
+    top, rest = left[: max(n - controls, 0)], left[max(n - controls, 0) :]
+    spaced = np.linspace(0, len(rest) - 1, min(controls, len(rest))).round().astype(int)
+    return np.concatenate([top, rest[spaced]])
+
+
 COUNTS = ("reviewed", "errors", "n_controls", "control_errors")
 
 
@@ -454,7 +469,7 @@ def count_by_class(round_: Round) -> dict[str, dict[str, int]]:
         state = states.get(item.sample_id)
         if state is None:
             continue
-        wrong = state.outcome in (Outcome.RELABELED, Outcome.DELETED)
+        wrong = state.outcome.is_error
         count = counts[item.label]
         count["reviewed"] += 1
         count["errors"] += wrong

@@ -192,6 +192,8 @@ def evaluate_auroc(
                 f"{values.shape}."
             )
     test_y = None if test_labels is None else np.asarray(test_labels, dtype=np.intp)
+    if test_embeddings is not None and not np.isfinite(test_embeddings).all():
+        raise DataError("test_embeddings: must be finite, got NaN or infinite values.")
     changed = (weight == 0) | (y != given)
 
     def measure(classes: NDArray[np.intp]) -> AurocScores:

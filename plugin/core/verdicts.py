@@ -47,6 +47,11 @@ class Outcome(str, Enum):
     CONFLICT = "conflict"
 
     @property
+    def is_error(self) -> bool:
+        """Whether the label was wrong."""
+        return self in (Outcome.RELABELED, Outcome.DELETED)
+
+    @property
     def decides(self) -> bool:
         """Whether the sample needs no further review."""
         return self not in (Outcome.UNSURE, Outcome.CONFLICT)

@@ -58,6 +58,12 @@ class PushRound(LoopOperator):
             required=False,
             description="Empty: that of the last round, at first the most confused one",
         )
+        inputs.list(
+            "more_classes",
+            types.String(),
+            label="Further classes",
+            description="The round is split evenly among all of them",
+        )
         inputs.int("n", label="Samples", default=50, min=1)
         inputs.int(
             "controls",
@@ -90,7 +96,7 @@ class PushRound(LoopOperator):
             server_for(ctx),
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
-            class_of_interest=ctx.params.get("class_of_interest") or None,
+            class_of_interest=_classes(ctx.params),
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
             hide_suggestion=ctx.params.get("hide_suggestion", False),
@@ -104,3 +110,9 @@ class PushRound(LoopOperator):
             names.round_view_name(report.round),
             report.to_dict(),
         )
+
+
+def _classes(params: dict[str, Any]) -> list[str] | None:
+    """Return the classes of the form; None when it leaves the choice to the loop."""
+    asked = [params.get("class_of_interest"), *(params.get("more_classes") or ())]
+    return [name for name in asked if name] or None

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.errors import DataError
 
-_OURS = ("suggested_label", "original_label")
+_OURS = ("suggested_label", "original_label", "cleaning_prediction")
 _DEFAULT_LABELS = "ground_truth"
 _DEFAULT_EMBEDDINGS = "resnet18_embedding"
 _DEFAULT_TEST_TAG = "test"

@@ -40,12 +40,27 @@ class UndoRound(LoopOperator):
             required=True,
             view=rounds,
         )
+        if ctx.selected:
+            inputs.bool(
+                "selected_only",
+                label=f"Only the {len(ctx.selected)} selected samples",
+                description="Leave out what was answered about them in that round",
+                default=False,
+                view=types.CheckboxView(),
+            )
 
     def run(self, ctx: Any) -> Answer:
         """Undo, or redo what is undone."""
         from ..store import names
 
         loop, number = loop_for(ctx), int(ctx.params["round"])
+        if ctx.params.get("selected_only"):
+            changed = sum(loop.undo_sample(number, sample_id) for sample_id in ctx.selected)
+            return Answer(
+                f"{len(ctx.selected)} samples of round {number} undone: {changed} changed.",
+                "they may be served again.",
+                report={"round": number, "changed": changed, "redo": False},
+            )
         undone = any(row["undone"] for row in loop.history() if row["round"] == number)
         changed = loop.redo_round(number) if undone else loop.undo_round(number)
         done = "taken in again" if undone else "undone"

@@ -14,6 +14,7 @@ INFLUENCE = "training_influence"
 WEIGHT = "sample_weight"
 ORIGINAL = "original_label"
 REVIEW = "cleaning_review"
+PREDICTION = "cleaning_prediction"
 
 TAG_QUEUED = "cleaning:queued"
 TAG_UNREADABLE = "cleaning:unreadable"

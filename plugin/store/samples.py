@@ -108,7 +108,7 @@ class Samples:
                 name
                 for name, other in schema.items()
                 if issubclass(getattr(other, "document_type", None) or object, fo.Classification)
-                and name not in (names.SUGGESTED, names.ORIGINAL)
+                and name not in (names.SUGGESTED, names.ORIGINAL, names.PREDICTION)
             ]
             problem = "it does not exist" if field is None else f"got {type(field).__name__}"
             raise DataError(

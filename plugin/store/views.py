@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from fiftyone import ViewField as F
+from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
 from ..core.verdicts import Outcome
@@ -64,6 +66,10 @@ def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> A
 def save_queue_view(samples: Samples, class_name: str) -> str:
     """Save a class's queue as a view of the dataset; return the view's name."""
     name = names.queue_view_name(class_name)
+    # FiftyOne knows a view by its slug, and "C", "c" and "c++" have the same one.
+    taken = {to_slug(other): other for other in samples.dataset.list_saved_views()}
+    if taken.get(to_slug(name), name) != name:
+        name += " " + hashlib.sha256(class_name.encode()).hexdigest()[:6]
     description = f"Unreviewed samples labeled {class_name}, most important first"
     samples.dataset.save_view(
         name, queue_view(samples, class_name), description=description, overwrite=True

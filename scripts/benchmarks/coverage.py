@@ -18,23 +18,36 @@ from scipy.stats import norm
 
 from coreset_cleaning.core.auroc import bootstrap_auroc
 from coreset_cleaning.core.queue import draw_batch
-from coreset_cleaning.core.yields import RoundYield, lift, wilson_interval, yield_report
+from coreset_cleaning.core.yields import (
+    RoundYield,
+    lift,
+    predict_batch,
+    wilson_interval,
+    yield_report,
+)
 
 # Size of the class, share of wrong labels, rounds, batch, controls in a batch.
 REVIEWS = [
+    (800, 0.10, 1, 50, 5),
+    (2300, 0.05, 3, 50, 5),
     (2300, 0.10, 6, 50, 5),
     (2300, 0.10, 6, 50, 10),
     (2300, 0.30, 4, 50, 10),
+    (1000, 0.40, 3, 50, 5),
     (500, 0.20, 5, 40, 10),
+    (300, 0.30, 4, 50, 5),
     (140, 0.15, 2, 50, 10),
 ]
 SIGNAL = 2.0  # standard deviations between wrong and right labels in importance
 
 
 def simulate_review(rng, n, share, rounds, size, controls):
-    """Return the rounds, the wrong labels of the class, those left, and the next batch's yield."""
+    """Return the rounds, the wrong labels of the class, those left, and the next batch's yield.
+
+    And the prediction of the last, from what was reviewed before it.
+    """
     wrong = rng.random(n) < share
-    importance = SIGNAL * wrong + rng.standard_normal(n)
+    importance = np.exp(SIGNAL * wrong + rng.standard_normal(n))
     ids = [f"{i:05d}" for i in range(n)]
     unseen = np.ones(n, bool)
     history = []
@@ -44,7 +57,9 @@ def simulate_review(rng, n, share, rounds, size, controls):
         control = np.array([is_control for _, is_control in batch])
         if number == rounds:
             left = int(wrong[unseen].sum())
-            return history, int(wrong.sum()), left, int(wrong[rows].sum())
+            seen = ~unseen
+            predicted = predict_batch(importance[seen], wrong[seen], importance[rows])
+            return history, int(wrong.sum()), left, int(wrong[rows].sum()), predicted
         history.append(
             RoundYield(
                 int(unseen.sum()),
@@ -64,8 +79,8 @@ def review_coverage(runs: int) -> dict[str, float]:
         name = "n={} p={} rounds={} batch={} controls={}".format(*setting)
         for seed in range(runs):
             rng = np.random.default_rng(seed)
-            history, wrong, left, found = simulate_review(rng, *setting)
-            report = yield_report(history)
+            history, wrong, left, found, predicted = simulate_review(rng, *setting)
+            report = yield_report(history, predicted)
             truths = {
                 "noise rate": (report.noise_rate, wrong / setting[0]),
                 "errors left": (report.errors_left, left),
@@ -80,6 +95,8 @@ def share_coverage(runs: int) -> dict[str, float]:
     """Of independent binomial counts: the share of wrong labels in the queue, and the lift."""
     hits: dict[str, int] = defaultdict(int)
     for reviewed, p, n_controls, p0 in [
+        (45, 0.6, 5, 0.1),
+        (90, 0.5, 10, 0.1),
         (270, 0.4, 30, 0.1),
         (180, 0.5, 60, 0.2),
         (90, 0.3, 30, 0.3),

@@ -62,8 +62,17 @@ def test_a_round_by_commands(
     code, undone = run(capsys, "undo", name, "1", *own)
     assert code == 0
     assert run(capsys, "undo", name, "1", "--redo", *own)[1]["changed"] == undone["changed"]
+    sample = loop_ids(digits)[0]
+    code, one = run(capsys, "undo", name, "1", "--sample", sample, *own)
+    assert (code, one["sample"], one["changed"]) == (0, sample, 1)
+    assert run(capsys, "undo", name, "1", "--sample", sample, "--redo", *own)[1]["changed"] == 1
+    code, yields = run(capsys, "yields", name, *own)
+    assert (code, yields["budget_curve"][-1]["reviewed"]) == (0, 10)
+    assert 0 <= yields["next_batch"]["low"] <= yields["next_batch"]["high"] <= 10
+    code, charts = run(capsys, "charts", name, str(tmp_path / "charts"), *own)
+    assert [Path(path).name for path in charts] == ["auroc.png", "verdicts.png", "budget.png"]
     code, audit = run(capsys, "audit", name, str(tmp_path / "audit.jsonl"), *own)
-    assert audit["events"] == 12  # ten answers, an undo, a redo
+    assert audit["events"] == 14  # ten answers, two undos, two redos
     code, findings = run(capsys, "doctor", name)
     assert code == 0, findings
 
@@ -93,6 +102,11 @@ def test_a_round_is_watched_for_a_while_and_closed(
     assert (code, closed["round"], closed["tab_deleted"]) == (0, 2, False)
 
 
+def loop_ids(digits: Any) -> list[str]:
+    digits.dataset.reload()
+    return list(digits.dataset.match_tags("cleaning:round-001").values("id"))
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -103,6 +117,8 @@ def test_a_round_is_watched_for_a_while_and_closed(
         (["pull", "NAME", "--embeddings-field", "pixels"], "push"),
         (["push", "NAME", "--embeddings-field", "pixels"], "coreset-cleaning score"),
         (["undo", "NAME", "3"], "no round 3"),
+        (["push", "NAME", "--quota", "cat"], "--quota must be CLASS=N"),
+        (["push", "NAME", "--quota", "3=4", "--class", "3"], "give one"),
         (["embed", "NAME", "--weights", "nowhere.pth"], "nowhere.pth"),
     ],
 )

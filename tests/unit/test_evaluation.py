@@ -270,6 +270,10 @@ def test_more_columns_than_rows():
         ({"sample_weight": -np.ones(60)}, "sample_weight: must be finite, not negative"),
         ({"labels": np.zeros(60, int), "given_labels": np.zeros(60, int)}, "two classes"),
         ({"embeddings": np.full((60, 20), np.nan)}, "embeddings: must be finite"),
+        (
+            {"test_embeddings": np.full((9, 20), np.nan), "test_labels": np.arange(9) % 3},
+            "test_embeddings: must be finite",
+        ),
     ],
 )
 def test_bad_input_is_named(change, message):

@@ -11,18 +11,22 @@ from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.ledger import (
+    AUDIT_COLUMNS,
     Event,
     EventKind,
+    answered,
     audit_rows,
     fold,
     new_events,
+    next_time,
+    of_answers,
     recorded_answers,
     redo,
     undo,
     undone_rounds,
 )
 from coreset_cleaning.core.queue import BatchItem
-from coreset_cleaning.core.verdicts import Outcome, Review, Verdict
+from coreset_cleaning.core.verdicts import Outcome, Review, Verdict, settle
 
 CLASSES = ["cat", "dog", "<b>&$ 🐈"]
 
@@ -214,7 +218,7 @@ def test_audit_rows_are_flat_and_alike():
     events = new_events([], [review(verdict=Verdict.RELABEL, label="dog")], [], clock(10))
     events.append(undo(1, clock(20)))
     rows = audit_rows(events, [item], {"version": "1.2", "scorer_version": "3"})
-    assert rows[0].keys() == rows[1].keys()
+    assert tuple(rows[0]) == tuple(rows[1]) == AUDIT_COLUMNS
     assert json.loads(json.dumps(rows)) == rows
     assert rows[0]["kind"] == "review"
     assert rows[0]["new_label"] == "dog"
@@ -233,6 +237,62 @@ def test_two_processes_that_pull_the_same_come_to_the_same(found, at):
     one = new_events([], found, [], clock(10))
     two = new_events([], found, [], clock(at))
     assert fold(one + two) == fold(one)
+
+
+@given(events=ledgers(), now=st.integers(0, 400))
+def test_what_is_recorded_later_counts_as_later_whatever_the_clock_says(events, now):
+    at = next_time(events, clock(now))
+    assert all(at > event.recorded_at for event in events)
+    assert at >= clock(now)
+    undone = [*events, undo(1, at)]
+    assert 1 in undone_rounds(undone)
+    again = next_time(undone, clock(0))
+    assert 1 not in undone_rounds([*undone, redo(1, again)])
+
+
+def test_a_clock_that_is_right_is_believed():
+    assert next_time([], clock(5)) == clock(5)
+    assert next_time([undo(1, clock(4))], clock(5)) == clock(5)
+    assert next_time([undo(1, clock(5))], clock(5)) == "2026-01-01T00:00:00.005001Z"
+
+
+def test_a_sample_is_answered_when_enough_people_answered_it():
+    answers = [
+        review("a", annotation=1, reviewer="ann"),
+        review("a", annotation=2, reviewer="ann"),
+        review("b", annotation=3, reviewer="ann"),
+        review("b", annotation=4, reviewer="bob"),
+        review("c", annotation=5, reviewer=""),
+        review("c", annotation=6, reviewer=""),
+    ]
+    events = new_events([], answers, [], clock(10))
+    assert answered(events) == {"a", "b", "c"}
+    assert answered(events, 2) == {"b", "c"}
+    assert answered([*events, undo(1, clock(20))], 2) == {"b", "c"}
+    events += new_events(events, [], [(1, "b", 4)], clock(30))
+    assert answered(events, 2) == {"c"}
+
+
+def test_events_of_answers_leave_out_what_is_said_of_whole_rounds():
+    events = new_events([], [review()], [], clock(10))
+    single = undo(1, clock(20), "a")
+    assert of_answers([*events, single, undo(1, clock(30)), redo(1, clock(40))]) == [
+        *events,
+        single,
+    ]
+
+
+def test_giving_the_same_label_again_keeps_it():
+    same = settle(review(verdict=Verdict.RELABEL, label="cat"), "cat")
+    assert (same.verdict, same.new_label) == (Verdict.KEEP, None)
+    other = review(verdict=Verdict.RELABEL, label="dog")
+    assert settle(other, "cat") is other
+    delete = review(verdict=Verdict.DELETE)
+    assert settle(delete, "cat") is delete
+
+
+def test_outcomes_that_mean_a_wrong_label():
+    assert {o for o in Outcome if o.is_error} == {Outcome.RELABELED, Outcome.DELETED}
 
 
 def test_an_unknown_verdict_names_the_valid_ones():

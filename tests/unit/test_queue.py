@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.queue import BatchItem, draw_batch
+from coreset_cleaning.core.queue import BatchItem, draw_batch, share_controls, split_evenly
 
 
 def ids(m: int) -> list[str]:
@@ -98,6 +98,70 @@ def test_a_group_of_duplicates_never_overfills_the_batch():
     batch = draw_batch(ids(20), np.arange(20), np.ones(20, bool), 7, 2, 0, embeddings=X)
     assert len({row for row, _ in batch}) == 7
     assert sum(control for _, control in batch) == 2
+
+
+def test_a_duplicate_of_a_duplicate_is_shown_with_them():
+    # A chain: neighbours are near-duplicates, its ends are not.
+    angles = np.array([0.0, 0.15, 0.3])
+    X = np.zeros((12, 12))
+    X[:3, 0], X[:3, 1] = np.cos(angles), np.sin(angles)
+    X[3:, 2:] = np.eye(9, 10)
+    assert np.cos(0.15) > 0.98 > np.cos(0.3)
+    for seed in range(3):
+        batch = draw_batch(
+            ids(12), np.linspace(1, 0, 12), np.ones(12, bool), 6, 0, seed, embeddings=X
+        )
+        rows = [row for row, _ in batch]
+        assert sorted(rows) == [0, 1, 2, 3, 4, 5]
+        places = [rows.index(row) for row in (0, 1, 2)]
+        assert max(places) - min(places) == 2
+
+
+@given(n=st.integers(1, 12), seed=st.integers(0, 30))
+def test_duplicates_never_change_the_size_of_a_batch(n, seed):
+    X = np.random.default_rng(seed).standard_normal((15, 2))  # many near-duplicates
+    batch = draw_batch(ids(15), np.arange(15), np.ones(15, bool), n, n // 4, seed, embeddings=X)
+    assert len({row for row, _ in batch}) == len(batch) == n
+
+
+def test_what_comes_first_comes_before_importance():
+    first = np.arange(20) < 2  # the least important ones
+    batch = draw_batch(ids(20), np.arange(20), np.ones(20, bool), 4, 0, 0, first=first)
+    assert {row for row, _ in batch} == {0, 1, 19, 18}
+
+
+@given(
+    quotas=st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 40), min_size=1),
+    share=st.floats(0, 1),
+)
+def test_controls_are_shared_in_proportion(quotas, share):
+    n = sum(quotas.values())
+    controls = int(share * n)
+    shares = share_controls(quotas, controls)
+    assert list(shares) == list(quotas)
+    assert sum(shares.values()) == controls
+    for name, quota in quotas.items():
+        assert 0 <= shares[name] <= quota
+        assert abs(shares[name] - controls * quota / n) < 1
+
+
+@given(n=st.integers(1, 60), k=st.integers(1, 6))
+def test_a_batch_is_split_evenly(n, k):
+    names = list("abcdef"[:k])
+    if n < k:
+        with pytest.raises(DataError, match=f"got n={n}"):
+            split_evenly(n, names)
+        return
+    quotas = split_evenly(n, names)
+    assert (list(quotas), sum(quotas.values())) == (names, n)
+    assert max(quotas.values()) - min(quotas.values()) <= 1
+    assert list(quotas.values()) == sorted(quotas.values(), reverse=True)
+
+
+@pytest.mark.parametrize("names", [[], ["a", "a"]])
+def test_impossible_classes_are_refused(names):
+    with pytest.raises(DataError, match="one or more, each once"):
+        split_evenly(10, names)
 
 
 def test_items_survive_json():

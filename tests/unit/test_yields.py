@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.yields import (
+    Estimate,
     RoundYield,
+    budget_curve,
     lift,
+    predict_batch,
     wilson_interval,
     yield_report,
 )
@@ -100,17 +103,81 @@ def test_without_controls_the_noise_rate_is_unknown():
     assert report.precision.value == 0.25
 
 
-def test_a_queue_that_gets_poorer_promises_less():
-    rich = yield_report([RoundYield(500, 50, 30, 0, 0)]).next_batch
-    poorer = yield_report([RoundYield(500, 50, 30, 0, 0), RoundYield(450, 50, 15, 0, 0)]).next_batch
-    assert 25 < rich.value < 31
-    assert poorer.value < 15
-    assert poorer.low < poorer.value < poorer.high
+def test_the_next_batch_is_read_off_the_reviewed_ones():
+    rng = np.random.default_rng(0)
+    importance = np.exp(rng.standard_normal(400))
+    wrong = rng.random(400) < 1 / (1 + np.exp(1 - 2 * np.log(importance)))
+    rich = predict_batch(importance, wrong, np.full(40, 3.0))
+    poor = predict_batch(importance, wrong, np.full(40, 0.5))
+    # The true chances are 0.77 and 0.08.
+    assert 26 < rich.value < 35
+    assert 1 < poor.value < 7
+    for estimate in (rich, poor):
+        assert 0 <= estimate.low < estimate.value < estimate.high <= 40
+    assert predict_batch(importance, wrong, np.full(40, 3.0)) == rich
+    # One round says less than eight.
+    few = predict_batch(importance[:50], wrong[:50], np.full(40, 3.0))
+    assert few.high - few.low > rich.high - rich.low
+
+
+def test_the_next_batch_at_the_edges():
+    assert predict_batch([], [], []) == Estimate(0.0, 0.0, 0.0)
+    unknown = predict_batch([], [], [1.0, 2.0])
+    assert math.isnan(unknown.value)
+    assert (unknown.low, unknown.high) == (0, 2)
+    nothing = predict_batch(np.ones(50), np.zeros(50, bool), np.ones(20))
+    assert nothing.value < 1.5
+    assert nothing.low == 0
+    every = predict_batch(np.zeros(50), np.ones(50, bool), np.zeros(20))
+    assert every.value > 18.5
+
+
+def test_a_budget_curve_has_a_random_line_with_its_interval():
+    rounds = [RoundYield(1000, 100, 60, 50, 10), RoundYield(900, 100, 40, 45, 7)]
+    rate = yield_report(rounds).noise_rate
+    curve = budget_curve(rounds)
+    assert [(p.reviewed, p.found) for p in curve] == [(0, 0), (100, 60), (200, 100)]
+    assert curve[0].random == Estimate(0, 0, 0)
+    assert curve[2].random == rate.times(200)
+    assert curve[2].random.low < curve[2].random.value < curve[2].random.high < 100
+    assert math.isnan(budget_curve([RoundYield(100, 20, 5, 0, 0)])[1].random.value)
+
+
+@pytest.mark.parametrize("counts", [(6, 20, 2, 20), (120, 270, 4, 30), (5, 10, 1, 5)])
+def test_lift_inverts_the_score_test(counts):
+    x1, n1, x0, n0 = counts
+    inside = []
+    for ratio in np.exp(np.linspace(-3, 7, 4001)):
+        # The most likely pair of shares of that ratio, by brute force.
+        p0 = np.linspace(1e-6, min(1, 1 / ratio) - 1e-9, 4001)
+        p1 = ratio * p0
+        best = np.argmax(
+            x1 * np.log(p1)
+            + (n1 - x1) * np.log1p(-p1)
+            + x0 * np.log(p0)
+            + (n0 - x0) * np.log1p(-p0)
+        )
+        p0, p1 = p0[best], p1[best]
+        spread = (p1 * (1 - p1) / n1 + ratio**2 * p0 * (1 - p0) / n0) * (n1 + n0) / (n1 + n0 - 1)
+        if abs(x1 / n1 - ratio * x0 / n0) <= 1.959964 * np.sqrt(spread):
+            inside.append(ratio)
+    estimate = lift(x1, n1, x0, n0)
+    assert estimate.low == pytest.approx(inside[0], rel=0.01)
+    assert estimate.high == pytest.approx(inside[-1], rel=0.01)
+
+
+def test_lift_without_errors_on_one_side():
+    assert lift(5, 20, 0, 10).high == float("inf")
+    assert lift(5, 20, 0, 10).low > 0.3
+    assert lift(0, 20, 3, 10).low == 0
+    assert lift(0, 20, 0, 10).low == 0
+    assert lift(0, 20, 0, 10).high == float("inf")
+    assert lift(20, 20, 10, 10).low < 1 < lift(20, 20, 10, 10).high
 
 
 def test_the_end_of_the_class_ends_the_promise():
     report = yield_report([RoundYield(50, 50, 10, 5, 1)])
-    assert (report.next_batch.value, report.next_batch.high) == (0, 0)
+    assert report.next_batch.high == 0
     assert (report.errors_left.value, report.errors_left.high) == (0, 0)
 
 
@@ -122,9 +189,11 @@ def test_nothing_reviewed_promises_nothing():
 
 
 def test_a_report_reads_as_a_sentence():
-    text = str(yield_report([RoundYield(1000, 100, 60, 50, 10)]))
-    assert text.startswith("The queue is wrong in 100% of what it shows, the class in 20% (11%")
-    assert "wrong labels are left in it; a further batch finds about 60." in text
+    rounds = [RoundYield(1000, 100, 60, 50, 10)]
+    text = str(yield_report(rounds, Estimate(30.2, 21, 39)))
+    assert text.startswith("The queue is wrong in 100% of what it shows, the class in 21% (11%")
+    assert "wrong labels are left in it; a further batch finds 21 to 39." in text
+    assert "further batch" not in str(yield_report(rounds))
     assert str(yield_report([])) == "Nothing has been reviewed yet."
     assert "the class" not in str(yield_report([RoundYield(100, 20, 5, 0, 0)]))
 
