@@ -19,6 +19,7 @@ from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS
 from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage
 
+# pragma: allowlist nextline secret
 REVIEWER, PASSWORD = "reviewer@example.com", "correct horse"
 
 

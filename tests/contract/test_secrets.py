@@ -27,6 +27,7 @@ from label_studio_server import LabelStudioProcess
 from .fault_proxy import FAULTS, FaultProxy
 
 WRONG_KEY = "0123456789abcdef" * 2 + "cafebabe"
+# pragma: allowlist nextline secret
 EXPIRED = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjEsInRva2VuX3R5cGUiOiJyZWZyZXNoIn0.c2lnbmF0dXJlLWlzLWxvbmc"
 
 

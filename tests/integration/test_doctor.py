@@ -101,6 +101,7 @@ def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) 
     [
         ({"url": "http://127.0.0.1:9"}, "Label Studio", "nobody listens there"),
         ({"url": "127.0.0.1:8080"}, "Label Studio", "must be like http://"),
+        # pragma: allowlist nextline secret
         ({"api_key": "cafebabe" * 5}, "key", "Account & Settings"),
         ({"label_field": "labels"}, "dataset", "Fields that can be cleaned: ground_truth"),
     ],

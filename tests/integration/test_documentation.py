@@ -95,6 +95,10 @@ def reader(
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.admin_token)
     monkeypatch.chdir(tmp_path)
+    # The plugin is installed, as a link to this checkout.
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "label-cleaning").symlink_to(ROOT)
+    monkeypatch.setattr(fo.config, "plugins_dir", str(tmp_path / "plugins"))
     yield Reader(label_studio, reviewer_token)
     if fo.dataset_exists(NAME):
         fo.delete_dataset(NAME)
@@ -137,8 +141,11 @@ def test_python_blocks_run_in_order(
     if page.name != "quickstart.md":  # which imports the photos itself
         dataset = my_images()
     if page.name not in FROM_NOTHING:
-        pixels = [digit_pixels(path) for path in dataset.values("filepath")]
-        dataset.set_values("resnet18_embedding", pixels)
+        if "compute_embeddings" in "".join(blocks(page)):
+            CleaningLoop(dataset).compute_embeddings()
+        else:  # the same for the page, at no cost
+            pixels = [digit_pixels(path) for path in dataset.values("filepath")]
+            dataset.set_values("resnet18_embedding", pixels)
         namespace = {"fo": fo, "dataset": dataset}
         reader.run(BEFORE, namespace)
     for block in blocks(page):

@@ -86,6 +86,13 @@ def test_one_class_is_refused():
         predict_confusion(np.ones((10, 2)), np.zeros(10, int), NAMES)
 
 
+def test_classes_smaller_than_the_folds_are_predicted_too():
+    X, labels, _ = confused_data()
+    labels[:3], labels[3:6] = 3, 4
+    pair = predict_confusion(X, labels, (*NAMES, "rare", "rarer"))
+    np.testing.assert_array_equal(pair.matrix.sum(axis=1), np.bincount(labels))
+
+
 def test_a_class_with_a_single_row_does_no_harm():
     X, labels, _ = confused_data()
     labels[0] = 3
