@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..core.errors import CleaningError, DataError
 # A worker that dies is started again and its work repeated; one that keeps dying (a node without
 # enough memory, say) must end the run with an error instead of looping.
 MAX_RESTARTS = 5
+_KNOCK_SECONDS = 10
 
 
 def connect() -> Any:
@@ -39,14 +41,22 @@ def connect() -> Any:
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "auto")
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING)
-        except ConnectionError as error:
+        except OSError as error:  # ConnectionError is one
             where = "this machine" if address == "auto" else f"RAY_ADDRESS={address}"
             raise CleaningError(
                 f"engine='ray' needs a running Ray cluster; there is none at {where}: start one "
                 "with `ray start --head`, or name another in RAY_ADDRESS. docs/scaling.md"
             ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nothing listens: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_SECONDS).close()
 
 
 def resources(ray: Any) -> tuple[int, int]:
