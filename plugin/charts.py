@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .core.yields import RoundYield, budget_curve
+from .core.yields import RoundYield, budget_curve, wilson_interval
 
 # Okabe and Ito's colours, told apart by marker and line as well.
 _BLUE, _ORANGE, _GREEN, _GREY, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#767676", "#CC79A7"
@@ -96,13 +97,19 @@ def budget_points(
     curve = {"reviewed": reviewed, "found": [float(point.found) for point in points]}
     if random_precision is not None:
         return {**curve, "random": [n * random_precision for n in reviewed], "low": [], "high": []}
-    if not any(row["n_controls"] for row in rows):
+    controls = sum(row["n_controls"] for row in rows)
+    if not controls:
         return {**curve, "random": [], "low": [], "high": []}
+    lines = [point.random for point in points]
+    if len({row["class_of_interest"] for row in rows}) > 1 or math.isnan(lines[-1].value):
+        # Of several classes, only the controls' share of all of them is known.
+        share = wilson_interval(sum(row["control_errors"] for row in rows), controls)
+        lines = [share.times(n) for n in reviewed]
     return {
         **curve,
-        "random": [point.random.value for point in points],
-        "low": [point.random.low for point in points],
-        "high": [point.random.high for point in points],
+        "random": [line.value for line in lines],
+        "low": [line.low for line in lines],
+        "high": [line.high for line in lines],
     }
 
 

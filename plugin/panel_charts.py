@@ -124,7 +124,7 @@ def auroc(evaluations: list[dict[str, Any]]) -> Chart:
 
 def budget(points: dict[str, list[float]]) -> Chart:
     """Draw wrong labels found against images reviewed, beside what a random review would find."""
-    traces = [
+    traces: list[dict[str, Any]] = [
         {
             "type": "scatter",
             "mode": "lines+markers",
@@ -144,6 +144,20 @@ def budget(points: dict[str, list[float]]) -> Chart:
             "hovertemplate": "%{y:.1f} at random<extra></extra>",
         },
     ]
+    if points["low"]:
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "its 95 % interval",
+                "x": [*points["reviewed"], *reversed(points["reviewed"])],
+                "y": [round(v, 2) for v in (*points["low"], *reversed(points["high"]))],
+                "fill": "toself",
+                "line": {"width": 0, "color": _GREY},
+                "opacity": 0.4,
+                "hoverinfo": "skip",
+            }
+        )
     layout = _layout(
         height=300,
         margin={"l": 60, "r": 16, "t": 8, "b": 40},
