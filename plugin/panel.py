@@ -197,7 +197,10 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         for i, run in enumerate(facts["running"]):
             share = "" if run["progress"] is None else f" {run['progress']:.0%}"
             label = f", {run['label']}" if run["label"] else ""
-            body.md(f"⏳ **{run['name']}**: {run['state']}{share}{label}", name=f"run_{i}")
+            body.md(
+                f"In the background: **{run['name']}**: {run['state']}{share}{label}",
+                name=f"run_{i}",
+            )
         for i, run in enumerate(facts["failed"]):
             body.view(
                 f"failed_{i}",

@@ -37,7 +37,7 @@ class CheckSetup(LoopOperator):
         label_field = settings.resolve(ctx.dataset).label_field if fields else "ground_truth"
         findings = check_setup(name, label_field, ctx.secret(URL), ctx.secret(KEY))
         lines = [
-            f"- {'✅' if f['ok'] else '❌'} **{f['name']}**: {f['detail']}"
+            f"- {'✓' if f['ok'] else '✗'} **{f['name']}**: {f['detail']}"
             + (f" *Fix:* {f['fix']}" if not f["ok"] else "")
             for f in findings
         ]
