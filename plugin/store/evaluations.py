@@ -72,4 +72,4 @@ def save_evaluation(
         for name, value in metrics.items()
         if value is not None
     }
-    dataset.save_evaluation_results(key, results, overwrite=True)
+    results.save()
