@@ -605,15 +605,14 @@ class CleaningLoop:
     def publish_evaluation(self) -> str:
         """Show the labels as they are now in the App's Model Evaluation panel.
 
-        Every sample outside the test split is predicted by a fit that has not seen it. What
-        `evaluate_round` measured last stands beside FiftyOne's own numbers.
+        Every sample outside the test split is predicted by a fit that has not seen it.
 
         Returns
         -------
         str
             Key of the FiftyOne evaluation; predictions are in the field ``cleaning_prediction``.
         """
-        rows, rounds, start = self._train_rows(), self.rounds.all(), self.rounds.load_start()
+        rows, rounds = self._train_rows(), self.rounds.all()
         probabilities = out_of_fold_probabilities(
             rows.embeddings,
             rows.labels,
@@ -621,13 +620,8 @@ class CleaningLoop:
             n_classes=len(rows.classes),
             random_state=self.random_state,
         )
-        measured = rounds[-1].evaluation if rounds else start and start.evaluation
-        metrics = {
-            f"{kind}_auroc": measured["all_classes"][kind] if measured else None
-            for kind in ("cv", "frozen", "heldout")
-        }
         key = evaluations.evaluation_key(rounds[-1].number if rounds else 0)
-        evaluations.save_evaluation(self.samples, rows, probabilities, key, metrics)
+        evaluations.save_evaluation(self.samples, rows, probabilities, key)
         return key
 
     def next_step(self, **parameters: Any) -> StopDecision:

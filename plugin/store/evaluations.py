@@ -1,8 +1,6 @@
-"""Predictions and AUROC as a FiftyOne evaluation, for the App's Model Evaluation panel."""
+"""Predictions as a FiftyOne evaluation, for the App's Model Evaluation panel."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import fiftyone as fo
 import numpy as np
@@ -22,7 +20,6 @@ def save_evaluation(
     rows: Rows,
     probabilities: Float32,
     key: str,
-    metrics: Mapping[str, float | None],
 ) -> None:
     """Write predictions and evaluate them against the labels as they are now.
 
@@ -36,8 +33,6 @@ def save_evaluation(
         Of the classes of `rows`.
     key : str
         Of the evaluation; one that is there is replaced.
-    metrics : mapping of str to float or None
-        Numbers that stand beside FiftyOne's own; None is left out.
     """
     dataset = samples.dataset
     dataset.add_sample_field(
@@ -53,23 +48,10 @@ def save_evaluation(
         dataset.delete_evaluation(key)
     counted = [i for i, weight in zip(rows.ids, rows.weights, strict=True) if weight > 0]
     view = dataset.select(counted)
-    results = view.evaluate_classifications(
+    view.evaluate_classifications(
         names.PREDICTION,
         gt_field=samples.label_field,
         eval_key=key,
         classes=list(rows.classes),
         progress=False,
     )
-    # Not custom metrics of FiftyOne's: those are operators, which see the most probable class and
-    # its confidence only, and an AUROC wants all probabilities and the sample weights.
-    results.custom_metrics = {
-        name: {
-            "key": name,
-            "value": value,
-            "label": name.replace("_", " "),
-            "lower_is_better": False,
-        }
-        for name, value in metrics.items()
-        if value is not None
-    }
-    results.save()

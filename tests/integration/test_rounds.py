@@ -491,14 +491,11 @@ def test_an_evaluation_is_published_to_fiftyone(loop: CleaningLoop) -> None:
     assert loop.publish_evaluation() == "cleaning_after_000"
     round_ = start_round(loop, {"3": 4})
     record(loop, 1, dict.fromkeys(ids(round_), ("delete", None)))
-    measured = loop.evaluate_round().evaluation.all_classes
     for _ in range(2):  # the second replaces the first
         assert loop.publish_evaluation() == "cleaning_after_001"
     results = dataset.load_evaluation_results("cleaning_after_001", cache=False)
     assert len(results.ytrue) == 236  # deleted ones and the test split are left out
-    metrics = results.metrics()
-    assert metrics["accuracy"] > 0.7
-    assert (metrics["cv_auroc"], metrics["heldout_auroc"]) == (measured.cv, measured.heldout)
+    assert results.metrics()["accuracy"] > 0.7
     assert dataset.match_tags("test").exists("cleaning_prediction").count() == 0
     with pytest.raises(DataError, match="Fields that can be cleaned: ground_truth"):
         CleaningLoop(dataset, "nothing")
