@@ -22,6 +22,7 @@ def test_weights_sum_to_the_weight_of_all_rows():
 def test_sums_over_the_coreset_are_unbiased():
     rng = np.random.default_rng(1)
     importance = rng.random(200) ** 4
+    importance[::2] = 0  # drawn by weight alone
     values, weight = rng.random(200), rng.integers(0, 5, 200).astype(float)
     values *= 1 + weight  # so that a wrong power of the weights shows
     sums = []
