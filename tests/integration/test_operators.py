@@ -440,16 +440,18 @@ def test_read_only_labels_are_refused_everywhere(scored, server):
     assert "Push round 1" in labels_in(panel(scored)[1])
 
 
-def test_only_one_process_changes_the_rounds(scored):
+def test_only_one_process_changes_the_rounds(scored, monkeypatch):
     from coreset_cleaning import CleaningLoop
-    from coreset_cleaning.core.errors import RoundError
+    from coreset_cleaning.core.errors import BusyError
+    from coreset_cleaning.store import rounds as store
 
+    monkeypatch.setattr(store, "WAIT_SECONDS", 0.5)
     rounds, same, other = (
         CleaningLoop(scored, name).rounds
         for name in ("ground_truth", "ground_truth", "suggested_label")
     )
     with rounds.lock("push"):
-        with pytest.raises(RoundError, match=r"\(push\)"), same.lock("pull"):
+        with pytest.raises(BusyError, match=r"\(push\)"), same.lock("pull"):
             pass
         with other.lock("push"):
             pass
