@@ -13,35 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from . import review
+from . import measure, review
 from .core.confusion import ConfusedPair, predict_confusion
 from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
-from .core.evaluation import AurocEvaluation, evaluate_auroc
-from .core.importance import SCORER_VERSION, LabelModel, score_labels
+from .core.importance import LabelModel, score_labels
 from .core.ledger import (
     AUDIT_COLUMNS,
     Event,
     audit_rows,
     fold,
     next_time,
-    of_answers,
     redo,
     undo,
-    undone_rounds,
 )
 from .core.predictions import out_of_fold_probabilities
 from .core.queue import split_evenly
 from .core.sampling import sample_coreset
-from .core.stopping import RoundSummary, StopDecision, next_step
-from .core.verdicts import Outcome
+from .core.stopping import StopDecision
 from .core.yields import (
     BudgetPoint,
-    Estimate,
-    RoundYield,
     YieldReport,
     budget_curve,
-    predict_batch,
-    yield_report,
 )
 from .embed import check_engine
 from .labelstudio.connection import LabelStudioServer, is_refusal
@@ -56,8 +48,9 @@ from .reports import (
     RoundReport,
 )
 from .store import coreset, embedding_run, evaluations, names, views
-from .store.rounds import Round, RoundStore, Start, now, open_round
-from .store.samples import Rows, Samples
+from .store.reviews import declare_review_fields
+from .store.rounds import Round, RoundStore, now, open_round
+from .store.samples import Samples
 
 Progress = Callable[[float, str], None]
 
@@ -214,7 +207,7 @@ class CleaningLoop:
                 train = self.samples.train_view()
                 rows = self.samples.read(train, self.samples.classes(), read)
             else:
-                rows = self._train_rows()
+                rows = self.samples.train_rows()
             scores = score_labels(
                 rows.embeddings,
                 rows.labels,
@@ -225,6 +218,7 @@ class CleaningLoop:
                 progress=progress,
             )
         self._model = scores.model
+        declare_review_fields(self.samples)
         self.samples.write_scores(rows, scores)
         return ImportanceReport(
             samples=len(rows),
@@ -271,7 +265,7 @@ class CleaningLoop:
 
         Measured on the test split; without one, on out-of-fold predictions.
         """
-        train, test = self._train_rows(), self._test_rows()
+        train, test = self.samples.train_rows(), self.samples.test_rows()
         return predict_confusion(
             train.embeddings,
             train.labels,
@@ -363,24 +357,37 @@ class CleaningLoop:
             )
         self.samples.check_unlocked()
         with self.rounds.lock("push"):
-            round_, source = self.rounds.open_round(), None
+            rounds, source = self.rounds.all(), None
+            round_ = open_round(rounds)
             if round_ is None:
-                quotas, rival = self._choose_classes(quotas, n)
+                quotas, rival = self._choose_classes(rounds, quotas, n)
                 for cls in quotas:
                     views.queue_view(self.samples, cls)  # its errors come before any change
-                project = review.open_project(self.samples, self.rounds, server, options)
+                project = review.open_project(self.samples, rounds, server, options)
                 round_ = review.draw_round(
-                    self.samples, self.rounds, quotas, rival, controls, self.random_state, options
+                    self.samples,
+                    self.rounds,
+                    rounds,
+                    quotas,
+                    rival,
+                    controls,
+                    self.random_state,
+                    options,
                 )
                 source = review.check_images(self.samples, round_, server, project)
-                self._start(pair=(round_.class_of_interest, rival) if rival else None)
+                measure.freeze_start(
+                    self.samples,
+                    self.rounds,
+                    (round_.class_of_interest, rival) if rival else None,
+                )
                 self.rounds.create(round_)
+                rounds.append(round_)
             else:
                 project = review.open_project(
-                    self.samples, self.rounds, server, round_.config["options"]
+                    self.samples, rounds, server, round_.config["options"]
                 )
             result = review.push(
-                self.samples, self.rounds, round_, server, project, progress, source
+                self.samples, self.rounds, rounds, round_, server, project, progress, source
             )
         return RoundReport(
             round=round_.number,
@@ -547,7 +554,7 @@ class CleaningLoop:
         list of dict
             With the keys sample, duplicate_of, cosine, label and proposed (None for delete).
         """
-        rows = self._train_rows()
+        rows = self.samples.train_rows()
         originals = self.samples.column(f"{names.ORIGINAL}.label")
         return propose(rows, originals, fold(review.ledger(self.rounds.all())))
 
@@ -560,47 +567,7 @@ class CleaningLoop:
         -------
         EvaluationReport
         """
-        with self.rounds.lock("evaluate"):
-            start = self._start()
-        train, test = self._train_rows(), self._test_rows()
-        rounds = self.rounds.all()
-        # Labels of what was added after the start, before a verdict changed them.
-        given_labels = {i.sample_id: i.label for r in reversed(rounds) for i in r.batch}
-        given_labels |= start.given_labels
-        # A class may have lost all its samples.
-        position = {name: index for index, name in enumerate(train.classes)}
-        for name in [*given_labels.values(), *(start.pair or ())]:
-            position.setdefault(name, len(position))
-        given = np.array(
-            [
-                position[given_labels[i]] if i in given_labels else y
-                for i, y in zip(train.ids, train.labels, strict=True)
-            ]
-        )
-        pair = start.pair and (position[start.pair[0]], position[start.pair[1]])
-        evaluation = evaluate_auroc(
-            train.embeddings,
-            train.labels,
-            train.weights,
-            given_labels=given,
-            importance=np.array([start.importance.get(i, 0.0) for i in train.ids]),
-            scoring_rows=np.array([i in start.given_labels for i in train.ids]),
-            test_embeddings=None if test is None else test.embeddings,
-            test_labels=None if test is None else test.labels,
-            pair=pair,
-            random_state=self.random_state,
-        )
-        with self.rounds.lock("evaluate"):
-            if rounds:
-                # Read again: another process may have pulled answers meanwhile.
-                latest = self.rounds.load(rounds[-1].number)
-                latest.evaluation = evaluation.to_dict()
-                self.rounds.save(latest)
-            else:
-                start.evaluation = evaluation.to_dict()
-                self.rounds.save_start(start)
-        baseline = AurocEvaluation.from_dict(start.evaluation) if start.evaluation else None
-        return EvaluationReport(rounds[-1].number if rounds else 0, evaluation, baseline)
+        return measure.evaluate(self.samples, self.rounds, self.random_state)
 
     def publish_evaluation(self) -> str:
         """Show the labels as they are now in the App's Model Evaluation panel.
@@ -612,7 +579,7 @@ class CleaningLoop:
         str
             Key of the FiftyOne evaluation; predictions are in the field ``cleaning_prediction``.
         """
-        rows, rounds = self._train_rows(), self.rounds.all()
+        rows, rounds = self.samples.train_rows(), self.rounds.all()
         probabilities = out_of_fold_probabilities(
             rows.embeddings,
             rows.labels,
@@ -626,13 +593,7 @@ class CleaningLoop:
 
     def next_step(self, **parameters: Any) -> StopDecision:
         """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
-        start = self.rounds.load_start()
-        baseline = start.evaluation if start else None
-        return next_step(
-            [_summary(row) for row in self.history() if row["reviewed"] and not row["undone"]],
-            baseline=AurocEvaluation.from_dict(baseline) if baseline else None,
-            **parameters,
-        )
+        return measure.decide(self.rounds.all(), self.rounds.load_start(), **parameters)
 
     def yields(self, class_of_interest: str | None = None) -> YieldReport:
         """Say how noisy a class is, how much better than chance its queue is, and what is left.
@@ -647,24 +608,9 @@ class CleaningLoop:
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        rounds, mine = self._class_yields(class_of_interest)
-        return yield_report(mine, self._next_batch(rounds) if rounds else None)
-
-    def _next_batch(self, rounds: list[tuple[Round, str]]) -> Estimate:
-        """Predict a batch like the last one from everything reviewed of its class."""
-        importance, wrong = [], []
-        for round_, cls in rounds:
-            states = fold(of_answers(round_.events))
-            for item in round_.batch:
-                if item.label == cls and item.sample_id in states:
-                    importance.append(item.importance)
-                    wrong.append(states[item.sample_id].outcome.is_error)
-        last, cls = rounds[-1]
-        batch = [item for item in last.batch if item.label == cls]
-        upcoming = review.upcoming_importance(
-            self.samples, self.rounds, cls, len(batch), sum(item.control for item in batch)
+        return measure.yields(
+            self.samples, self.rounds, self.rounds.all(), class_of_interest, self.random_state
         )
-        return predict_batch(importance, wrong, upcoming, self.random_state)
 
     def budget_curve(self, class_of_interest: str | None = None) -> list[BudgetPoint]:
         """Return wrong labels found against images reviewed, beside a random review.
@@ -674,24 +620,7 @@ class CleaningLoop:
         class_of_interest : str, optional
             Default: the class of the last round.
         """
-        return budget_curve(self._class_yields(class_of_interest)[1])
-
-    def _class_yields(
-        self, class_of_interest: str | None
-    ) -> tuple[list[tuple[Round, str]], list[RoundYield]]:
-        """Return the rounds of a class that count and have answers, and their numbers."""
-        rounds = self.rounds.all()
-        undone = undone_rounds(review.ledger(rounds))
-        counts = [(r, review.count_by_class(r)) for r in rounds if r.number not in undone]
-        answered = [(r, c) for r, c in counts if any(n["reviewed"] for n in c.values())]
-        if not answered:
-            return [], []
-        cls = class_of_interest or answered[-1][0].class_of_interest
-        mine = [(r, c[cls]) for r, c in answered if cls in c and c[cls]["reviewed"]]
-        return (
-            [(r, cls) for r, _ in mine],
-            [RoundYield(pool=r.pools[cls], **count) for r, count in mine],
-        )
+        return budget_curve(measure.class_yields(self.rounds.all(), class_of_interest)[1])
 
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
@@ -716,36 +645,7 @@ class CleaningLoop:
 
     def history(self) -> list[dict[str, Any]]:
         """Return one row a round: what was reviewed, what it came to, and its evaluation."""
-        rounds = self.rounds.all()
-        events = review.ledger(rounds)
-        undone = undone_rounds(events)
-        table = []
-        for round_ in rounds:
-            states = fold(of_answers(round_.events))
-            outcomes = {o: sum(s.outcome is o for s in states.values()) for o in Outcome}
-            counts = review.count_by_class(round_).values()
-            total = {key: sum(count[key] for count in counts) for key in review.COUNTS}
-            table.append(
-                {
-                    "round": round_.number,
-                    "class_of_interest": ", ".join(round_.classes),
-                    "classes": list(round_.classes),
-                    "rival": round_.rival,
-                    "size": len(round_.batch),
-                    "pool": sum(round_.pools.values()),
-                    "reviewed": total["reviewed"],
-                    "errors_found": total["errors"],
-                    **{outcome.value: number for outcome, number in outcomes.items()},
-                    "n_controls": total["n_controls"],
-                    "control_errors": total["control_errors"],
-                    "undone": round_.number in undone,
-                    "created_at": round_.config["created_at"],
-                    "closed_at": round_.closed_at,
-                    "url": round_.project.get("url"),
-                    "evaluation": round_.evaluation,
-                }
-            )
-        return table
+        return measure.history(self.rounds.all())
 
     def export_audit(self, path: str | os.PathLike[str]) -> int:
         """Write every event of the ledger to `path`; return how many there are.
@@ -770,16 +670,10 @@ class CleaningLoop:
 
     # ---- shared
 
-    def _train_rows(self) -> Rows:
-        return self.samples.read(self.samples.train_view(), self.samples.classes())
-
-    def _test_rows(self) -> Rows | None:
-        view = self.samples.test_view()
-        return None if view is None else self.samples.read(view, self.samples.classes())
-
-    def _choose_classes(self, asked: dict[str, int], n: int) -> tuple[dict[str, int], str | None]:
+    def _choose_classes(
+        self, rounds: Sequence[Round], asked: dict[str, int], n: int
+    ) -> tuple[dict[str, int], str | None]:
         """Return the quotas and the rival: as asked, as in the last round, or as measured."""
-        rounds = self.rounds.all()
         if asked:
             cls = next(iter(asked))
             rivals = [r.rival for r in rounds if r.class_of_interest == cls]
@@ -788,33 +682,6 @@ class CleaningLoop:
             return split_evenly(n, rounds[-1].classes), rounds[-1].rival
         pair = self.find_confused_pair()
         return {pair.class_of_interest: n}, pair.rival
-
-    def _start(self, pair: tuple[str, str] | None = None) -> Start:
-        """Return the frozen start; freeze it now if this is the first call."""
-        start = self.rounds.load_start()
-        if start is None:
-            view = views.scored_view(self.samples)
-            ids, labels, importance = view.values(
-                ["id", f"{self.samples.label_field}.label", names.IMPORTANCE]
-            )
-            start = Start(
-                given_labels=dict(zip(ids, labels, strict=True)),
-                importance=dict(zip(ids, importance, strict=True)),
-                config={
-                    "embeddings_field": self.samples.embeddings_field,
-                    "test_tag": self.samples.test_tag,
-                    "scorer_version": SCORER_VERSION,
-                    "created_at": now(),
-                },
-            )
-        elif start.pair or pair is None:
-            return start
-        if pair is None:
-            found = self.find_confused_pair()
-            pair = (found.class_of_interest, found.rival)
-        start.pair = pair
-        self.rounds.save_start(start)
-        return start
 
 
 def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> dict[str, int]:
@@ -830,15 +697,3 @@ def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> di
             f"class_of_interest: the samples of each class must be at least 1, got {dict(asked)}."
         )
     return dict(asked)
-
-
-def _summary(row: dict[str, Any]) -> RoundSummary:
-    evaluation = row["evaluation"]
-    return RoundSummary(
-        round=row["round"],
-        reviewed=row["reviewed"],
-        errors_found=row["errors_found"],
-        n_controls=row["n_controls"],
-        control_errors=row["control_errors"],
-        evaluation=AurocEvaluation.from_dict(evaluation) if evaluation else None,
-    )

@@ -13,6 +13,7 @@ from .operators.base import KEY, PLUGIN, URL
 
 if TYPE_CHECKING:
     from .loop import CleaningLoop
+    from .store.rounds import Round
 
 # The heat map stays readable and its trace small: only the most confused classes are drawn.
 SHOWN_CLASSES = 15
@@ -81,14 +82,16 @@ def collect(ctx: Any) -> dict[str, Any]:
 
 def rounds(loop: CleaningLoop) -> dict[str, Any]:
     """Return rounds, evaluations and the decision."""
-    history = loop.history()
-    start = loop.rounds.load_start()
+    from . import measure
+
+    recorded, start = loop.rounds.all(), loop.rounds.load_start()
+    history = measure.history(recorded)
     evaluations = [(0, start.evaluation)] if start and start.evaluation else []
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
     facts: dict[str, Any] = {
         "rounds": [_slim_round(row) for row in history],
         "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
-        **_yields(loop, history),
+        **_yields(loop, recorded, history),
         "reasons": [],
     }
     if not history:
@@ -98,7 +101,7 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
         return {**facts, "step": OPEN}
     if last["evaluation"] is None:
         return {**facts, "step": PULLED}
-    decision = loop.next_step()
+    decision = measure.decide(recorded, start)
     return {
         **facts,
         "step": GO_ON if decision.continue_ else DONE,
@@ -206,12 +209,17 @@ def _failure(run: Any) -> str:
     return text.partition("Reason: ")[2] or text if text.startswith("Validation error") else text
 
 
-def _yields(loop: CleaningLoop, history: list[dict[str, Any]]) -> dict[str, Any]:
+def _yields(
+    loop: CleaningLoop, recorded: list[Round], history: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Return images reviewed and errors found so far, and what that says of the class."""
+    from . import measure
+
     rows = [row for row in history if row["reviewed"] and not row["undone"]]
     if not rows:
         return {"budget": None, "yields": ""}
-    return {"budget": budget_points(rows, None), "yields": str(loop.yields())}
+    found = measure.yields(loop.samples, loop.rounds, recorded, None, loop.random_state)
+    return {"budget": budget_points(rows, None), "yields": str(found)}
 
 
 def save_confusion(dataset: Any, label_field: str, pair: Any) -> None:

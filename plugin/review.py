@@ -94,13 +94,14 @@ def served(rounds: Sequence[Round]) -> set[str]:
 def draw_round(
     samples: Samples,
     store: RoundStore,
+    rounds: Sequence[Round],
     quotas: Mapping[str, int],
     rival: str | None,
     controls: int,
     random_state: int,
     options: dict[str, Any],
 ) -> Round:
-    """Draw the next batch of some classes; the round is not on record yet.
+    """Draw the next batch of some classes after `rounds`; the new one is not on record yet.
 
     Raises
     ------
@@ -109,7 +110,6 @@ def draw_round(
     """
     number = store.next_number()
     seed = random_state + number
-    rounds = store.all()
     gone = served(rounds) | held_elsewhere(store)
     in_conflict = {
         i for i, state in fold(ledger(rounds)).items() if state.outcome is Outcome.CONFLICT
@@ -230,6 +230,7 @@ def check_images(
 def push(
     samples: Samples,
     store: RoundStore,
+    rounds: Sequence[Round],
     round_: Round,
     server: LabelStudioServer,
     project: Project,
@@ -237,7 +238,7 @@ def push(
     source: ImageSource | None = None,
 ) -> PushResult:
     """Send a round's tasks that are not on the server yet, and remember where they are."""
-    write_back(samples, store)
+    write_back(samples, store, rounds)
     views.save_round_views(samples, round_)
     for cls in round_.classes:
         views.save_queue_view(samples, cls)
@@ -295,14 +296,23 @@ def _note(disagreement: float | None) -> str:
     return f"{disagreement:.0%} of the most similar images carry another label."
 
 
-def given_classes(samples: Samples, rounds: Sequence[Round]) -> tuple[str, ...]:
-    """Return the classes a reviewer may give: the dataset's, and those that a push has added."""
-    added = [name for r in rounds for name in r.config["options"].get("new_classes", ())]
+def given_classes(
+    samples: Samples, rounds: Sequence[Round], *more: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the classes a reviewer may give: the dataset's, and those that pushes add.
+
+    `more` are the options of pushes that have no round on record yet.
+    """
+    pushes = [*(r.config["options"] for r in rounds), *more]
+    added = [name for options in pushes for name in options.get("new_classes", ())]
     return tuple(dict.fromkeys([*samples.classes(), *added]))
 
 
 def open_project(
-    samples: Samples, store: RoundStore, server: LabelStudioServer, options: dict[str, Any]
+    samples: Samples,
+    rounds: Sequence[Round],
+    server: LabelStudioServer,
+    options: dict[str, Any],
 ) -> Project:
     """Find or make the review project of this dataset and label field."""
     return find_or_create_project(
@@ -310,9 +320,7 @@ def open_project(
         dataset_id=samples.dataset_id,
         dataset_name=samples.dataset.name,
         label_field=samples.label_field,
-        classes=tuple(
-            dict.fromkeys([*given_classes(samples, store.all()), *options.get("new_classes", ())])
-        ),
+        classes=given_classes(samples, rounds, options),
         reviewers_per_task=options["reviewers_per_task"],
         hide_suggestion=options["hide_suggestion"],
         smooth=not shows_small_images(samples),
@@ -444,13 +452,18 @@ def _pull_if_there(
 
 
 def upcoming_importance(
-    samples: Samples, store: RoundStore, class_name: str, n: int, controls: int
+    samples: Samples,
+    store: RoundStore,
+    rounds: Sequence[Round],
+    class_name: str,
+    n: int,
+    controls: int,
 ) -> NDArray[Any]:
     """Return the importance of what a further batch of a class would show.
 
     The top of the queue, and in place of random controls as many evenly spaced over the rest.
     """
-    gone = served(store.all()) | held_elsewhere(store)
+    gone = served(rounds) | held_elsewhere(store)
     ids, importance = views.queue_view(samples, class_name).values(["id", names.IMPORTANCE])
     left = np.array([v for i, v in zip(ids, importance, strict=True) if i not in gone])
     top, rest = left[: max(n - controls, 0)], left[max(n - controls, 0) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -62,7 +62,7 @@ class Event:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as JSON-able values."""
-        row = asdict(self)
+        row = {name: getattr(self, name) for name in self.__slots__}
         row["kind"] = self.kind.value
         row["verdict"] = self.verdict.value if self.verdict else None
         return row

@@ -72,8 +72,10 @@ class ImageSource:
         self._root = root if mode == "local" else None
         # Sample id to address: what is uploaded stays uploaded when the import after it fails.
         self._known: dict[str, str] = {}
-        # Path to what it is below the root: links are followed once.
+        # Path to what it is below the root, and folder to where it really is: links are followed
+        # once.
         self._below: dict[str, Path] = {}
+        self._folders: dict[Path, Path] = {}
         self._checked: set[str] = set()
 
     def check(self, images: Mapping[str, str], connect: bool = True) -> None:
@@ -99,7 +101,7 @@ class ImageSource:
                 else:
                     _check_file(Path(image), upload=self._mode == "upload")
                     if self._root is not None:
-                        self._below[image] = local_path(Path(image), self._root)
+                        self._below[image] = self._below_root(Path(image), self._root)
                 self._checked.add(sample_id)
             except DataError as error:
                 reasons.append(str(error))
@@ -125,10 +127,29 @@ class ImageSource:
             return dict(images)
         if self._root is not None:
             for path in set(images.values()) - set(self._below):
-                self._below[path] = local_path(Path(path), self._root)
+                self._below[path] = self._below_root(Path(path), self._root)
             return {i: _LOCAL + quote(str(self._below[path])) for i, path in images.items()}
         self._upload({i: path for i, path in images.items() if i not in self._known})
         return {i: self._known[i] for i in images}
+
+    def _below_root(self, path: Path, root: Path) -> Path:
+        """Return a file's path relative to the root; one that a link leads out of is refused."""
+        real, real_root = self._real(path), self._folder(root)
+        try:
+            return real.relative_to(real_root)
+        except ValueError:
+            raise DataError(
+                f"image {path} must lie below {root}, the folder that Label Studio may serve; it "
+                f"is really {real}. Use images='upload'."
+            ) from None
+
+    def _real(self, path: Path) -> Path:
+        return path.resolve() if path.is_symlink() else self._folder(path.parent) / path.name
+
+    def _folder(self, folder: Path) -> Path:
+        if folder not in self._folders:
+            self._folders[folder] = folder.resolve()
+        return self._folders[folder]
 
     def _upload(self, images: Mapping[str, str]) -> None:
         batch: dict[str, tuple[str, bytes]] = {}
@@ -183,25 +204,6 @@ class ImageSource:
                 "use_blob_urls": True,
             },
         )
-
-
-def local_path(path: Path, root: Path) -> Path:
-    """Return a file's path relative to the server's document root.
-
-    Symbolic links are followed first, so that one that leads out of the root is refused.
-
-    Raises
-    ------
-    DataError
-        When the file is not below the root.
-    """
-    real, real_root = path.resolve(), root.resolve()
-    if not real.is_relative_to(real_root):
-        raise DataError(
-            f"image {path} must lie below {root}, the folder that Label Studio may serve; it is "
-            f"really {real}. Use images='upload'."
-        )
-    return real.relative_to(real_root)
 
 
 def _check_address(image: str) -> None:

@@ -128,6 +128,8 @@ def _color(config: Any, new: list[str]) -> None:
 def _show_in_grid(config: Any, dataset: Any, label_field: str, new: list[str]) -> None:
     if config.active_fields is None:
         config.active_fields = fo.DatasetAppConfig.default_active_fields(dataset)
+        paths = config.active_fields.paths or []
+        config.active_fields.paths = [path for path in paths if path not in _DESCRIPTIONS]
     active = config.active_fields
     if active.exclude:  # the list says what is hidden
         return

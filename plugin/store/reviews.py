@@ -64,7 +64,9 @@ def apply_states(
     weights = {i.sample_id: i.weight for r in rounds for i in r.batch if i.sample_id not in held}
     if not weights:
         return 0
-    _declare(samples)
+    samples.ensure_weights()
+    if declare_review_fields(samples):
+        appearance.arrange(samples.dataset, samples.label_field)
     view = samples.dataset.select(list(weights))
     columns = view.values(
         [
@@ -128,18 +130,24 @@ def _write(
     )
 
 
-def _declare(samples: Samples) -> None:
-    samples.ensure_weights()
-    samples.dataset.add_sample_field(
-        names.ORIGINAL, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-    )
-    samples.dataset.add_sample_field(
-        names.REVIEW, fo.EmbeddedDocumentField, embedded_doc_type=fo.DynamicEmbeddedDocument
-    )
-    if not samples.dataset.has_field(f"{names.REVIEW}.comment"):
-        for name, kind in _REVIEW_FIELDS.items():
-            samples.dataset.add_sample_field(f"{names.REVIEW}.{name}", **kind)
-    appearance.arrange(samples.dataset, samples.label_field)
+def declare_review_fields(samples: Samples) -> bool:
+    """Add the fields that tell of verdicts; return whether one was not there."""
+    dataset = samples.dataset
+    kinds: dict[str, dict[str, Any]] = {
+        names.ORIGINAL: {
+            "ftype": fo.EmbeddedDocumentField,
+            "embedded_doc_type": fo.Classification,
+        },
+        names.REVIEW: {
+            "ftype": fo.EmbeddedDocumentField,
+            "embedded_doc_type": fo.DynamicEmbeddedDocument,
+        },
+        **{f"{names.REVIEW}.{name}": kind for name, kind in _REVIEW_FIELDS.items()},
+    }
+    new = {name: kind for name, kind in kinds.items() if not dataset.has_field(name)}
+    for name, kind in new.items():
+        dataset.add_sample_field(name, **kind)
+    return bool(new)
 
 
 def _tags(
@@ -170,12 +178,14 @@ def _read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | No
     return ReviewMark(**values)
 
 
-def _document(mark: ReviewMark) -> fo.DynamicEmbeddedDocument:
-    return fo.DynamicEmbeddedDocument(
-        round=mark.round,
-        verdict=mark.verdict,
-        reviewers=list(mark.reviewers),
-        reviewed_at=mark.reviewed_at,
-        annotation_ids=list(mark.annotation_ids),
-        comment=mark.comment,
-    )
+def _document(mark: ReviewMark) -> dict[str, Any]:
+    """Return a mark as FiftyOne stores it: to make documents first would take most of a pull."""
+    return {
+        "_cls": fo.DynamicEmbeddedDocument.__name__,
+        "round": mark.round,
+        "verdict": mark.verdict,
+        "reviewers": list(mark.reviewers),
+        "reviewed_at": mark.reviewed_at,
+        "annotation_ids": list(mark.annotation_ids),
+        "comment": mark.comment,
+    }

@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -125,11 +125,13 @@ class RoundStore:
 
     def all(self) -> list[Round]:
         """Return the rounds of this label field, oldest first."""
-        return self._rounds(label_field=self.label_field)
+        self.dataset.reload()
+        return self._loaded(self._numbers(label_field=self.label_field))
 
     def of_other_fields(self) -> list[Round]:
-        """Return the rounds of the dataset's other label fields, oldest first."""
-        return [r for r in self._rounds() if r.label_field != self.label_field]
+        """Return the rounds of the dataset's other label fields, as of the last look at ours."""
+        mine = set(self._numbers(label_field=self.label_field))
+        return self._loaded(number for number in self._numbers() if number not in mine)
 
     def open_round(self) -> Round | None:
         """Return the round that is still in review, or None; an undone one is not."""
@@ -205,9 +207,8 @@ class RoundStore:
             )
         return round_
 
-    def _rounds(self, **query: Any) -> list[Round]:
-        self.dataset.reload()
-        loaded = [self._load(number) for number in self._numbers(**query)]
+    def _loaded(self, numbers: Iterable[int]) -> list[Round]:
+        loaded = [self._load(number) for number in numbers]
         return [round_ for round_ in loaded if round_ is not None]
 
     def _load(self, number: int) -> Round | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import fiftyone as fo
 import numpy as np
+from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
@@ -133,9 +134,12 @@ class Samples:
         view = self.view.match_tags(self.test_tag)
         return view if len(view) else None
 
+    def _declared_classes(self) -> list[str]:
+        return self.dataset.classes.get(self.label_field) or self.dataset.default_classes or []
+
     def classes(self) -> tuple[str, ...]:
         """Return the dataset's class names, declared ones first, then others in use, sorted."""
-        declared = self.dataset.classes.get(self.label_field) or self.dataset.default_classes or []
+        declared = self._declared_classes()
         used = self.view.distinct(f"{self.label_field}.label")
         classes = tuple(declared) + tuple(sorted(set(used) - set(declared)))
         if len(used) < 2:
@@ -145,10 +149,15 @@ class Samples:
             )
         return classes
 
+    def has_class(self, name: str) -> bool:
+        """Tell whether the dataset lists a class or a sample has it; looks at one sample."""
+        if name in self._declared_classes():
+            return True
+        return bool(self.view.match(F(f"{self.label_field}.label") == name).limit(1).count())
+
     def list_classes(self, names_: Iterable[str]) -> None:
         """Add classes to the dataset's list, if it has one."""
-        lists = self.dataset.classes
-        declared = lists.get(self.label_field) or self.dataset.default_classes
+        lists, declared = self.dataset.classes, self._declared_classes()
         new = [name for name in names_ if declared and name not in declared]
         if not new:
             return
@@ -212,6 +221,15 @@ class Samples:
             return read_vectors(view, field)
         return read_cached(view, field, self.cache_dir, revision)
 
+    def train_rows(self) -> Rows:
+        """Read the samples that may be queued and changed."""
+        return self.read(self.train_view(), self.classes())
+
+    def test_rows(self) -> Rows | None:
+        """Read the test split; None when there is none."""
+        view = self.test_view()
+        return None if view is None else self.read(view, self.classes())
+
     def write_scores(self, rows: Rows, scores: Any) -> None:
         """Write the scores of `score_labels`, and the index that queues sort by."""
         self.dataset.add_sample_field(
@@ -246,9 +264,15 @@ class Samples:
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
         """Write `values`, a mapping from sample id to value, into `field`, which must exist."""
         if values:
-            # Looking through all values for fields to declare would take most of the time.
+            # Looking through all values, for what is amiss and for fields to declare, would take
+            # most of the time, and what we write has the type of its field.
             self.dataset.set_values(
-                field, dict(values), key_field="id", dynamic=False, expand_schema=False
+                field,
+                dict(values),
+                key_field="id",
+                dynamic=False,
+                expand_schema=False,
+                validate=False,
             )
 
     def existing(self, ids: Iterable[str]) -> set[str]:

@@ -48,8 +48,8 @@ def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> A
         When importance has not been computed, or no sample has that label.
     """
     scored = scored_view(samples)
-    classes = samples.classes()
-    if class_name not in classes:
+    if not samples.has_class(class_name):
+        classes = samples.classes()
         shown = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
         raise DataError(
             f"class must be one of field {samples.label_field!r} ({shown}), got {class_name!r}."

@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="state dict of ResNet18")
     parser.add_argument("--images", type=int, default=4096)
     parser.add_argument("--image-size", type=int, default=224)
-    parser.add_argument("--rows", type=int, default=20_000, help="vectors to score (%(default)s)")
+    parser.add_argument("--rows", type=int, default=100_000, help="vectors to score (%(default)s)")
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2, help="actors, one CPU each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="(%(default)s)")

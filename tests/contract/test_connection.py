@@ -138,6 +138,24 @@ def test_a_slow_server_is_not_waited_for_forever(
             server.get(PATH)
 
 
+def test_without_tls_no_connection_is_used_twice(process: LabelStudioProcess) -> None:
+    # The second answer on a connection would come 40 ms late.
+    proxy, taken = FaultProxy(process.url, lambda *_: ""), 0
+    take = proxy.httpd.get_request
+
+    def count() -> object:
+        nonlocal taken
+        taken += 1
+        return take()
+
+    proxy.httpd.get_request = count  # type: ignore[method-assign, assignment]
+    with proxy:
+        server = LabelStudioServer(proxy.url, process.admin_token)
+        for _ in range(3):
+            server.get(PATH)
+    assert taken == 3
+
+
 def test_https_to_a_server_without_it_says_http(
     process: LabelStudioProcess, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -90,3 +90,15 @@ def digits(digit_files: list[tuple[Path, str, np.ndarray]]) -> Iterator[Digits]:
     ids = dataset.add_samples(samples)
     yield Digits(dataset, dict(zip(ids, truths, strict=True)))
     dataset.delete()
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a state dict of a ResNet18 that has learned nothing."""
+    import torch
+    from torchvision import models
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
+    torch.save(models.resnet18(weights=None).state_dict(), path)
+    return path

@@ -27,14 +27,6 @@ FIELD = "resnet18_embedding"
 N, BATCH = 40, 4
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
-    torch.save(models.resnet18(weights=None).state_dict(), path)
-    return path
-
-
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[Any]:
     dataset = fo.Dataset()

@@ -472,7 +472,11 @@ def test_fields_are_grouped_described_and_shown(scored):
     ]
     assert "ground_truth" in groups["labels"]
     assert sum(paths.count("suggested_label") for paths in groups.values()) == 1
-    assert config.active_fields.paths == ["ground_truth", "suggested_label"]
+    assert config.active_fields.paths == [
+        "ground_truth",
+        "suggested_label",
+        "cleaning_review.verdict",
+    ]
     assert "looked at first" in scored.get_field("coreset_importance").description
 
 

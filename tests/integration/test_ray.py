@@ -10,10 +10,8 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from ray_cluster import RayCluster
-from torchvision import models
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError, DataError
@@ -106,14 +104,6 @@ def test_rows_are_cut_where_chunks_end() -> None:
     assert even_bounds(500, 8, 1024).tolist() == [0, 500]
     assert even_bounds(3_000, 8, 1024).tolist() == [0, 1024, 2048, 3000]
     assert aligned(np.array([0, 700, 1800]), 1024).tolist() == [0, 1024, 1800]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
-    torch.save(models.resnet18(weights=None).state_dict(), path)
-    return path
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer, review
+from coreset_cleaning import CleaningLoop, LabelStudioServer, measure, review
 from coreset_cleaning.core.errors import DataError, RoundError
 from coreset_cleaning.core.ledger import new_events, next_time
 from coreset_cleaning.core.verdicts import Review, Verdict
@@ -43,7 +43,9 @@ def loop(digits: Any) -> CleaningLoop:
 
 def start_round(loop: CleaningLoop, quotas: dict[str, int], controls: int = 0) -> Round:
     """Put a round on record as a push does, without a server."""
-    drawn = review.draw_round(loop.samples, loop.rounds, quotas, None, controls, 0, dict(OPTIONS))
+    drawn = review.draw_round(
+        loop.samples, loop.rounds, loop.rounds.all(), quotas, None, controls, 0, dict(OPTIONS)
+    )
     loop.rounds.create(drawn)
     review.write_back(loop.samples, loop.rounds)
     return drawn
@@ -127,17 +129,15 @@ def test_one_process_pulls_while_another_undoes_and_none_is_lost(
 def test_answers_that_arrive_during_an_evaluation_stay(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import coreset_cleaning.loop as loop_module
-
     round_ = start_round(loop, {"3": 5})
-    measure = loop_module.evaluate_auroc
+    evaluate_auroc = measure.evaluate_auroc
 
     def slow(*args: Any, **options: Any) -> Any:
         other = CleaningLoop(loop.samples.dataset, "ground_truth", "pixels")
         record(other, 1, dict.fromkeys(ids(round_), ("delete", None)))
-        return measure(*args, **options, n_bootstrap=10, n_controls=1)
+        return evaluate_auroc(*args, **options, n_bootstrap=10, n_controls=1)
 
-    monkeypatch.setattr(loop_module, "evaluate_auroc", slow)
+    monkeypatch.setattr(measure, "evaluate_auroc", slow)
     loop.evaluate_round()
     after = loop.rounds.load(1)
     assert len(after.events) == 5
@@ -681,3 +681,46 @@ def test_a_conflict_comes_back_first(loop: CleaningLoop) -> None:
     review.write_back(loop.samples, loop.rounds)
     assert "cleaning:conflict" in loop.samples.dataset[least].tags
     assert ids(start_round(loop, {"3": 1})) == [least]
+
+
+def test_a_review_is_stored_as_fiftyone_stores_its_documents(loop: CleaningLoop) -> None:
+    one, *_ = ids(start_round(loop, {"3": 6}))
+    record(loop, 1, {one: ("relabel", "8")})
+    dataset = loop.samples.dataset
+
+    def stored() -> dict[str, object]:
+        found = dataset._sample_collection.find_one({"filepath": dataset[one].filepath})
+        return dict(found["cleaning_review"])
+
+    ours = stored()
+    assert ours["verdict"] == "relabeled"
+    sample = dataset[one]
+    sample.cleaning_review = sample.cleaning_review.copy()
+    sample.save()
+    assert stored() == ours
+
+
+def test_a_pair_for_a_class_chosen_by_hand_is_found_in_the_labels_of_the_start(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    found = loop.find_confused_pair()
+    loop.push_round(server, n=40, controls=0, class_of_interest="9")
+    record(loop, 1, dict.fromkeys(ids(loop.rounds.load(1)), ("relabel", "3")))
+    assert loop.find_confused_pair() != found
+    report = loop.evaluate_round()
+    assert report.evaluation.pair is not None
+    assert loop.rounds.load_start().pair == (found.class_of_interest, found.rival)
+
+
+def test_classes_that_nobody_confuses_are_evaluated_all_together(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    corners = {"3": [1.0, 0.0, 0.0], "8": [0.0, 1.0, 0.0], "9": [0.0, 0.0, 1.0]}
+    labels = dataset.values("ground_truth.label")
+    rng = np.random.default_rng(0)
+    vectors = [np.array(corners[label]) + 0.01 * rng.normal(size=3) for label in labels]
+    dataset.set_values("apart", [vector.astype(np.float32) for vector in vectors])
+    apart = CleaningLoop(dataset, "ground_truth", "apart")
+    apart.compute_importance()
+    report = apart.evaluate_round()
+    assert report.evaluation.pair is None
+    assert report.evaluation.all_classes.cv > 0.99
