@@ -145,6 +145,7 @@ def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
     offers = [
         ("pull", "Pull reviews", "pull_reviews", bool(facts.get("rounds")) and free),
         ("push", "Push a round", "push_round", facts["step"] == facts_of.DONE and free),
+        ("close", "Close the round", "close_round", facts["step"] == facts_of.OPEN and free),
         ("evaluate", "Evaluate", "evaluate_round", scored and facts["step"] != facts_of.OPEN),
         ("confused", "Find confused classes", "find_confused_classes", scored),
         ("importance", "Compute importance", "compute_importance", scored),

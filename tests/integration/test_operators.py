@@ -534,7 +534,7 @@ def test_the_panel_through_a_round(scored, server):
     run(scored, "push_round", n=8, controls=1)
     facts, layout, _ = panel(scored)
     assert facts["step"] == "open"
-    assert {"Pull reviews", "Open Label Studio"} <= set(labels_in(layout))
+    assert {"Pull reviews", "Open Label Studio", "Close the round"} <= set(labels_in(layout))
     answer_all(server, scored)
     run(scored, "pull_reviews")
     facts, layout, _ = panel(scored)

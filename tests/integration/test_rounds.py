@@ -416,7 +416,7 @@ def test_a_round_of_several_classes_keeps_its_quotas(loop: CleaningLoop) -> None
     assert loop.yields("8").precision.value == 0.0
     assert [p.reviewed for p in loop.budget_curve("8")] == [0, 4]
     # The next round is one of the same classes.
-    assert loop._choose_classes({}, 5) == ({"3": 3, "8": 2}, None)
+    assert loop._choose_classes(loop.rounds.all(), {}, 5) == ({"3": 3, "8": 2}, None)
 
 
 def test_classes_of_a_push_are_checked(loop: CleaningLoop, server: LabelStudioServer) -> None:
