@@ -36,7 +36,7 @@ class FindConfusedClasses(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Measure."""
-        from ..panel_facts import save_confusion
+        from ..panel.facts import save_confusion
         from ..store import names
 
         loop = loop_for(ctx)

@@ -97,6 +97,16 @@ def test_cross_validation_is_the_published_protocol():
     assert result.all_classes.cv == pytest.approx(np.mean(areas), abs=0.002)
 
 
+def test_the_held_out_interval_holds_95_percent_of_the_replicates():
+    X, y = blobs()
+    T, ty = blobs(n=100, seed=1)
+    scores = evaluate_auroc(
+        X, y, np.ones(len(X)), given_labels=y, test_embeddings=T, test_labels=ty, n_bootstrap=99
+    ).all_classes
+    wanted = np.percentile(scores.heldout_replicates, [2.5, 97.5])
+    assert scores.heldout_interval == pytest.approx(tuple(wanted))
+
+
 def test_folds_are_stratified():
     X, y = blobs(n=403)
     task = Task(X, y, None, 3, 5, 0)

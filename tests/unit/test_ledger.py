@@ -164,6 +164,17 @@ def test_an_older_version_of_an_answer_is_passed_over():
     assert new_events(events, [review(verdict=Verdict.KEEP, at=1)], [], clock(20)) == []
 
 
+def test_of_two_versions_of_an_answer_in_one_pull_the_later_one_counts():
+    older, newer = review(verdict=Verdict.KEEP, at=1), review(verdict=Verdict.DELETE, at=2)
+    for found in ([older, newer], [newer, older]):
+        events = [
+            replace(event, recorded_at=clock(10))
+            for answer in found
+            for event in new_events([], [answer], [], clock(10))
+        ]
+        assert fold(events)["a"].outcome is Outcome.DELETED
+
+
 def test_a_withdrawn_answer_no_longer_counts_and_can_come_back():
     events = new_events([], [review(verdict=Verdict.DELETE)], [], clock(10))
     gone = new_events(events, [], [(1, "a", 1), (1, "a", 99)], clock(20))
@@ -283,10 +294,12 @@ def test_events_of_answers_leave_out_what_is_said_of_whole_rounds():
 
 
 def test_giving_the_same_label_again_keeps_it():
-    same = settle(review(verdict=Verdict.RELABEL, label="cat"), "cat")
+    again = "".join(["c", "at"])  # equal, but another object, as from a server
+    same = settle(review(verdict=Verdict.RELABEL, label=again), "cat")
     assert (same.verdict, same.new_label) == (Verdict.KEEP, None)
-    other = review(verdict=Verdict.RELABEL, label="dog")
-    assert settle(other, "cat") is other
+    for label in ("ant", "dog"):
+        other = review(verdict=Verdict.RELABEL, label=label)
+        assert settle(other, "cat") is other
     delete = review(verdict=Verdict.DELETE)
     assert settle(delete, "cat") is delete
 

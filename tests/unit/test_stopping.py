@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,32 @@ def test_a_spent_budget_stops():
     assert not decision.continue_
     assert "100 of 100" in decision.reasons[0]
     assert next_step(rounds(30, 25), budget=101).continue_
+
+
+def test_a_budget_may_be_overspent():
+    assert not next_step(rounds(30, 25), budget=99).continue_
+
+
+def test_what_one_round_shows_is_said_of_that_round():
+    decision = next_step(rounds(9, 9, 0), plateau_rounds=1)
+    assert "No wrong label was found in round 3 (50 samples)" in decision.reasons[0]
+
+
+def test_the_last_rounds_are_compared_with_the_one_before_them():
+    early = [measured(heldout=0.8), *(measured(wobble=i) for i in range(3))]
+    decision = next_step(rounds(20, 20, 20, evaluations=early[1:]), baseline=early[0])
+    assert not decision.continue_
+    assert "over the last 2 rounds" in decision.reasons[0]
+
+
+@pytest.mark.parametrize("short", [0, 1])
+def test_replicates_that_were_not_drawn_alike_are_not_compared(short):
+    path = [measured(wobble=i) for i in range(3)]
+    scores = path[2 * short].pair
+    cut = replace(scores, heldout_replicates=scores.heldout_replicates[:100])
+    path[2 * short] = replace(path[2 * short], pair=cut)
+    decision = next_step(rounds(20, 20, evaluations=path[1:]), baseline=path[0])
+    assert "Cross-validated AUROC changed by +0.0000" in decision.reasons[0]
 
 
 def test_finding_nothing_stops():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import panel_facts as facts_of
+from . import facts as facts_of
 
 STEPS = ("Embeddings", "Importance", "Review", "Evaluation")
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .charts import budget_points
-from .core.errors import AuthenticationError, CleaningError, DataError, ServerError
-from .operators import settings
-from .operators.base import KEY, PLUGIN, URL
+from ..charts import budget_points
+from ..core.errors import AuthenticationError, CleaningError, DataError, ServerError
+from ..operators import settings
+from ..operators.base import KEY, PLUGIN, URL
 
 if TYPE_CHECKING:
-    from .loop import CleaningLoop
-    from .store.rounds import Round
+    from ..loop import CleaningLoop
+    from ..store.rounds import Round
 
 # The heat map stays readable and its trace small: only the most confused classes are drawn.
 SHOWN_CLASSES = 15
@@ -70,7 +70,7 @@ def collect(ctx: Any) -> dict[str, Any]:
     }
     if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
         return {**facts, "step": NO_EMBEDDINGS}
-    from .loop import CleaningLoop
+    from ..loop import CleaningLoop
 
     loop = CleaningLoop(
         ctx.dataset, chosen.label_field, chosen.embeddings_field, test_tag=chosen.test_tag
@@ -82,7 +82,7 @@ def collect(ctx: Any) -> dict[str, Any]:
 
 def rounds(loop: CleaningLoop) -> dict[str, Any]:
     """Return rounds, evaluations and the decision."""
-    from . import measure
+    from .. import measure
 
     recorded, start = loop.rounds.all(), loop.rounds.load_start()
     history = measure.history(recorded)
@@ -148,7 +148,7 @@ def server_state(ctx: Any) -> dict[str, str]:
             "text": f"{missing} must be set in the environment of the FiftyOne server. The key is "
             "in Label Studio under Account & Settings.",
         }
-    from .labelstudio.connection import LabelStudioServer
+    from ..labelstudio.connection import LabelStudioServer
 
     try:
         LabelStudioServer(url, key, timeout=_SERVER_SECONDS).get("api/current-user/whoami")
@@ -213,7 +213,7 @@ def _yields(
     loop: CleaningLoop, recorded: list[Round], history: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return images reviewed and errors found so far, and what that says of the class."""
-    from . import measure
+    from .. import measure
 
     rows = [row for row in history if row["reviewed"] and not row["undone"]]
     if not rows:

@@ -7,12 +7,12 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from . import panel_charts as charts
-from . import panel_facts as facts_of
-from .core.errors import CleaningError
-from .operators import settings
-from .operators.base import PLUGIN, loop_for, show_queue
-from .panel_steps import MESSAGES, SERVER_TITLES, STEPS, Step, next_step, secondary
+from ..core.errors import CleaningError
+from ..operators import settings
+from ..operators.base import PLUGIN, loop_for, show_queue
+from . import charts
+from . import facts as facts_of
+from .steps import MESSAGES, SERVER_TITLES, STEPS, Step, next_step, secondary
 
 _NO_BAR = {"displayModeBar": False, "responsive": True}
 _POLL_MILLISECONDS = 3000
@@ -86,7 +86,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
 
     def show_round(self, ctx: Any) -> None:
         """Show the samples of a round in the grid."""
-        from .store import names
+        from ..store import names
 
         row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
         ctx.ops.set_view(name=names.round_view_name(row["round"]))
