@@ -182,6 +182,27 @@ def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, alpha):
         assert weights @ f[rows] + rest == pytest.approx(f.sum() + rest, rel=0.1)
 
 
+def test_influence_is_the_gradient_in_the_norm_of_the_bound():
+    X, given, _ = blobs(n=500, d=10)
+    scores = score_labels(X, given)
+    _, features = shifted_losses(X, given, scores, module.NEIGHBOR_WEIGHT)
+    model = scores.model
+    assert model.fold_coef is None
+    matrix = 0.5 * features.T @ features + np.eye(features.shape[1]) / model.C
+    leverage = np.sqrt(np.sum(features * np.linalg.solve(matrix, features.T).T, axis=1))
+    z = features @ model.coef.T
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    p[np.arange(len(p)), given] -= 1
+    wanted = leverage * np.linalg.norm(p, axis=1)
+    np.testing.assert_allclose(scores.influence, wanted, rtol=1e-3, atol=1e-6)
+
+
+def test_few_rows_are_judged_by_five_fits_that_have_not_seen_them():
+    X, given, _ = blobs(n=60, d=40)
+    assert len(score_labels(X, given).model.fold_coef) == 5
+
+
 def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows():
     X, given, _ = blobs(n=3000, d=20, flips=0.02)
     scores = score_labels(X, given)

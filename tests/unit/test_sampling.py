@@ -31,6 +31,14 @@ def test_sums_over_the_coreset_are_unbiased():
         sums.append(values[indices] @ weights)
     error = np.std(sums) / np.sqrt(len(sums))
     assert abs(np.mean(sums) - values @ weight) < 4 * error
+    assert np.std(sums) < 0.2 * (values @ weight)
+
+
+def test_half_of_the_draws_follow_the_influence():
+    influence = np.zeros(100)
+    influence[7] = 3.0
+    drawn = [sample_coreset(influence, 1, np.full(100, 2.0), seed)[0][0] for seed in range(500)]
+    assert np.mean(np.array(drawn) == 7) == pytest.approx(0.505, abs=0.08)
 
 
 def test_same_seed_same_coreset():
