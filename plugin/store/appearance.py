@@ -86,6 +86,7 @@ def _group(config: Any, dataset: Any, new: list[str]) -> None:
         config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
         for group in config.sidebar_groups:
             group.paths = [path for path in group.paths if path not in new]
+        config.sidebar_groups = [g for g in config.sidebar_groups if g.name != names.REVIEW]
     groups = config.sidebar_groups
     placed = {path for group in groups for path in group.paths}
     paths = [path for path in new if path not in placed]

@@ -471,6 +471,7 @@ def test_fields_are_grouped_described_and_shown(scored):
         "knn_disagreement",
     ]
     assert "ground_truth" in groups["labels"]
+    assert "cleaning_review" not in groups
     assert sum(paths.count("suggested_label") for paths in groups.values()) == 1
     assert config.active_fields.paths == [
         "ground_truth",
