@@ -151,6 +151,8 @@ def _evaluate(args: argparse.Namespace) -> Answer:
 
 
 def _status(args: argparse.Namespace) -> Answer:
+    from . import measure
+
     loop = _loop(args)
     history = loop.history()
     if not history:
@@ -163,7 +165,7 @@ def _status(args: argparse.Namespace) -> Answer:
             f"{row['reviewed']:>3} of {row['size']:<3}"
             f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  {state}"
         )
-    if any(row["reviewed"] and not row["undone"] for row in history):
+    if measure.counted(history):
         lines.append(str(loop.yields()))
     return history, "\n".join(lines), 0
 

@@ -593,7 +593,7 @@ class CleaningLoop:
 
     def next_step(self, **parameters: Any) -> StopDecision:
         """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
-        return measure.decide(self.rounds.all(), self.rounds.load_start(), **parameters)
+        return measure.decide(self.history(), self.rounds.load_start(), **parameters)
 
     def yields(self, class_of_interest: str | None = None) -> YieldReport:
         """Say how noisy a class is, how much better than chance its queue is, and what is left.

@@ -157,10 +157,15 @@ def history(rounds: Sequence[Round]) -> list[dict[str, Any]]:
     return table
 
 
-def decide(rounds: Sequence[Round], start: Start | None, **parameters: Any) -> StopDecision:
-    """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
-    rows = [row for row in history(rounds) if row["reviewed"] and not row["undone"]]
-    return next_step([_summary(row) for row in rows], baseline=_baseline(start), **parameters)
+def counted(table: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of `history` that count: those with answers that are not undone."""
+    return [row for row in table if row["reviewed"] and not row["undone"]]
+
+
+def decide(table: Sequence[dict[str, Any]], start: Start | None, **parameters: Any) -> StopDecision:
+    """Say from a `history` whether another round is worth it; parameters: `core.next_step`."""
+    rows = [_summary(row) for row in counted(table)]
+    return next_step(rows, baseline=_baseline(start), **parameters)
 
 
 def _summary(row: dict[str, Any]) -> RoundSummary:
@@ -183,10 +188,10 @@ def yields(
     random_state: int,
 ) -> YieldReport:
     """Say how noisy a class is, how much better than chance its queue is, and what is left."""
-    counted, mine = class_yields(rounds, class_of_interest)
-    if not counted:
+    of_class, mine = class_yields(rounds, class_of_interest)
+    if not of_class:
         return yield_report(mine, None)
-    return yield_report(mine, _next_batch(samples, store, rounds, counted, random_state))
+    return yield_report(mine, _next_batch(samples, store, rounds, of_class, random_state))
 
 
 def class_yields(
@@ -210,18 +215,18 @@ def _next_batch(
     samples: Samples,
     store: RoundStore,
     rounds: Sequence[Round],
-    counted: Sequence[tuple[Round, str]],
+    of_class: Sequence[tuple[Round, str]],
     random_state: int,
 ) -> Estimate:
     """Predict a batch like the last one from everything reviewed of its class."""
     importance, wrong = [], []
-    for round_, cls in counted:
+    for round_, cls in of_class:
         states = fold(of_answers(round_.events))
         for item in round_.batch:
             if item.label == cls and item.sample_id in states:
                 importance.append(item.importance)
                 wrong.append(states[item.sample_id].outcome.is_error)
-    last, cls = counted[-1]
+    last, cls = of_class[-1]
     batch = [item for item in last.batch if item.label == cls]
     upcoming = review.upcoming_importance(
         samples, store, rounds, cls, len(batch), sum(item.control for item in batch)

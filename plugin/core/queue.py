@@ -48,7 +48,7 @@ class BatchItem:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item as JSON-able values."""
-        # `asdict` copies deeply, which takes longer than everything else in a push of thousands.
+        # `asdict` copies deeply what is flat already.
         return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod

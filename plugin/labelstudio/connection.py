@@ -126,28 +126,21 @@ class LabelStudioServer:
 
             for version in ("http11", "http2"):
                 logging.getLogger(f"httpcore.{version}").addFilter(_HIDE_HEADERS)
+            # Label Studio's own web server sends head and body of an answer one after the other;
+            # on a connection in use, the body waits 40 ms until we acknowledge the head. A new
+            # connection acknowledges at once, and without TLS it costs next to nothing.
+            kept = 20 if urlsplit(self.url).scheme == "https" else 0
             # Redirects stay unfollowed: they turn a POST into a GET, which seems to succeed.
             http = httpx.Client(
                 verify=self._verify,
                 timeout=self._timeout,
                 follow_redirects=False,
-                limits=self._limits(httpx),
+                limits=httpx.Limits(max_connections=100, max_keepalive_connections=kept),
             )
             # With the slash, the SDK finds the refresh of access tokens below a path, too.
             make: Any = LabelStudio
             self._sdk = make(base_url=self.url + "/", api_key=self._api_key, httpx_client=http)
         return self._sdk
-
-    def _limits(self, httpx: Any) -> Any:
-        """Return how connections are kept.
-
-        Label Studio's own web server sends head and body of an answer one after the other; on a
-        connection in use, the body waits 40 ms until we acknowledge the head. A new connection
-        acknowledges at once, and without TLS it costs next to nothing.
-        """
-        if urlsplit(self.url).scheme == "https":
-            return httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        return httpx.Limits(max_connections=100, max_keepalive_connections=0)
 
     def get(self, path: str, **params: Any) -> Any:
         """Read; tried again when the server fails."""

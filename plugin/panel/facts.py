@@ -101,7 +101,7 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
         return {**facts, "step": OPEN}
     if last["evaluation"] is None:
         return {**facts, "step": PULLED}
-    decision = measure.decide(recorded, start)
+    decision = measure.decide(history, start)
     return {
         **facts,
         "step": GO_ON if decision.continue_ else DONE,
@@ -215,7 +215,7 @@ def _yields(
     """Return images reviewed and errors found so far, and what that says of the class."""
     from .. import measure
 
-    rows = [row for row in history if row["reviewed"] and not row["undone"]]
+    rows = measure.counted(history)
     if not rows:
         return {"budget": None, "yields": ""}
     found = measure.yields(loop.samples, loop.rounds, recorded, None, loop.random_state)

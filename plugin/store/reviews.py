@@ -65,8 +65,8 @@ def apply_states(
     if not weights:
         return 0
     samples.ensure_weights()
-    if declare_review_fields(samples):
-        appearance.arrange(samples.dataset, samples.label_field)
+    declare_review_fields(samples)
+    appearance.arrange(samples.dataset, samples.label_field)
     view = samples.dataset.select(list(weights))
     columns = view.values(
         [
@@ -130,8 +130,8 @@ def _write(
     )
 
 
-def declare_review_fields(samples: Samples) -> bool:
-    """Add the fields that tell of verdicts; return whether one was not there."""
+def declare_review_fields(samples: Samples) -> None:
+    """Add those fields that tell of verdicts that are not there yet."""
     dataset = samples.dataset
     kinds: dict[str, dict[str, Any]] = {
         names.ORIGINAL: {
@@ -144,10 +144,10 @@ def declare_review_fields(samples: Samples) -> bool:
         },
         **{f"{names.REVIEW}.{name}": kind for name, kind in _REVIEW_FIELDS.items()},
     }
-    new = {name: kind for name, kind in kinds.items() if not dataset.has_field(name)}
-    for name, kind in new.items():
-        dataset.add_sample_field(name, **kind)
-    return bool(new)
+    for name, kind in kinds.items():
+        # Adding one that is there reads the whole dataset document again.
+        if not dataset.has_field(name):
+            dataset.add_sample_field(name, **kind)
 
 
 def _tags(
@@ -179,7 +179,7 @@ def _read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | No
 
 
 def _document(mark: ReviewMark) -> dict[str, Any]:
-    """Return a mark as FiftyOne stores it: to make documents first would take most of a pull."""
+    """Return a mark as FiftyOne stores it: making documents first doubles the time of writing."""
     return {
         "_cls": fo.DynamicEmbeddedDocument.__name__,
         "round": mark.round,

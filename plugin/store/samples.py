@@ -264,8 +264,8 @@ class Samples:
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
         """Write `values`, a mapping from sample id to value, into `field`, which must exist."""
         if values:
-            # Looking through all values, for what is amiss and for fields to declare, would take
-            # most of the time, and what we write has the type of its field.
+            # Looking through all values for fields to declare would take most of the time. The
+            # check of types takes some too, and refuses documents in their stored form.
             self.dataset.set_values(
                 field,
                 dict(values),

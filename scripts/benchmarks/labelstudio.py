@@ -173,13 +173,13 @@ def builtin(process: Server, name: str, n: int) -> dict[str, Any]:
     try:
         given = dict(zip(*dataset.values(["id", f"{FIELD}.label"]), strict=True))
         view = dataset.match(F(f"{FIELD}.label") == "even")
-        LabelStudioServer(process.url, process.admin_token).get("api/version")
+        server = LabelStudioServer(process.url, process.admin_token)
+        server.get("api/version")
         results, push = timed(
             lambda: view.annotate(
                 "review", backend="labelstudio", label_field=FIELD, classes=list(NAMES), **access
             )
         )
-        server = LabelStudioServer(process.url, process.admin_token)
 
         def answer(item: tuple[int, str]) -> None:
             result = {
