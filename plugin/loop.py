@@ -37,6 +37,7 @@ from .core.yields import (
 )
 from .embed import check_engine
 from .labelstudio.connection import LabelStudioServer, is_refusal
+from .labelstudio.project import find_or_create_project
 from .proposals import propose
 from .reports import (
     CloseReport,
@@ -47,6 +48,7 @@ from .reports import (
     PullReport,
     RoundReport,
 )
+from .runtime import meanwhile, without_collection
 from .store import coreset, embedding_run, evaluations, names, views
 from .store.reviews import declare_review_fields
 from .store.rounds import Round, RoundStore, now, open_round
@@ -363,8 +365,9 @@ class CleaningLoop:
                 quotas, rival = self._choose_classes(rounds, quotas, n)
                 for cls in quotas:
                     views.queue_view(self.samples, cls)  # its errors come before any change
-                project = review.open_project(self.samples, rounds, server, options)
-                round_ = review.draw_round(
+                settings = review.project_settings(self.samples, rounds, options)
+                with meanwhile(
+                    review.draw_round,
                     self.samples,
                     self.rounds,
                     rounds,
@@ -373,7 +376,9 @@ class CleaningLoop:
                     controls,
                     self.random_state,
                     options,
-                )
+                ) as drawn:
+                    project = find_or_create_project(server, **settings)
+                round_ = drawn.result()
                 source = review.check_images(self.samples, round_, server, project)
                 measure.freeze_start(
                     self.samples,
@@ -383,9 +388,8 @@ class CleaningLoop:
                 self.rounds.create(round_)
                 rounds.append(round_)
             else:
-                project = review.open_project(
-                    self.samples, rounds, server, round_.config["options"]
-                )
+                settings = review.project_settings(self.samples, rounds, round_.config["options"])
+                project = find_or_create_project(server, **settings)
             result = review.push(
                 self.samples, self.rounds, rounds, round_, server, project, progress, source
             )
@@ -409,7 +413,7 @@ class CleaningLoop:
         Studio changes the verdict.
         """
         self.samples.check_unlocked()
-        with self.rounds.lock("pull"):
+        with self.rounds.lock("pull"), without_collection():
             return review.pull(self.samples, self.rounds, server)
 
     def wait_for_reviews(

@@ -87,14 +87,14 @@ def evaluate(samples: Samples, store: RoundStore, random_state: int) -> Evaluati
         random_state=random_state,
     )
     with store.lock("evaluate"):
+        # Read again: another process may have pulled answers, or chosen a pair, meanwhile.
+        start = freeze_start(samples, store, found)
         if rounds:
-            # Read again: another process may have pulled answers meanwhile.
             latest = store.load(rounds[-1].number)
             latest.evaluation = evaluation.to_dict()
             store.save(latest)
         else:
             start.evaluation = evaluation.to_dict()
-        if found or not rounds:
             store.save_start(start)
     return EvaluationReport(rounds[-1].number if rounds else 0, evaluation, _baseline(start))
 

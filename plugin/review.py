@@ -35,10 +35,11 @@ from .core.verdicts import Outcome, settle
 from .labelstudio.cleanup import delete_round_tab, delete_unanswered
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.images import ImageSource
-from .labelstudio.project import Project, find_or_create_project, require_project
+from .labelstudio.project import Project, require_project
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
 from .reports import CloseReport, PullReport
+from .runtime import meanwhile
 from .store import embedding_run, names, views
 from .store.reviews import apply_states
 from .store.rounds import Round, RoundStore, now, open_round
@@ -238,10 +239,6 @@ def push(
     source: ImageSource | None = None,
 ) -> PushResult:
     """Send a round's tasks that are not on the server yet, and remember where they are."""
-    write_back(samples, store, rounds)
-    views.save_round_views(samples, round_)
-    for cls in round_.classes:
-        views.save_queue_view(samples, cls)
     # An answered task that is gone from the server is not made again: without its answer it would
     # look as if the answer had been taken back.
     answered = {sample_id for _, sample_id, _ in recorded_answers(round_.events)}
@@ -262,18 +259,20 @@ def push(
         for item in round_.batch
         if item.sample_id in paths and item.sample_id not in answered
     ]
-    result = push_tasks(
-        server,
-        project,
-        tasks,
-        dataset_id=samples.dataset_id,
-        label_field=samples.label_field,
-        round=round_.number,
-        images=round_.config["options"]["images"],
-        root=_root(round_.config["options"]),
-        source=source,
-        progress=progress,
-    )
+    # Sending is waiting for the server. It reads nothing here, so the samples may change.
+    with meanwhile(_show_round, samples, store, rounds, round_):
+        result = push_tasks(
+            server,
+            project,
+            tasks,
+            dataset_id=samples.dataset_id,
+            label_field=samples.label_field,
+            round=round_.number,
+            images=round_.config["options"]["images"],
+            root=_root(round_.config["options"]),
+            source=source,
+            progress=progress,
+        )
     same = round_.project.get("id") == project.id and round_.project.get("server") == server.url
     round_.project = {
         "server": server.url,
@@ -283,6 +282,16 @@ def push(
     }
     store.save(round_)
     return replace(result, existing=result.existing + len(answered))
+
+
+def _show_round(
+    samples: Samples, store: RoundStore, rounds: Sequence[Round], round_: Round
+) -> None:
+    """Mark the samples of a round and save its views."""
+    write_back(samples, store, rounds)
+    views.save_round_views(samples, round_)
+    for cls in round_.classes:
+        views.save_queue_view(samples, cls)
 
 
 def _root(options: dict[str, Any]) -> Path | None:
@@ -308,23 +317,19 @@ def given_classes(
     return tuple(dict.fromkeys([*samples.classes(), *added]))
 
 
-def open_project(
-    samples: Samples,
-    rounds: Sequence[Round],
-    server: LabelStudioServer,
-    options: dict[str, Any],
-) -> Project:
-    """Find or make the review project of this dataset and label field."""
-    return find_or_create_project(
-        server,
-        dataset_id=samples.dataset_id,
-        dataset_name=samples.dataset.name,
-        label_field=samples.label_field,
-        classes=given_classes(samples, rounds, options),
-        reviewers_per_task=options["reviewers_per_task"],
-        hide_suggestion=options["hide_suggestion"],
-        smooth=not shows_small_images(samples),
-    )
+def project_settings(
+    samples: Samples, rounds: Sequence[Round], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what `find_or_create_project` must know of this dataset and label field."""
+    return {
+        "dataset_id": samples.dataset_id,
+        "dataset_name": samples.dataset.name,
+        "label_field": samples.label_field,
+        "classes": given_classes(samples, rounds, options),
+        "reviewers_per_task": options["reviewers_per_task"],
+        "hide_suggestion": options["hide_suggestion"],
+        "smooth": not shows_small_images(samples),
+    }
 
 
 def shows_small_images(samples: Samples) -> bool:

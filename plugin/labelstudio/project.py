@@ -168,13 +168,13 @@ def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
             "filters": {"conjunction": "and", "items": [round_filter(round_)]},
             "ordering": ["tasks:data.rank"],
         }
-        _post_once(
+        made = _post_once(
             server,
             "api/dm/views/",
             {"project": project_id, "data": tab},
             made=lambda: find_round_tab(server, project_id, round_) is not None,
         )
-        found = find_round_tab(server, project_id, round_)
+        found = int(made["id"]) if made else find_round_tab(server, project_id, round_)
     if found is None:
         raise ServerError(f"Label Studio at {server.url} made no tab. Push again.")
     return found
@@ -200,15 +200,17 @@ def round_filter(round_: int) -> dict[str, Any]:
 
 def _post_once(
     server: LabelStudioServer, path: str, body: dict[str, Any], made: Callable[[], bool]
-) -> None:
-    """Make something; when the answer is lost, look whether it is there before trying again."""
+) -> Any:
+    """Make something; when the answer is lost, look whether it is there before trying again.
+
+    Returns the answer; None when it was lost.
+    """
     for attempt in range(_ATTEMPTS):
         try:
-            server.post(path, body)
-            return
+            return server.post(path, body)
         except ServerError as error:
             if made():
-                return
+                return None
             if is_refusal(error) or attempt == _ATTEMPTS - 1:
                 raise
         time.sleep(PAUSE * 2**attempt)

@@ -16,7 +16,7 @@ from uuid import uuid4
 import fiftyone as fo
 import fiftyone.operators.store as foos
 from bson import json_util
-from gridfs import NoFile
+from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.errors import PyMongoError
 
 from ..core.errors import BusyError, RoundError
@@ -316,8 +316,9 @@ class RoundStore:
                 return None
             try:
                 stored = self.dataset._doc.runs[key].results.fs.get(file_id).read()
-            except NoFile:
-                self.dataset.reload()  # another process has just replaced them
+            except (NoFile, CorruptGridFile):
+                # Another process has just replaced them; of a large one, the content goes last.
+                self.dataset.reload()
                 continue
             return dict(json_util.loads(stored.decode()))
         raise RoundError(

@@ -15,6 +15,7 @@ from uuid import uuid4
 import fiftyone as fo
 import numpy as np
 import pytest
+from gridfs import GridFS
 from PIL import Image
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer, measure, review
@@ -724,3 +725,56 @@ def test_classes_that_nobody_confuses_are_evaluated_all_together(loop: CleaningL
     report = apart.evaluate_round()
     assert report.evaluation.pair is None
     assert report.evaluation.all_classes.cv > 0.99
+
+
+def test_a_pair_that_a_push_froze_during_an_evaluation_stays(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen, evaluate = ("9", "8"), measure.evaluate_auroc
+
+    def evaluate_beside_a_push(*args: Any, **kwargs: Any) -> Any:
+        measure.freeze_start(loop.samples, loop.rounds, chosen)
+        return evaluate(*args, **kwargs)
+
+    found = loop.find_confused_pair()
+    assert (found.class_of_interest, found.rival) != chosen
+    monkeypatch.setattr(measure, "evaluate_auroc", evaluate_beside_a_push)
+    loop.evaluate_round()
+    start = loop.rounds.load_start()
+    assert start.pair == chosen
+    assert start.evaluation is not None
+
+
+def test_a_push_that_could_not_mark_its_samples_is_completed_by_the_next(
+    loop: CleaningLoop, server: LabelStudioServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise OSError("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(review.views, "save_round_views", fail)
+        with pytest.raises(OSError, match="the database is away"):
+            loop.push_round(server, n=3, controls=0, class_of_interest="3")
+    again = loop.push_round(server)
+    assert (again.round, again.created, again.existing) == (1, 0, 3)
+    dataset = loop.samples.dataset
+    assert dataset.match_tags("cleaning:queued").count() == 3
+    assert len(dataset.load_saved_view("cleaning round 001")) == 3
+
+
+def test_a_round_that_is_replaced_while_it_is_read_is_read_again(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    round_ = start_round(loop, {"3": 3})
+    get, replaced = GridFS.get, []
+
+    def get_and_replace(*args: Any) -> Any:
+        file = get(*args)
+        if not replaced:
+            replaced.append(True)
+            loop.rounds.save(replace(round_, closed_at="then"))  # deletes what `file` reads
+        return file
+
+    monkeypatch.setattr(GridFS, "get", get_and_replace)
+    assert loop.rounds.load(1).closed_at == "then"
+    assert replaced
