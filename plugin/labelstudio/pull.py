@@ -22,9 +22,8 @@ OVERLAP = timedelta(seconds=60)
 _IDS = 500
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _OVERVIEW = "id,data,updated_at,total_annotations,cancelled_annotations,annotations_ids"
-# The server applies the list to tasks and to the answers in them. It counts slowly; here that is
-# not needed.
-_IN_FULL = "id,data,updated_at,annotations,result,completed_by,was_cancelled,lead_time,created_at"
+# The server applies the list to tasks and to the answers in them.
+_IN_FULL = "annotations,result,completed_by,was_cancelled,lead_time,created_at"
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def pull_answers(
         task["id"]: task
         for task in server.tasks(
             project=project_id,
-            include=_OVERVIEW if since else _IN_FULL,
+            include=_OVERVIEW if since else f"{_OVERVIEW},{_IN_FULL}",
             resolve_uri="false",
         )
     }
@@ -130,11 +129,11 @@ def pull_answers(
     for task_id, task in overview.items():
         owner = parse_push_key(task["data"].get("push_key"), dataset_id, label_field)
         if owner is None or owner[1] not in rounds.get(owner[0], ()):
-            if _answer_ids(task):
+            if task["total_annotations"]:
                 answers.problems.append(Problem(task_id, None, "it belongs to no round of ours"))
             continue
         owners[task_id] = owner
-        answers.skipped += _is_skipped(task)
+        answers.skipped += bool(task["cancelled_annotations"] and not task["total_annotations"])
         answers.cursor = max(answers.cursor, _utc(task["updated_at"]))
     on_server = set(owners.values())
     answers.missing = {
@@ -144,9 +143,11 @@ def pull_answers(
     people = _people(server)
     # Which answers exist, readable or not: one that was edited into nonsense is not withdrawn.
     present = {
-        (*owner, annotation_id)
+        (*owner, int(annotation_id))
         for task_id, owner in owners.items()
-        for annotation_id in _answer_ids(overview[task_id])
+        for annotation_id in str(overview[task_id]["annotations_ids"] or "").split(",")
+        # What is left of a task without answers was skipped.
+        if annotation_id and overview[task_id]["total_annotations"]
     }
     read: set[int] = set()
     for task in _in_full(server, project_id, since, overview, present, known, owners):
@@ -160,22 +161,6 @@ def pull_answers(
     # answers: somebody tidied up, and what was decided stays decided.
     answers.withdrawn = sorted(key for key in known if key not in present and key[:2] in on_server)
     return answers
-
-
-def _answer_ids(task: Mapping[str, Any]) -> list[int]:
-    """Return the ids of a task's answers; without its answers in full, perhaps those of skips too."""
-    if "annotations" in task:
-        return [a["id"] for a in task["annotations"] if not a["was_cancelled"]]
-    # What is left of a task without answers was skipped.
-    ids = str(task["annotations_ids"] or "") if task["total_annotations"] else ""
-    return [int(annotation_id) for annotation_id in ids.split(",") if annotation_id]
-
-
-def _is_skipped(task: Mapping[str, Any]) -> bool:
-    """Tell whether somebody skipped a task and nobody answered it."""
-    if "annotations" in task:
-        return bool(task["annotations"]) and not _answer_ids(task)
-    return bool(task["cancelled_annotations"] and not task["total_annotations"])
 
 
 def _people(server: LabelStudioServer) -> dict[int, str]:
@@ -224,7 +209,7 @@ def _tasks_where(
     return server.tasks(
         project=project_id,
         query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
-        include=_IN_FULL,
+        include=f"id,data,updated_at,{_IN_FULL}",
         resolve_uri="false",
     )
 
