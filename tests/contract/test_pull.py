@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from coreset_cleaning.core.errors import ProjectMissingError
@@ -43,6 +45,29 @@ def test_every_verdict_arrives_with_who_when_and_why(cleaning: Cleaning) -> None
     assert review.updated_at.endswith("Z")
     assert not answers.problems
     assert answers.missing == {1: []}
+
+
+def test_a_server_that_does_not_expand_answers_tells_the_same(
+    cleaning: Cleaning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = cleaning.push(review_tasks(3)).task_ids
+    cleaning.answer(ids["s0"], "keep", comment="sharp")
+    cleaning.answer(ids["s1"], "relabel", "bird")
+    skip = {"result": [], "was_cancelled": True}
+    cleaning.server.post(f"api/tasks/{ids['s2']}/annotations/", skip)
+    expanded = cleaning.pull({1: set(ids)})
+    assert len(expanded.reviews) == 2
+    tasks, asked = cleaning.server.tasks, []
+
+    def without_expand(**query: str) -> Iterator[dict[str, object]]:
+        asked.append(query.pop("expand", None))
+        return tasks(**query)
+
+    monkeypatch.setattr(cleaning.server, "tasks", without_expand)
+    assert cleaning.pull({1: set(ids)}) == expanded
+    again = cleaning.pull({1: set(ids)}, since=expanded.cursor)
+    assert again.reviews == expanded.reviews
+    assert set(asked) == {"annotations"}
 
 
 def test_skipped_drafted_and_untouched_tasks_are_no_answers(cleaning: Cleaning) -> None:
