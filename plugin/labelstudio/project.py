@@ -205,15 +205,18 @@ def _post_once(
 
     Returns the answer; None when it was lost.
     """
-    for attempt in range(_ATTEMPTS):
+    pause, failures = PAUSE, 0
+    while True:
         try:
             return server.post(path, body)
         except ServerError as error:
             if made():
                 return None
-            if is_refusal(error) or attempt == _ATTEMPTS - 1:
+            failures += 1
+            if is_refusal(error) or failures == _ATTEMPTS:
                 raise
-        time.sleep(PAUSE * 2**attempt)
+        time.sleep(pause)
+        pause *= 2
 
 
 def round_url(server: LabelStudioServer, project_id: int, tab: int) -> str:

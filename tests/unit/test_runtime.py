@@ -42,9 +42,13 @@ def test_error_of_the_block_goes_first_and_waits_for_the_call() -> None:
         ended.set()
         raise ValueError("of the call")
 
-    with pytest.raises(KeyError, match="of the block"), meanwhile(call):
-        begun.set()
-        raise KeyError("of the block")
+    def block() -> None:
+        with meanwhile(call):
+            begun.set()
+            raise KeyError("of the block")
+
+    with pytest.raises(KeyError, match="of the block"):
+        block()
     assert ended.is_set()
 
 
@@ -52,10 +56,16 @@ def test_error_of_the_block_goes_first_and_waits_for_the_call() -> None:
 @pytest.mark.usefixtures("collector")
 def test_collector_is_off_in_the_block_and_as_before_after_it(on: bool) -> None:
     (gc.enable if on else gc.disable)()
-    with pytest.raises(KeyError), without_collection():
-        assert not gc.isenabled()
+    found = []
+
+    def block() -> None:
         with without_collection():
-            assert not gc.isenabled()
-        assert not gc.isenabled()
-        raise KeyError
+            with without_collection():
+                found.append(gc.isenabled())
+            found.append(gc.isenabled())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        block()
+    assert found == [False, False]
     assert gc.isenabled() is on
