@@ -366,6 +366,7 @@ class CleaningLoop:
                 for cls in quotas:
                     views.queue_view(self.samples, cls)  # its errors come before any change
                 settings = review.project_settings(self.samples, rounds, options)
+                # The server makes the project while the database is read.
                 with meanwhile(
                     review.draw_round,
                     self.samples,

@@ -168,13 +168,13 @@ def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
             "filters": {"conjunction": "and", "items": [round_filter(round_)]},
             "ordering": ["tasks:data.rank"],
         }
-        made = _post_once(
+        answer = _post_once(
             server,
             "api/dm/views/",
             {"project": project_id, "data": tab},
             made=lambda: find_round_tab(server, project_id, round_) is not None,
         )
-        found = int(made["id"]) if made else find_round_tab(server, project_id, round_)
+        found = int(answer["id"]) if answer else find_round_tab(server, project_id, round_)
     if found is None:
         raise ServerError(f"Label Studio at {server.url} made no tab. Push again.")
     return found
