@@ -12,14 +12,29 @@
         ├── AuthenticationError
         └── ProjectMissingError
 
-A message says what, of which object, must be, got, and how to fix it. It never holds an API key.
+An error carries two sentences or more: `what` is wrong (of which object, must be, got) and the `fix`.
+Doctor, panel and command line show them apart; nobody takes a message to pieces. Neither ever holds an
+API key.
 """
 
 from __future__ import annotations
 
 
 class CleaningError(Exception):
-    """Base class: catch it to catch all of this project's errors."""
+    """Base class: catch it to catch all of this project's errors.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong: of which object, what it must be, what it is. One sentence or more.
+    fix : str, optional
+        What to do about it, as a sentence of its own. Empty where `what` says all there is.
+    """
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(f"{what} {fix}" if fix else what)
+        self.what = what
+        self.fix = fix
 
 
 class DataError(CleaningError, ValueError):
@@ -41,14 +56,16 @@ class BusyError(RoundError):
 class ServerError(CleaningError):
     """Label Studio refused a request or failed to answer it.
 
-    Attributes
+    Parameters
     ----------
-    status : int or None
+    what, fix : str
+        As in `CleaningError`.
+    status : int, optional
         HTTP status of the answer; None when there was none.
     """
 
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, what: str, fix: str = "", *, status: int | None = None) -> None:
+        super().__init__(what, fix)
         self.status = status
 
 

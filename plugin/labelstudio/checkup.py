@@ -45,7 +45,7 @@ def permissions(server: LabelStudioServer) -> str:
         raise ServerError(
             f"the key's owner may not make projects in Label Studio at {server.url}. Ask an "
             "administrator for a role that may, such as Manager.",
-            403,
+            status=403,
         ) from None
     except ServerError as error:
         if error.status != 400:

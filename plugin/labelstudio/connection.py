@@ -251,7 +251,7 @@ class LabelStudioServer:
             raise _RefusedError(
                 f"Label Studio at {self.url} sends us on to {target.split('?')[0]}. "
                 f"Give the address that it really has: set {URL_VARIABLE} or pass url.",
-                status,
+                status=status,
             )
         try:
             body = response.json() if response.content else None
@@ -267,7 +267,7 @@ class LabelStudioServer:
         return ServerError(
             f"{self.url} answered with something other than Label Studio's JSON. Is the address "
             "right, with its path if it has one?",
-            status,
+            status=status,
         )
 
     def _refused(self, status: int | None, detail: str) -> ServerError:
@@ -276,12 +276,12 @@ class LabelStudioServer:
             return _KeyRefusedError(
                 f"Label Studio at {self.url} does not accept the key ({detail}). "
                 + key_hint(status, detail),
-                status,
+                status=status,
             )
         if status == 404:
             detail += ". Is the address right, with its path if it has one?"
         kind = _RefusedError if status < 500 and status not in (408, 409) else ServerError
-        return kind(f"Label Studio at {self.url} answered {status}: {detail}", status)
+        return kind(f"Label Studio at {self.url} answered {status}: {detail}", status=status)
 
 
 class _RefusedError(ServerError):

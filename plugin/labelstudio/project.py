@@ -133,7 +133,7 @@ def _change(server: LabelStudioServer, project_id: int, settings: dict[str, Any]
             f"project {project_id} in Label Studio at {server.url} can't get the labeling config "
             f"that the dataset's classes need: it holds answers of another config ({error}). "
             "Delete these answers there and push again.",
-            400,
+            status=400,
         ) from None
 
 
@@ -152,7 +152,7 @@ def require_project(server: LabelStudioServer, project_id: int) -> None:
             raise ProjectMissingError(
                 f"project {project_id} is no longer in Label Studio at {server.url}. Nothing is "
                 "lost here: call push again to make it anew with the tasks that have no answer.",
-                404,
+                status=404,
             ) from None
         raise
 
