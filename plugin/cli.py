@@ -18,7 +18,7 @@ from .core.errors import CleaningError
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .labelstudio.connection import LabelStudioServer
+    from .desks.labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
     from .reports import PullReport
 
@@ -341,7 +341,7 @@ def _classes(args: argparse.Namespace) -> list[str] | dict[str, int] | None:
 
 
 def _server(args: argparse.Namespace) -> LabelStudioServer:
-    from .labelstudio.connection import LabelStudioServer
+    from .desks.labelstudio.connection import LabelStudioServer
 
     return LabelStudioServer(args.url, verify=args.ca_bundle or True)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .core.errors import CleaningError, RoundError
-from .core.ledger import recorded_answers
+from .core.review.ledger import recorded_answers
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .labelstudio.connection import LabelStudioServer
+    from .desks.labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
 
 Finding = dict[str, Any]
@@ -153,8 +153,8 @@ def _label_studio(
     images: str,
     images_root: str | None,
 ) -> list[Finding]:
-    from .labelstudio import checkup
-    from .labelstudio.connection import LabelStudioServer
+    from .desks.labelstudio import checkup
+    from .desks.labelstudio.connection import LabelStudioServer
 
     server: Any = None
 
@@ -177,7 +177,7 @@ def _review_project(
     server: LabelStudioServer, loop: CleaningLoop, images: str, images_root: str | None
 ) -> list[Finding]:
     """Check the dataset's project, its open round, and whether an image can be seen."""
-    from .labelstudio.checkup import ProjectCheck, task_image
+    from .desks.labelstudio.checkup import ProjectCheck, task_image
     from .review import given_classes, shows_small_images
     from .store.rounds import open_round
 
@@ -223,8 +223,8 @@ def _image_before_push(
     server: LabelStudioServer, loop: CleaningLoop, mode: str, root: str | None
 ) -> str:
     """Look at one image of the dataset as the next push would."""
-    from .labelstudio.checkup import local_serving, web_image
-    from .labelstudio.images import ImageSource
+    from .desks.labelstudio.checkup import local_serving, web_image
+    from .desks.labelstudio.images import ImageSource
 
     sample = loop.samples.train_view().first()
     source = ImageSource(server, 0, mode, Path(root) if root else None)

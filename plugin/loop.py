@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 
 from . import measure, review
-from .core.confusion import ConfusedPair, predict_confusion
 from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
-from .core.importance import LabelModel, score_labels
-from .core.ledger import (
+from .core.judging.confusion import ConfusedPair, predict_confusion
+from .core.judging.stopping import StopDecision
+from .core.judging.yields import (
+    BudgetPoint,
+    YieldReport,
+    budget_curve,
+)
+from .core.review.ledger import (
     AUDIT_COLUMNS,
     Event,
     audit_rows,
@@ -26,18 +31,13 @@ from .core.ledger import (
     redo,
     undo,
 )
-from .core.predictions import out_of_fold_probabilities
-from .core.queue import split_evenly
-from .core.sampling import sample_coreset
-from .core.stopping import StopDecision
-from .core.yields import (
-    BudgetPoint,
-    YieldReport,
-    budget_curve,
-)
+from .core.review.queue import split_evenly
+from .core.scoring.importance import LabelModel, score_labels
+from .core.scoring.predictions import out_of_fold_probabilities
+from .core.scoring.sampling import sample_coreset
+from .desks.labelstudio.connection import LabelStudioServer, is_refusal
+from .desks.labelstudio.project import find_or_create_project
 from .embed import check_engine
-from .labelstudio.connection import LabelStudioServer, is_refusal
-from .labelstudio.project import find_or_create_project
 from .proposals import propose
 from .reports import (
     CloseReport,
@@ -198,7 +198,7 @@ class CleaningLoop:
         check_engine(engine)
         with contextlib.ExitStack() as stack:
             if engine == "ray":
-                from .distributed.rows import RayRows
+                from .ray.rows import RayRows
 
                 def read(view: Any, field: str) -> Any:
                     ids = view.values("id")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.verdicts import Outcome
+from ..core.review.verdicts import Outcome
 from ..store.appearance import OUTCOME_COLORS
 
 Chart = tuple[list[dict[str, Any]], dict[str, Any]]

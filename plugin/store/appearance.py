@@ -10,7 +10,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.verdicts import Outcome
+from ..core.review.verdicts import Outcome
 from . import names
 
 GROUP = "label cleaning"

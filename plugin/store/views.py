@@ -9,7 +9,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
-from ..core.verdicts import Outcome
+from ..core.review.verdicts import Outcome
 from . import names
 from .appearance import OUTCOME_COLORS
 from .rounds import Round
