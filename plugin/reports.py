@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .core.judging.evaluation import AurocEvaluation
@@ -63,18 +63,30 @@ class ImportanceReport(Report):
         Sum of the importance: the smaller, the fewer samples stand for all.
     expected_errors : float
         Sum of the probabilities that a label is wrong.
+    unlabeled, without_vector : int
+        Samples that were left out because they have no label, or a label and no embedding.
     """
 
     samples: int
     classes: int
     total_sensitivity: float
     expected_errors: float
+    unlabeled: int = 0
+    without_vector: int = 0
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
         )
+        if self.without_vector:
+            text += (
+                f"\nLeft out: {self.without_vector} labeled samples without an embedding. Compute "
+                "what is missing: `coreset-cleaning embed`."
+            )
+        if self.unlabeled:
+            text += f"\nLeft out: {self.unlabeled} samples without a label."
+        return text
 
 
 @dataclass(frozen=True)
@@ -93,12 +105,16 @@ class RoundReport(Report):
         Samples in the batch, and how many of them are controls.
     created, existing : int
         Tasks made now, and tasks that were on the server before.
-    project : int
+    project : int or None
         Id of the project in Label Studio.
     url : str
-        Link to the round there.
+        Link to the round there; empty at a desk without one.
+    desk : str
+        Where it is reviewed.
     test_duplicates : int, default 0
         Samples of the batch that are near-duplicates of a test sample.
+    unscored : int, default 0
+        Samples of the class that no queue can show, because they have no score.
     """
 
     round: int
@@ -108,16 +124,24 @@ class RoundReport(Report):
     controls: int
     created: int
     existing: int
-    project: int
+    project: int | None
     url: str
+    desk: str = "labelstudio"
     test_duplicates: int = 0
+    unscored: int = 0
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
-        text = (
-            f"Round {self.round}, class {self.class_of_interest}: {new}, {self.existing} were "
-            f"there. Review them at {self.url}"
-        )
+        text = f"Round {self.round}, class {self.class_of_interest}: "
+        if self.url:
+            text += f"{new}, {self.existing} were there. Review them at {self.url}"
+        else:
+            text += f"{self.n} samples to review, {self.existing} of them answered."
+        if self.unscored:
+            text += (
+                f"\nLeft out: {self.unscored} samples without a score. Compute it again to queue "
+                "them: `coreset-cleaning score`."
+            )
         if self.test_duplicates:
             text += (
                 f"\nWarning: {self.test_duplicates} of its images are near-duplicates of a test "
@@ -152,6 +176,11 @@ class PullReport(Report):
         Answers left alone because they can't be read, one sentence each.
     missing : dict
         Open round to ids of samples whose task is no longer in Label Studio.
+    surplus : int
+        Tasks that were answered more often than wanted.
+    outdated : list of str
+        Ids of samples whose answers are about another label than the one they have now: the
+        answers are on record, and nothing was changed.
     """
 
     new_answers: int
@@ -165,6 +194,36 @@ class PullReport(Report):
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     missing: dict[int, list[str]] = field(default_factory=dict)
+    surplus: int = 0
+    outdated: list[str] = field(default_factory=list)
+
+    def plus(self, other: PullReport) -> PullReport:
+        """Return what two pulls came to together."""
+        return replace(
+            self,
+            new_answers=self.new_answers + other.new_answers,
+            withdrawn=self.withdrawn + other.withdrawn,
+            changed=self.changed + other.changed,
+            closed=[*self.closed, *other.closed],
+            skipped=self.skipped + other.skipped,
+            problems=[*self.problems, *other.problems],
+            missing={**self.missing, **other.missing},
+            surplus=self.surplus + other.surplus,
+            outdated=sorted({*self.outdated, *other.outdated}),
+        )
+
+    def standing(self, **values: Any) -> PullReport:
+        """Return the report with where the rounds are now."""
+        return replace(self, **values)
+
+    @property
+    def hint(self) -> str:
+        """What keeps the round open although nobody is at work on it; empty if nothing does."""
+        if self.open_round is None or not self.skipped:
+            return ""
+        return (
+            f"; {self.skipped} skipped: answer them, or end the round with `coreset-cleaning close`"
+        )
 
     def __str__(self) -> str:
         text = f"{self.new_answers} new answers, {self.changed} samples changed"
@@ -172,8 +231,14 @@ class PullReport(Report):
             text += f"; {self.answered} of {self.total} answered"
         if self.withdrawn:
             text += f"; {self.withdrawn} answers withdrawn"
-        if self.skipped:
-            text += f"; {self.skipped} skipped"
+        if self.surplus:
+            text += f"; {self.surplus} tasks were answered more often than wanted"
+        if self.outdated:
+            text += (
+                f"; {len(self.outdated)} answers are about a label that has changed since, so "
+                "nothing was changed there"
+            )
+        text += self.hint or (f"; {self.skipped} skipped" if self.skipped else "")
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (

@@ -241,7 +241,7 @@ def _reviews(
             Review(
                 round=owner[0],
                 sample_id=owner[1],
-                annotation_id=annotation["id"],
+                answer_id=str(annotation["id"]),
                 reviewer=_reviewer(annotation["completed_by"], people),
                 verdict=answer.verdict,
                 new_label=answer.new_label,

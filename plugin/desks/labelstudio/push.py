@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import ServerError
+from ..base import ReviewTask
 from .connection import LabelStudioServer, is_refusal
 from .images import ImageSource
 from .keys import push_key
@@ -23,40 +24,6 @@ _ATTEMPTS = 6
 _QUEUE_SECONDS = 120.0
 # Seconds before the last look at a round that had failures.
 _SETTLE = 2.0
-
-
-@dataclass(frozen=True)
-class ReviewTask:
-    """One image to be reviewed.
-
-    Attributes
-    ----------
-    sample_id : str
-        The sample.
-    image : str
-        Path, or address.
-    rank : int
-        Position in the round, from 0.
-    of : int
-        Number of images in the round.
-    label : str
-        The label under review.
-    suggested_label : str
-        Most probable other class.
-    suggested_probability : float
-        Its probability, 0 to 1.
-    note : str
-        Why it is shown, at most two sentences.
-    """
-
-    sample_id: str
-    image: str
-    rank: int
-    of: int
-    label: str
-    suggested_label: str
-    suggested_probability: float
-    note: str
 
 
 @dataclass(frozen=True)
