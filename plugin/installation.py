@@ -163,7 +163,7 @@ def _manifest() -> str:
     import yaml
 
     from . import register
-    from .operators.base import KEY, URL
+    from .app.context import KEY, URL
 
     listed: dict[str, list[str]] = {"operators": [], "panels": []}
 
