@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import measure, review
+from . import measure, review, setup_checks
 from .core.confusion import ConfusedPair, predict_confusion
 from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from .core.importance import LabelModel, score_labels
@@ -42,14 +42,17 @@ from .proposals import propose
 from .reports import (
     CloseReport,
     CoresetReport,
+    Coverage,
     EmbeddingReport,
     EvaluationReport,
     ImportanceReport,
+    Overview,
     PullReport,
     RoundReport,
 )
 from .runtime import meanwhile, without_collection
-from .store import coreset, embedding_run, evaluations, names, views
+from .setup_checks import Finding
+from .store import appearance, coreset, embedding_run, evaluations, names, views
 from .store.reviews import declare_review_fields
 from .store.rounds import Round, RoundStore, now, open_round
 from .store.samples import Samples
@@ -640,7 +643,7 @@ class CleaningLoop:
         list of Path
             auroc.png (when something was evaluated), verdicts.png and budget.png.
         """
-        from .charts import save_charts
+        from .reports.charts import save_charts
 
         start = self.rounds.load_start()
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -687,6 +690,88 @@ class CleaningLoop:
             return split_evenly(n, rounds[-1].classes), rounds[-1].rival
         pair = self.find_confused_pair()
         return {pair.class_of_interest: n}, pair.rival
+
+    # ---- for front ends: what App and command line ask beside the use cases
+
+    @property
+    def label_field(self) -> str:
+        """The field that is cleaned."""
+        return self.samples.label_field
+
+    def check_unlocked(self) -> None:
+        """Make sure that labels can be changed.
+
+        Raises
+        ------
+        DataError
+            When the label field is read-only.
+        """
+        self.samples.check_unlocked()
+
+    def is_started(self) -> bool:
+        """Tell whether the state before the first round is on record."""
+        return self.rounds.load_start() is not None
+
+    def coverage(self) -> Coverage:
+        """Count the samples that are left out because they lack a label, a vector or a score."""
+        return setup_checks.coverage(self.samples)
+
+    def overview(self) -> Overview:
+        """Return what a page about the rounds shows, from one look at the database."""
+        recorded, start = self.rounds.all(), self.rounds.load_start()
+        rows = measure.history(recorded)
+        found = None
+        if measure.counted(rows):
+            found = measure.yields(self.samples, self.rounds, recorded, None, self.random_state)
+        return Overview(
+            history=rows,
+            baseline=start.evaluation if start else None,
+            yields=found,
+            decision=measure.decide(rows, start),
+            next_round=self.rounds.next_number(),
+        )
+
+    def sample_ids(self, number: int) -> set[str]:
+        """Return the ids of a round's samples.
+
+        Raises
+        ------
+        RoundError
+            When there is no such round.
+        """
+        return self.rounds.load(number).sample_ids
+
+    def queue_fields(self) -> list[str]:
+        """Return the fields that thumbnails of a queue show: the label, and why to doubt it."""
+        return appearance.queue_fields(self.samples.label_field)
+
+    @staticmethod
+    def round_view_name(number: int) -> str:
+        """Return the name of the saved view that holds a round."""
+        return names.round_view_name(number)
+
+    @staticmethod
+    def queue_view_name(class_of_interest: str) -> str:
+        """Return the name of the saved view that holds a class's queue."""
+        return names.queue_view_name(class_of_interest)
+
+    def check_dataset(self) -> list[Finding]:
+        """Return what a check of the set-up finds in dataset and label field."""
+        return setup_checks.check_dataset(self.samples)
+
+    def check_project(
+        self, server: LabelStudioServer, images: str = "upload", images_root: str | None = None
+    ) -> list[Finding]:
+        """Return what a check of the set-up finds of the dataset's project on the server.
+
+        Parameters
+        ----------
+        server : LabelStudioServer
+            Where the reviewers are.
+        images, images_root : str
+            As `push_round` would get them; once there is a round, as it was pushed.
+        """
+        return setup_checks.check_project(self.samples, self.rounds, server, images, images_root)
 
 
 def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> dict[str, int]:

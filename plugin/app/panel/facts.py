@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...charts import budget_points
 from ...core.errors import AuthenticationError, CleaningError, DataError, ServerError
+from ...reports.charts import budget_points
 from .. import settings
 from ..confusion import load_confusion
 from ..context import KEY, PLUGIN, URL
