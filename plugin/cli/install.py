@@ -167,7 +167,7 @@ def _manifest() -> str:
     import yaml
 
     from .. import register
-    from ..app.context import KEY, URL
+    from ..labelstudio.connection import KEY_VARIABLE, URL_VARIABLE
 
     listed: dict[str, list[str]] = {"operators": [], "panels": []}
 
@@ -185,7 +185,7 @@ def _manifest() -> str:
                 "description": metadata.metadata(PACKAGE)["Summary"],
                 "license": "Apache-2.0",
                 **listed,
-                "secrets": [URL, KEY],
+                "secrets": [URL_VARIABLE, KEY_VARIABLE],
             },
             sort_keys=False,
         )

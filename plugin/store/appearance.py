@@ -10,17 +10,10 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.verdicts import Outcome
+from ..core.palette import OUTCOME_COLORS
 from . import names
 
 GROUP = "label cleaning"
-OUTCOME_COLORS = {
-    Outcome.KEPT: "#3fb68b",
-    Outcome.RELABELED: "#ff6d04",
-    Outcome.DELETED: "#e05563",
-    Outcome.UNSURE: "#8a8f98",
-    Outcome.CONFLICT: "#4c9be8",
-}
 
 _VERDICT = f"{names.REVIEW}.verdict"
 _PLUGIN, _ARRANGED = "@coreset/label-cleaning", "arranged"

@@ -9,9 +9,9 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
+from ..core.palette import OUTCOME_COLORS
 from ..core.verdicts import Outcome
 from . import names
-from .appearance import OUTCOME_COLORS
 from .rounds import Round
 from .samples import Samples
 
