@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .labelstudio.connection import LabelStudioServer
+    from .desks.labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
 
 __all__ = ["CleaningLoop", "LabelStudioServer", "__version__", "register"]
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> Any:
 
         return CleaningLoop
     if name == "LabelStudioServer":
-        from .labelstudio.connection import LabelStudioServer
+        from .desks.labelstudio.connection import LabelStudioServer
 
         return LabelStudioServer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

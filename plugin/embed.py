@@ -121,7 +121,7 @@ class _Embedder:
     ) -> list[tuple[str, str]]:
         """Embed and write; give sample id and reason of the images that gave no vector."""
         if self._ray and self._network is not None:
-            from .distributed.embedding import embed
+            from .ray.embedding import embed
 
             failures, precision = embed(
                 self._network, dataset, field, ids, paths,

@@ -13,11 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from . import measure, review, setup_checks
-from .core.confusion import ConfusedPair, predict_confusion
+from . import measure, review
 from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
-from .core.importance import LabelModel, score_labels
-from .core.ledger import (
+from .core.judging.confusion import ConfusedPair, predict_confusion
+from .core.judging.stopping import StopDecision
+from .core.judging.yields import (
+    BudgetPoint,
+    YieldReport,
+    budget_curve,
+)
+from .core.review.ledger import (
     AUDIT_COLUMNS,
     Event,
     audit_rows,
@@ -26,18 +31,13 @@ from .core.ledger import (
     redo,
     undo,
 )
-from .core.predictions import out_of_fold_probabilities
-from .core.queue import split_evenly
-from .core.sampling import sample_coreset
-from .core.stopping import StopDecision
-from .core.yields import (
-    BudgetPoint,
-    YieldReport,
-    budget_curve,
-)
+from .core.review.queue import split_evenly
+from .core.scoring.importance import LabelModel, score_labels
+from .core.scoring.predictions import out_of_fold_probabilities
+from .core.scoring.sampling import sample_coreset
+from .desks.labelstudio.connection import LabelStudioServer, is_refusal
+from .desks.labelstudio.project import find_or_create_project
 from .embed import check_engine
-from .labelstudio.connection import LabelStudioServer, is_refusal
-from .labelstudio.project import find_or_create_project
 from .proposals import propose
 from .reports import (
     CloseReport,
@@ -51,11 +51,12 @@ from .reports import (
     RoundReport,
 )
 from .runtime import meanwhile, without_collection
-from .setup_checks import Finding
 from .store import appearance, coreset, embedding_run, evaluations, names, views
 from .store.reviews import declare_review_fields
 from .store.rounds import Round, RoundStore, now, open_round
 from .store.samples import Samples
+from .usecases import check_setup
+from .usecases.check_setup import Finding
 
 Progress = Callable[[float, str], None]
 
@@ -201,7 +202,7 @@ class CleaningLoop:
         check_engine(engine)
         with contextlib.ExitStack() as stack:
             if engine == "ray":
-                from .distributed.rows import RayRows
+                from .ray.rows import RayRows
 
                 def read(view: Any, field: str) -> Any:
                     ids = view.values("id")
@@ -714,7 +715,7 @@ class CleaningLoop:
 
     def coverage(self) -> Coverage:
         """Count the samples that are left out because they lack a label, a vector or a score."""
-        return setup_checks.coverage(self.samples)
+        return check_setup.coverage(self.samples)
 
     def overview(self) -> Overview:
         """Return what a page about the rounds shows, from one look at the database."""
@@ -757,7 +758,7 @@ class CleaningLoop:
 
     def check_dataset(self) -> list[Finding]:
         """Return what a check of the set-up finds in dataset and label field."""
-        return setup_checks.check_dataset(self.samples)
+        return check_setup.check_dataset(self.samples)
 
     def check_project(
         self, server: LabelStudioServer, images: str = "upload", images_root: str | None = None
@@ -771,7 +772,7 @@ class CleaningLoop:
         images, images_root : str
             As `push_round` would get them; once there is a round, as it was pushed.
         """
-        return setup_checks.check_project(self.samples, self.rounds, server, images, images_root)
+        return check_setup.check_project(self.samples, self.rounds, server, images, images_root)
 
 
 def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> dict[str, int]:

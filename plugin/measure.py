@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import review
-from .core.confusion import predict_confusion
 from .core.errors import DataError
-from .core.evaluation import AurocEvaluation, evaluate_auroc
-from .core.importance import SCORER_VERSION
-from .core.ledger import fold, of_answers, undone_rounds
-from .core.stopping import RoundSummary, StopDecision, next_step
-from .core.verdicts import Outcome
-from .core.yields import Estimate, RoundYield, YieldReport, predict_batch, yield_report
+from .core.judging.confusion import predict_confusion
+from .core.judging.evaluation import AurocEvaluation, evaluate_auroc
+from .core.judging.stopping import RoundSummary, StopDecision, next_step
+from .core.judging.yields import Estimate, RoundYield, YieldReport, predict_batch, yield_report
+from .core.review.ledger import fold, of_answers, undone_rounds
+from .core.review.verdicts import Outcome
+from .core.scoring.importance import SCORER_VERSION
 from .reports import EvaluationReport
 from .store import names, views
 from .store.rounds import Round, RoundStore, Start, now

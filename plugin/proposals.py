@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .core.duplicates import propose_corrections
-from .core.ledger import SampleState
-from .core.verdicts import Outcome
+from .core.review.ledger import SampleState
+from .core.review.verdicts import Outcome
+from .core.scoring.duplicates import propose_corrections
 from .store.samples import Rows
 
 

@@ -16,10 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .core.duplicates import near_duplicates
 from .core.errors import ProjectMissingError, RoundError
-from .core.importance import SCORER_VERSION
-from .core.ledger import (
+from .core.review.ledger import (
     Event,
     EventKind,
     answered,
@@ -30,14 +28,16 @@ from .core.ledger import (
     recorded_answers,
     undone_rounds,
 )
-from .core.queue import BatchItem, draw_batch, share_controls
-from .core.verdicts import Outcome, settle
-from .labelstudio.cleanup import delete_round_tab, delete_unanswered
-from .labelstudio.connection import LabelStudioServer
-from .labelstudio.images import ImageSource
-from .labelstudio.project import Project, require_project
-from .labelstudio.pull import pull_answers
-from .labelstudio.push import PushResult, ReviewTask, push_tasks
+from .core.review.queue import BatchItem, draw_batch, share_controls
+from .core.review.verdicts import Outcome, settle
+from .core.scoring.duplicates import near_duplicates
+from .core.scoring.importance import SCORER_VERSION
+from .desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
+from .desks.labelstudio.connection import LabelStudioServer
+from .desks.labelstudio.images import ImageSource
+from .desks.labelstudio.project import Project, require_project
+from .desks.labelstudio.pull import pull_answers
+from .desks.labelstudio.push import PushResult, ReviewTask, push_tasks
 from .reports import CloseReport, PullReport
 from .runtime import meanwhile
 from .store import embedding_run, names, views

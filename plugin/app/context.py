@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from . import settings
 
 if TYPE_CHECKING:
-    from ..labelstudio.connection import LabelStudioServer
+    from ..desks.labelstudio.connection import LabelStudioServer
     from ..loop import CleaningLoop
 
 PLUGIN = "@coreset/label-cleaning"
@@ -29,7 +29,7 @@ def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
 
 def server_for(ctx: Any) -> LabelStudioServer:
     """Connect to the Label Studio server that the secrets name."""
-    from ..labelstudio.connection import LabelStudioServer
+    from ..desks.labelstudio.connection import LabelStudioServer
 
     return LabelStudioServer(ctx.secret(URL), ctx.secret(KEY))
 

@@ -72,9 +72,7 @@ class Probes:
         self._known: dict[str, tuple[float, Known]] = {}
         self._asking: dict[str, threading.Thread] = {}
 
-    def state(
-        self, url: str, key: str, *, anew: bool = False, wait: float = WAIT_SECONDS
-    ) -> Known:
+    def state(self, url: str, key: str, *, anew: bool = False, wait: float = WAIT_SECONDS) -> Known:
         """Return what is known of a server; ask in the background when nothing is.
 
         Parameters
@@ -117,7 +115,7 @@ class Probes:
 
 def ask(url: str, key: str) -> Known:
     """Ask a server for its version with a hard limit."""
-    from ..labelstudio.connection import LabelStudioServer
+    from ..desks.labelstudio.connection import LabelStudioServer
 
     try:
         server: Any = LabelStudioServer(url, key, timeout=PROBE_SECONDS)

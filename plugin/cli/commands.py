@@ -10,11 +10,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..core.errors import DataError
-from ..core.states import RoundState
+from ..core.review.states import RoundState
 
 if TYPE_CHECKING:
-    from ..core.stopping import StopDecision
-    from ..labelstudio.connection import LabelStudioServer
+    from ..core.judging.stopping import StopDecision
+    from ..desks.labelstudio.connection import LabelStudioServer
     from ..loop import CleaningLoop
     from ..reports import PullReport
 
@@ -322,7 +322,7 @@ def _classes(args: argparse.Namespace) -> list[str] | dict[str, int] | None:
 
 
 def _server(args: argparse.Namespace) -> LabelStudioServer:
-    from ..labelstudio.connection import LabelStudioServer
+    from ..desks.labelstudio.connection import LabelStudioServer
 
     return LabelStudioServer(args.url, verify=args.ca_bundle or True)
 

@@ -6,9 +6,9 @@ import os
 from importlib import metadata
 
 from ..core.errors import CleaningError, DataError
-from ..labelstudio.connection import LabelStudioServer
+from ..desks.labelstudio.connection import LabelStudioServer
 from ..loop import CleaningLoop
-from ..setup_checks import Finding, attempt, check_server, finding
+from ..usecases.check_setup import Finding, attempt, check_server, finding
 from ..version import __version__
 
 _START_DATABASE = "Start the database, or set its address: FIFTYONE_DATABASE_URI."

@@ -167,7 +167,7 @@ def _manifest() -> str:
     import yaml
 
     from .. import register
-    from ..labelstudio.connection import KEY_VARIABLE, URL_VARIABLE
+    from ..desks.labelstudio.connection import KEY_VARIABLE, URL_VARIABLE
 
     listed: dict[str, list[str]] = {"operators": [], "panels": []}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from ..core.evaluation import AurocEvaluation
-from ..core.stopping import StopDecision
-from ..core.yields import YieldReport
+from ..core.judging.evaluation import AurocEvaluation
+from ..core.judging.stopping import StopDecision
+from ..core.judging.yields import YieldReport
 
 
 class Report:

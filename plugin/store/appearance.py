@@ -10,7 +10,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.palette import OUTCOME_COLORS
+from ..core.review.palette import OUTCOME_COLORS
 from . import names
 
 GROUP = "label cleaning"

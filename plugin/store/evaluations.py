@@ -5,7 +5,7 @@ from __future__ import annotations
 import fiftyone as fo
 import numpy as np
 
-from ..core.linalg import Float32
+from ..core.scoring.linalg import Float32
 from . import names
 from .samples import Rows, Samples
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..core.verdicts import Outcome
+from ..core.review.verdicts import Outcome
 
 EMBEDDINGS = "resnet18_embedding"
 IMPORTANCE = "coreset_importance"

@@ -13,9 +13,9 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.ledger import SampleState
-from ..core.marks import Marks, ReviewMark, apply_state
-from ..core.verdicts import Outcome
+from ..core.review.ledger import SampleState
+from ..core.review.marks import Marks, ReviewMark, apply_state
+from ..core.review.verdicts import Outcome
 from . import appearance, names
 from .rounds import Round
 from .samples import Samples

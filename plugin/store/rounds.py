@@ -20,9 +20,9 @@ from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.errors import PyMongoError
 
 from ..core.errors import BusyError, RoundError
-from ..core.ledger import Event, undone_rounds
-from ..core.queue import BatchItem
-from ..core.schema import SCHEMA, upgrade
+from ..core.review.ledger import Event, undone_rounds
+from ..core.review.queue import BatchItem
+from ..core.review.schema import SCHEMA, upgrade
 from . import names
 
 # A crashed process must not lock a dataset for ever. One that is at work gives signs of life much

@@ -9,8 +9,8 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
-from ..core.palette import OUTCOME_COLORS
-from ..core.verdicts import Outcome
+from ..core.review.palette import OUTCOME_COLORS
+from ..core.review.verdicts import Outcome
 from . import names
 from .rounds import Round
 from .samples import Samples

@@ -14,7 +14,7 @@ from playwright.sync_api import expect, sync_playwright
 from sklearn.datasets import load_digits
 
 from coreset_cleaning import CleaningLoop
-from coreset_cleaning.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.config import answer_result
 from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS, AppPage, serve_app
 from label_studio_server import LabelStudioProcess
 

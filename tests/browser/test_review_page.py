@@ -12,9 +12,9 @@ from playwright.sync_api import expect, sync_playwright
 from sklearn.datasets import load_digits
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
-from coreset_cleaning.labelstudio.project import find_or_create_project
-from coreset_cleaning.labelstudio.pull import pull_answers
-from coreset_cleaning.labelstudio.push import ReviewTask, push_tasks
+from coreset_cleaning.desks.labelstudio.project import find_or_create_project
+from coreset_cleaning.desks.labelstudio.pull import pull_answers
+from coreset_cleaning.desks.labelstudio.push import ReviewTask, push_tasks
 from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS
 from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage

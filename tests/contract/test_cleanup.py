@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coreset_cleaning.labelstudio.cleanup import delete_round_tab, delete_unanswered
-from coreset_cleaning.labelstudio.config import answer_result
-from coreset_cleaning.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
+from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio.project import find_round_tab
 
 from .conftest import FIELD, Cleaning, review_tasks
 

@@ -19,8 +19,8 @@ from coreset_cleaning.core.errors import (
     ServerError,
     ServerUnreachableError,
 )
-from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio.connection import (
+from coreset_cleaning.desks.labelstudio import connection
+from coreset_cleaning.desks.labelstudio.connection import (
     CA_VARIABLE,
     KEY_VARIABLE,
     URL_VARIABLE,

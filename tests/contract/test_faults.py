@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from coreset_cleaning.core.errors import ServerError
-from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio import push as push_module
-from coreset_cleaning.labelstudio.cleanup import delete_round_tab, delete_unanswered
-from coreset_cleaning.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio import connection
+from coreset_cleaning.desks.labelstudio import push as push_module
+from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
+from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks

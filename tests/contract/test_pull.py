@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from coreset_cleaning.core.errors import ProjectMissingError
-from coreset_cleaning.core.verdicts import Verdict
-from coreset_cleaning.labelstudio.config import answer_result
-from coreset_cleaning.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.labelstudio.pull import Answers, pull_answers
+from coreset_cleaning.core.review.verdicts import Verdict
+from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio.pull import Answers, pull_answers
 from label_studio_server import LabelStudioProcess
 
 from .conftest import Cleaning, review_tasks

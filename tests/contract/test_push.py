@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from coreset_cleaning.core.errors import DataError, ServerError
-from coreset_cleaning.labelstudio import push as push_module
-from coreset_cleaning.labelstudio.connection import KEY_VARIABLE, LabelStudioServer
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio import push as push_module
+from coreset_cleaning.desks.labelstudio.connection import KEY_VARIABLE, LabelStudioServer
+from coreset_cleaning.desks.labelstudio.project import find_round_tab
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
@@ -220,7 +220,7 @@ def test_server_killed_around_an_import(
 
 CLIENT = """
 import sys
-from coreset_cleaning.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from tests.contract.conftest import Cleaning, review_tasks
 
 def progress(fraction, message):

@@ -20,7 +20,7 @@ from fiftyone.operators.registry import OperatorRegistry
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from coreset_cleaning.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.config import answer_result
 from label_studio_server import LabelStudioProcess
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -144,7 +144,7 @@ def server_state(ctx: Any) -> dict[str, str]:
             "text": f"{missing} must be set in the environment of the FiftyOne server. The key is "
             "in Label Studio under Account & Settings.",
         }
-    from ...labelstudio.connection import LabelStudioServer
+    from ...desks.labelstudio.connection import LabelStudioServer
 
     try:
         LabelStudioServer(url, key, timeout=_SERVER_SECONDS).get("api/current-user/whoami")

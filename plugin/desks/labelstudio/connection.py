@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ..core.errors import AuthenticationError, DataError, ServerError, ServerUnreachableError
+from ...core.errors import AuthenticationError, DataError, ServerError, ServerUnreachableError
 from .hints import failure_detail, key_hint, kind_of_key, pause_asked_for, unreachable_because
 
 URL_VARIABLE = "LABEL_STUDIO_URL"

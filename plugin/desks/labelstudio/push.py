@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import ServerError
+from ...core.errors import ServerError
 from .connection import LabelStudioServer, is_refusal
 from .images import ImageSource
 from .keys import push_key

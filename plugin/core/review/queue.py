@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .duplicates import DUPLICATE_COSINE, near_duplicates
-from .errors import DataError
+from ..errors import DataError
+from ..scoring.duplicates import DUPLICATE_COSINE, near_duplicates
 
 
 @dataclass(frozen=True, slots=True)

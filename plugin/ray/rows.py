@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.rows import Float, Int, RowFunction, row_step, run_rows
+from ..core.scoring.rows import Float, Int, RowFunction, row_step, run_rows
 from ..store.vectors import read_vectors
 from .cluster import MAX_RESTARTS, Database, connect, resources, worker_failure
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..core.errors import ServerError
+from ...core.errors import ServerError
 from .connection import LabelStudioServer
 from .keys import parse_push_key
 from .project import find_round_tab, round_filter

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DataError
+from ..errors import DataError
 from .linalg import Float32, Int
 from .rows import row_chunks
 

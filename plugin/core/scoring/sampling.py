@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DataError
+from ..errors import DataError
 from .linalg import Float, Int
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .errors import DataError
+from ..errors import DataError
 
 
 class Verdict(str, Enum):

@@ -24,7 +24,7 @@ class Embedder:
         import ray
         import torch
 
-        from ..core.rows import thread_count
+        from ..core.scoring.rows import thread_count
         from ..embedding.extractor import Forward
 
         self._dataset = database.load(dataset)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import ProjectMissingError, ServerError
+from ...core.errors import ProjectMissingError, ServerError
 from .config import labeling_config
 from .connection import LabelStudioServer, is_refusal
 from .keys import project_marker

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core.errors import AuthenticationError, DataError, ServerError
+from ...core.errors import AuthenticationError, DataError, ServerError
 from .config import COMMENT, IMAGE, NEW_LABEL, VERDICT
 from .connection import LabelStudioServer
 from .images import ROOT_VARIABLE, image_suffix

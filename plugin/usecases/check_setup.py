@@ -11,17 +11,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .core.class_names import look_alikes
-from .core.errors import CleaningError, RoundError
-from .core.ledger import recorded_answers
-from .labelstudio import checkup
-from .labelstudio.connection import LabelStudioServer
-from .labelstudio.images import ImageSource
-from .reports import Coverage
-from .review import given_classes, shows_small_images
-from .store import names
-from .store.rounds import RoundStore, open_round
-from .store.samples import Samples
+from ..core.errors import CleaningError, RoundError
+from ..core.review.class_names import look_alikes
+from ..core.review.ledger import recorded_answers
+from ..desks.labelstudio import checkup
+from ..desks.labelstudio.connection import LabelStudioServer
+from ..desks.labelstudio.images import ImageSource
+from ..reports import Coverage
+from ..review import given_classes, shows_small_images
+from ..store import names
+from ..store.rounds import RoundStore, open_round
+from ..store.samples import Samples
 
 # With the keys name, ok, detail and fix. There is a fix when something is wrong, and when something
 # is all right but worth a thought.

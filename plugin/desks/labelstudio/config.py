@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ..core.errors import DataError
-from ..core.verdicts import Verdict
+from ...core.errors import DataError
+from ...core.review.verdicts import Verdict
 
 IMAGE, VERDICT, NEW_LABEL, COMMENT = "image", "verdict", "new_label", "comment"
 ACCEPT = "accept"

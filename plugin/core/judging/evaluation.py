@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
+from ..errors import DataError
+from ..scoring.checks import check_arrays
+from ..scoring.crossval import LabelState, Task
+from ..scoring.linalg import Float, Int
 from .auroc import bootstrap_auroc, macro_auroc
-from .checks import check_arrays
-from .crossval import LabelState, Task
-from .errors import DataError
-from .linalg import Float, Int
 
 # Products smaller than this (features times classes) gain nothing from a second BLAS thread and
 # lose a factor of 30 when other processes keep the cores busy.

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, gammaln
 from scipy.stats import betabinom
 
-from .linalg import Float, Int
+from ..scoring.linalg import Float, Int
 
 _Z95 = 1.959963984540054
 _LOG_RATIO = 20.0  # beyond any ratio of two shares that people can count

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from sklearn.model_selection import StratifiedKFold
 
-from .auroc import macro_auroc
-from .errors import DataError
+from ..errors import DataError
+from ..judging.auroc import macro_auroc
 from .linalg import Float, Float32, Int, gram, moments, standardise
 from .logistic import Lbfgs, log_loss, loss_and_gradient, softmax
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ..core.errors import AuthenticationError, DataError
-from ..core.verdicts import Review
+from ...core.errors import AuthenticationError, DataError
+from ...core.review.verdicts import Review
 from .config import read_answer
 from .connection import LabelStudioServer
 from .keys import parse_push_key

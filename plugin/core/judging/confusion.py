@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedKFold
 
-from .errors import DataError
-from .linalg import Bound, Float, Float32, Int, moments, standardise
-from .logistic import fit_softmax
+from ..errors import DataError
+from ..scoring.linalg import Bound, Float, Float32, Int, moments, standardise
+from ..scoring.logistic import fit_softmax
 
 _FOLDS = 5
 # Regularisation near the best log-loss on every data set of docs/importance.md; which cell is the

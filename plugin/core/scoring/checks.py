@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .errors import DataError
+from ..errors import DataError
 from .linalg import Float, Int
 from .rows import Partial, run_rows
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from ..core.errors import DataError, ServerError
+from ...core.errors import DataError, ServerError
 from .connection import LabelStudioServer
 
 MODES = ("upload", "local", "url")

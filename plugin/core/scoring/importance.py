@@ -12,8 +12,8 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
+from ..errors import DataError
 from .checks import check_arrays
-from .errors import DataError
 from .linalg import Float, Float32, Int, row_hash
 from .logistic import softmax
 from .model import LabelModel, fit_model, logits, refit_model
