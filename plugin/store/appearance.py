@@ -10,17 +10,10 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.review.verdicts import Outcome
+from ..core.review.palette import OUTCOME_COLORS
 from .names import Names
 from .ownership import PLUGIN
 
-OUTCOME_COLORS = {
-    Outcome.KEPT: "#3fb68b",
-    Outcome.RELABELED: "#ff6d04",
-    Outcome.DELETED: "#e05563",
-    Outcome.UNSURE: "#8a8f98",
-    Outcome.CONFLICT: "#4c9be8",
-}
 _PLACED = "placed"
 
 

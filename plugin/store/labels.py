@@ -12,6 +12,7 @@ from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.review.palette import OUTCOME_COLORS
 from . import appearance, names, ownership
 from .names import Names
 from .records import Records
@@ -268,7 +269,7 @@ class LabelField:
         ownership.check_names(self.dataset, self.names, self.has_rounds(), views)
 
     def _fixed_views(self) -> list[str]:
-        return [self.names.outcome_view(outcome) for outcome in appearance.OUTCOME_COLORS]
+        return [self.names.outcome_view(outcome) for outcome in OUTCOME_COLORS]
 
     # ---- classes
 

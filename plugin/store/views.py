@@ -9,10 +9,10 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
+from ..core.review.palette import OUTCOME_COLORS
 from ..core.review.rounds import Round
 from ..core.review.verdicts import Outcome
 from . import ownership
-from .appearance import OUTCOME_COLORS
 from .labels import LabelField
 
 # These have a final answer. Unsure ones and conflicts come up again.

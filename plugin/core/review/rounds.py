@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -29,15 +28,8 @@ from .ledger import (
     voice,
 )
 from .queue import BatchItem
+from .states import RoundState
 from .verdicts import Outcome, Verdict
-
-
-class RoundState(str, Enum):
-    """Where a round is."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    UNDONE = "undone"
 
 
 @dataclass

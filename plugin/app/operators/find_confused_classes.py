@@ -7,14 +7,8 @@ from typing import Any
 import numpy as np
 from fiftyone.operators import types
 
-from .base import (
-    Answer,
-    LoopOperator,
-    add_embeddings_field,
-    add_label_field,
-    add_test_tag,
-    loop_for,
-)
+from ..context import loop_for
+from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
 
 _SHOWN_PAIRS = 5
 
@@ -36,8 +30,8 @@ class FindConfusedClasses(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Measure."""
-        from ..panel.facts import save_confusion
-        from ..store import names
+        from ...store import names
+        from ..confusion import save_confusion
 
         loop = loop_for(ctx)
         pair = loop.find_confused_pair()

@@ -6,8 +6,9 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from . import settings
-from .base import Answer, LoopOperator, choice, loop_for, progress_for
+from .. import settings
+from ..context import loop_for, progress_for
+from .base import Answer, LoopOperator, choice
 
 _MODELS = ["resnet18", "resnet34", "resnet50", "efficientnet-lite0"]
 

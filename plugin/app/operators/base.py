@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fiftyone as fo
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..core.errors import CleaningError
-from . import settings
+from ...core.errors import CleaningError
+from .. import settings
+from ..context import KEY, URL, loop_for
 
-if TYPE_CHECKING:
-    from ..desks.labelstudio.connection import LabelStudioServer
-    from ..loop import CleaningLoop
-
-PLUGIN = "@coreset/label-cleaning"
-URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
 NO_SERVER = (
     f"Set {URL} and {KEY} in the environment of the FiftyOne server and start it again. The key is "
     "in Label Studio under Account & Settings."
@@ -196,42 +191,6 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
         return done
 
 
-def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
-    """Build the loop that the form's fields describe, on the dataset or on a chosen part of it."""
-    from ..loop import CleaningLoop
-
-    chosen = settings.resolve(ctx.dataset, ctx.params)
-    return CleaningLoop(
-        ctx.dataset if collection is None else collection,
-        chosen.label_field,
-        chosen.embeddings_field,
-        test_tag=chosen.test_tag,
-    )
-
-
-def server_for(ctx: Any) -> LabelStudioServer:
-    """Connect to the Label Studio server that the secrets name."""
-    from ..desks.labelstudio.connection import LabelStudioServer
-
-    return LabelStudioServer(ctx.secret(URL), ctx.secret(KEY))
-
-
-def show_queue(ctx: Any, loop: CleaningLoop, class_of_interest: str, limit: Any = None) -> int:
-    """Show a class's queue in the grid, with what speaks against each label; return its length."""
-    from ..store.appearance import queue_fields
-
-    view = loop.queue_view(class_of_interest, limit)
-    ctx.ops.set_view(view=view)
-    if hasattr(ctx.ops, "set_active_fields"):  # not in older versions of FiftyOne
-        ctx.ops.set_active_fields(queue_fields(loop.samples.label_field))
-    return len(view)
-
-
-def progress_for(ctx: Any) -> Any:
-    """Return a callable (fraction, message) that shows progress where the operator runs."""
-    return lambda fraction, message: ctx.set_progress(progress=fraction, label=message)
-
-
 def refuse(inputs: types.Object, name: str, label: str, description: str) -> None:
     """Say in a form why it can't be sent, and keep it from being sent."""
     prop = inputs.str(name, label=label, view=types.Error(label=label, description=description))
@@ -326,7 +285,7 @@ def add_class(ctx: Any, inputs: types.Object, default: str | None, **options: An
 
 def check_scored(ctx: Any, inputs: types.Object) -> bool:
     """Tell whether importance is there; refuse in the form if not."""
-    from ..store import names
+    from ...store import names
 
     if ctx.dataset.has_sample_field(names.IMPORTANCE):
         return True

@@ -6,8 +6,9 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from . import settings
-from .base import KEY, URL, Answer, LoopOperator
+from .. import settings
+from ..context import KEY, URL
+from .base import Answer, LoopOperator
 
 
 class CheckSetup(LoopOperator):
@@ -30,7 +31,7 @@ class CheckSetup(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Check."""
-        from ..doctor import check_setup
+        from ...cli.doctor import check_setup
 
         name = ctx.dataset.name if ctx.dataset is not None else None
         fields = settings.label_fields(ctx.dataset) if name else []

@@ -6,15 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import (
-    Answer,
-    LoopOperator,
-    add_embeddings_field,
-    add_label_field,
-    add_test_tag,
-    loop_for,
-    progress_for,
-)
+from ..context import loop_for, progress_for
+from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
 
 
 class ComputeImportance(LoopOperator):

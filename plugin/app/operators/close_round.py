@@ -6,17 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import (
-    KEY,
-    URL,
-    Answer,
-    LoopOperator,
-    add_label_field,
-    loop_for,
-    refuse,
-    server_for,
-    warn,
-)
+from ..context import KEY, URL, loop_for, server_for
+from .base import Answer, LoopOperator, add_label_field, refuse, warn
 
 
 class CloseRound(LoopOperator):

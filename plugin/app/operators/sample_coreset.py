@@ -6,7 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import Answer, LoopOperator, add_label_field, check_scored, loop_for
+from ..context import loop_for
+from .base import Answer, LoopOperator, add_label_field, check_scored
 
 
 class SampleCoreset(LoopOperator):

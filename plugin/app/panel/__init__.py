@@ -7,9 +7,9 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ..core.errors import CleaningError
-from ..operators import settings
-from ..operators.base import PLUGIN, loop_for, show_queue
+from ...core.errors import CleaningError
+from .. import settings
+from ..context import PLUGIN, loop_for, show_queue
 from . import charts
 from . import facts as facts_of
 from .steps import MESSAGES, SERVER_TITLES, STEPS, Step, next_step, secondary
@@ -86,7 +86,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
 
     def show_round(self, ctx: Any) -> None:
         """Show the samples of a round in the grid."""
-        from ..store import names
+        from ...store import names
 
         row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
         ctx.ops.set_view(name=names.round_view_name(row["round"]))

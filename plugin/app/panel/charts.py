@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..core.review.verdicts import Outcome
-from ..store.appearance import OUTCOME_COLORS
+from ...core.review.palette import OUTCOME_COLORS
+from ...core.review.verdicts import Outcome
 
 Chart = tuple[list[dict[str, Any]], dict[str, Any]]
 

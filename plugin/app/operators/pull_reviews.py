@@ -6,7 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import Answer, LoopOperator, add_label_field, check_server, loop_for, refuse, server_for
+from ..context import loop_for, server_for
+from .base import Answer, LoopOperator, add_label_field, check_server, refuse
 
 
 class PullReviews(LoopOperator):
@@ -30,7 +31,7 @@ class PullReviews(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Pull."""
-        from ..store import names
+        from ...store import names
 
         report = loop_for(ctx).pull_reviews(server_for(ctx))
         if report.open_round is None:

@@ -6,15 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import (
-    Answer,
-    LoopOperator,
-    add_class,
-    add_label_field,
-    check_scored,
-    loop_for,
-    show_queue,
-)
+from ..context import loop_for, show_queue
+from .base import Answer, LoopOperator, add_class, add_label_field, check_scored
 
 
 class OpenReviewQueue(LoopOperator):

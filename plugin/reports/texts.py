@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from .core.judging.evaluation import AurocEvaluation
+from ..core.judging.evaluation import AurocEvaluation
+from ..core.judging.stopping import StopDecision
+from ..core.judging.yields import YieldReport
 
 
 class Report:
@@ -246,6 +248,11 @@ class PullReport(Report):
                 "have no answer"
             )
         text += "."
+        if self.skipped and self.open_round is not None:
+            text += (
+                f"\nSkipped tasks keep round {self.open_round} open. Answer them after all, or "
+                "close the round: `coreset-cleaning close`, or “Close the round” in the App."
+            )
         for problem in self.problems:
             text += f"\n  left alone: {problem}"
         return text
@@ -347,3 +354,77 @@ class CoresetReport(Report):
             f"{self.samples} samples with total weight {self.total_weight:.0f} in the saved view "
             f"{self.view!r}."
         )
+
+
+@dataclass(frozen=True)
+class Coverage(Report):
+    """Which samples outside the test split are left out of scoring and review.
+
+    Attributes
+    ----------
+    total : int
+        Samples outside the test split.
+    unlabeled, without_vector, without_score : int
+        Samples without a label; of the others, those without a vector; of the others, those
+        without a score. Vectors and scores are missing only once some have been computed.
+    """
+
+    total: int
+    unlabeled: int
+    without_vector: int
+    without_score: int
+
+    @property
+    def left_out(self) -> int:
+        """Samples that are never queued as things are."""
+        return self.unlabeled + self.without_vector + self.without_score
+
+    @property
+    def fix(self) -> str:
+        """What brings them in; empty when none is left out."""
+        steps = [
+            ("give the unlabeled ones a label", self.unlabeled),
+            ("compute the embeddings again", self.without_vector),
+            ("compute the importance again", self.without_vector + self.without_score),
+        ]
+        text = ", then ".join(step for step, needed in steps if needed)
+        return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    def __str__(self) -> str:
+        if not self.left_out:
+            return f"All {self.total} samples outside the test split take part."
+        reasons = [
+            f"{count} have no {what}"
+            for what, count in (
+                ("label", self.unlabeled),
+                ("embedding", self.without_vector),
+                ("importance", self.without_score),
+            )
+            if count
+        ]
+        return f"{self.left_out} of {self.total} samples are left out: {', '.join(reasons)}."
+
+
+@dataclass(frozen=True)
+class Overview(Report):
+    """Where a label field stands, from one look at the database.
+
+    Attributes
+    ----------
+    history : list of dict
+        Rows of `CleaningLoop.history`.
+    baseline : dict or None
+        Evaluation before the first round.
+    yields : YieldReport or None
+        Of the class reviewed last; None when no answer counts.
+    decision : StopDecision
+        Whether another round is worth it.
+    next_round : int
+        Number of the next round.
+    """
+
+    history: list[dict[str, Any]]
+    baseline: dict[str, Any] | None
+    yields: YieldReport | None
+    decision: StopDecision
+    next_round: int

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .core.judging.yields import RoundYield, budget_curve, wilson_interval
+from ..core.judging.yields import RoundYield, budget_curve, wilson_interval
 
 # Okabe and Ito's colours, told apart by marker and line as well.
 _BLUE, _ORANGE, _GREEN, _GREY, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#767676", "#CC79A7"

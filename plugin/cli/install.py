@@ -1,4 +1,4 @@
-"""Tells FiftyOne of this package: a folder of two small files among its plugins.
+"""Registers this package with FiftyOne: a folder of two small files among its plugins.
 
 FiftyOne finds plugins in its plugins folder only, pip installs elsewhere. The two files import the
 package and list what it registers.
@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .core.errors import CleaningError, DataError
-from .version import __version__
+from ..core.errors import CleaningError, DataError
+from ..version import __version__
 
 PACKAGE = "fiftyone-coreset-cleaning"
 NAME = "@coreset/label-cleaning"
@@ -48,7 +48,7 @@ def install(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
     Raises
     ------
     DataError
-        When the folder is somebody else's, can't be written, or the plugin is installed already in
+        When the folder is not ours, can't be written, or the plugin is installed already in
         another way.
     CleaningError
         When FiftyOne is too old.
@@ -59,23 +59,26 @@ def install(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
     for other in _copies(root):
         if other != folder:
             raise DataError(
-                f"the plugin {NAME} must be in {root} only once, got another copy in {other}. "
-                "Remove that folder or link first, or keep it and do without this one."
+                f"the plugin {NAME} must be in {root} only once, got another copy in {other}.",
+                "Remove that folder or link first, or keep it and do without this one.",
             )
     files = {"fiftyone.yml": _manifest(), "__init__.py": _ENTRY}
     before = {name: _read(folder / name) for name in files}
     if before == files:
         return "unchanged", folder
     if folder.exists() and not _is_ours(folder):
-        raise DataError(f"{folder} must hold the plugin {NAME}, got something else. Move it away.")
+        raise DataError(
+            f"{folder} must hold the plugin {NAME}, got something else.", "Move it away."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"{folder} must be writable, got {error.strerror}. Change its rights, or choose "
-            "another folder with --plugins-dir and FIFTYONE_PLUGINS_DIR."
+            f"{folder} must be writable, got {error.strerror}.",
+            "Change its permissions, or choose another folder with --plugins-dir and "
+            "FIFTYONE_PLUGINS_DIR.",
         ) from error
     return ("updated" if any(before.values()) else "installed"), folder
 
@@ -99,8 +102,8 @@ def uninstall(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
     names = {path.name for path in folder.iterdir()} - {"__pycache__"}
     if folder.is_symlink() or not _is_ours(folder) or names != {"fiftyone.yml", "__init__.py"}:
         raise DataError(
-            f"{folder} must be what `coreset-cleaning install-plugin` wrote, got something else. "
-            "Remove it by hand."
+            f"{folder} must be what `coreset-cleaning install-plugin` wrote, got something else.",
+            "Remove it by hand.",
         )
     shutil.rmtree(folder)
     return "removed", folder
@@ -120,7 +123,8 @@ def check_version(version: str) -> None:
     wanted = next(r.specifier for r in declared if r.name == "fiftyone")
     if not wanted.contains(version, prereleases=True):
         raise CleaningError(
-            f"FiftyOne must be {wanted}, got {version}. Upgrade it: pip install 'fiftyone{wanted}'"
+            f"FiftyOne must be {wanted}, got {version}.",
+            f"Upgrade it: pip install 'fiftyone{wanted}'.",
         )
 
 
@@ -162,8 +166,8 @@ def _manifest() -> str:
     import fiftyone.operators as foo
     import yaml
 
-    from . import register
-    from .operators.base import KEY, URL
+    from .. import register
+    from ..desks.labelstudio.connection import KEY_VARIABLE, URL_VARIABLE
 
     listed: dict[str, list[str]] = {"operators": [], "panels": []}
 
@@ -181,7 +185,7 @@ def _manifest() -> str:
                 "description": metadata.metadata(PACKAGE)["Summary"],
                 "license": "Apache-2.0",
                 **listed,
-                "secrets": [URL, KEY],
+                "secrets": [URL_VARIABLE, KEY_VARIABLE],
             },
             sort_keys=False,
         )

@@ -6,18 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import (
-    Answer,
-    LoopOperator,
-    add_class,
-    add_label_field,
-    check_scored,
-    check_server,
-    loop_for,
-    progress_for,
-    server_for,
-    warn,
-)
+from ..context import loop_for, progress_for, server_for
+from .base import Answer, LoopOperator, add_class, add_label_field, check_scored, check_server, warn
 
 _IMAGES = {
     "upload": "Upload copies to Label Studio",
@@ -90,7 +80,7 @@ class PushRound(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Push."""
-        from ..store import names
+        from ...store import names
 
         report = loop_for(ctx).push_round(
             server_for(ctx),

@@ -7,7 +7,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import Answer, LoopOperator, add_label_field, loop_for
+from ..context import loop_for
+from .base import Answer, LoopOperator, add_label_field
 
 
 class ExportAudit(LoopOperator):

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..charts import budget_points
-from ..core.errors import AuthenticationError, CleaningError, DataError, ServerError
-from ..operators import settings
-from ..operators.base import KEY, PLUGIN, URL
+from ...core.errors import AuthenticationError, CleaningError, DataError, ServerError
+from ...reports.charts import budget_points
+from .. import settings
+from ..confusion import load_confusion
+from ..context import KEY, PLUGIN, URL
 
 if TYPE_CHECKING:
-    from ..loop import CleaningLoop
-    from ..store.rounds import Round
+    from ...loop import CleaningLoop
+    from ...store.rounds import Round
 
-# The heat map stays readable and its trace small: only the most confused classes are drawn.
-SHOWN_CLASSES = 15
 _SERVER_SECONDS = 2.0
-_CONFUSION = "confusion"
 
 (
     NO_DATASET,
@@ -70,7 +66,7 @@ def collect(ctx: Any) -> dict[str, Any]:
     }
     if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
         return {**facts, "step": NO_EMBEDDINGS}
-    from ..loop import CleaningLoop
+    from ...loop import CleaningLoop
 
     loop = CleaningLoop(
         ctx.dataset, chosen.label_field, chosen.embeddings_field, test_tag=chosen.test_tag
@@ -82,7 +78,7 @@ def collect(ctx: Any) -> dict[str, Any]:
 
 def rounds(loop: CleaningLoop) -> dict[str, Any]:
     """Return rounds, evaluations and the decision."""
-    from .. import measure
+    from ... import measure
 
     recorded, start = loop.rounds.all(), loop.rounds.load_start()
     history = measure.history(recorded)
@@ -148,7 +144,7 @@ def server_state(ctx: Any) -> dict[str, str]:
             "text": f"{missing} must be set in the environment of the FiftyOne server. The key is "
             "in Label Studio under Account & Settings.",
         }
-    from ..desks.labelstudio.connection import LabelStudioServer
+    from ...desks.labelstudio.connection import LabelStudioServer
 
     try:
         LabelStudioServer(url, key, timeout=_SERVER_SECONDS).get("api/current-user/whoami")
@@ -213,41 +209,13 @@ def _yields(
     loop: CleaningLoop, recorded: list[Round], history: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return images reviewed and errors found so far, and what that says of the class."""
-    from .. import measure
+    from ... import measure
 
     rows = measure.counted(history)
     if not rows:
         return {"budget": None, "yields": ""}
     found = measure.yields(loop.samples, loop.rounds, recorded, None, loop.random_state)
     return {"budget": budget_points(rows, None), "yields": str(found)}
-
-
-def save_confusion(dataset: Any, label_field: str, pair: Any) -> None:
-    """Keep a confusion matrix for the panel, cut down to the most confused classes."""
-    counts = np.asarray(pair.matrix, float)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-12)
-    wrong = shares - np.diag(np.diag(shares))
-    involved = np.maximum(wrong.max(axis=0), wrong.max(axis=1))
-    kept = np.sort(np.argsort(-involved, kind="stable")[:SHOWN_CLASSES])
-    settings.store(dataset).set(
-        _CONFUSION,
-        {
-            "label_field": label_field,
-            "classes": [pair.classes[i] for i in kept],
-            "counts": counts[np.ix_(kept, kept)].tolist(),
-            "shares": shares[np.ix_(kept, kept)].tolist(),
-            "class_of_interest": pair.class_of_interest,
-            "rival": pair.rival,
-            "rate": float(pair.rate),
-            "n_classes": len(pair.classes),
-        },
-    )
-
-
-def load_confusion(dataset: Any, label_field: str) -> dict[str, Any] | None:
-    """Return the confusion matrix kept for this label field, or None."""
-    kept = settings.store(dataset).get(_CONFUSION)
-    return kept if kept and kept["label_field"] == label_field else None
 
 
 def sentence(error: CleaningError) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ..context import loop_for
 from .base import (
     Answer,
     LoopOperator,
@@ -13,7 +14,6 @@ from .base import (
     add_label_field,
     add_test_tag,
     check_scored,
-    loop_for,
 )
 
 

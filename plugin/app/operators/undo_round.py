@@ -6,7 +6,8 @@ from typing import Any
 
 from fiftyone.operators import types
 
-from .base import Answer, LoopOperator, add_label_field, loop_for, refuse
+from ..context import loop_for
+from .base import Answer, LoopOperator, add_label_field, refuse
 
 
 class UndoRound(LoopOperator):
@@ -51,7 +52,7 @@ class UndoRound(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Undo, or redo what is undone."""
-        from ..store import names
+        from ...store import names
 
         loop, number = loop_for(ctx), int(ctx.params["round"])
         if ctx.params.get("selected_only"):
