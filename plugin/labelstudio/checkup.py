@@ -18,6 +18,7 @@ from .connection import LabelStudioServer
 from .images import ROOT_VARIABLE, image_suffix
 from .keys import parse_push_key
 from .project import find_project, find_round_tab, round_filter, wanted_config
+from .proxies import mounts
 
 _SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
 _WEB = ("http://", "https://")
@@ -155,9 +156,10 @@ def web_image(server: LabelStudioServer, address: str) -> str:
 
     origin = _origin(server.url)
     try:
-        response = httpx.get(
-            address, headers={"Origin": origin}, timeout=_SECONDS, follow_redirects=True
-        )
+        with httpx.Client(
+            timeout=_SECONDS, follow_redirects=True, mounts=mounts(address)
+        ) as browser:
+            response = browser.get(address, headers={"Origin": origin})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
             f"image {address} can't be fetched from here ({type(error).__name__}). Reviewers' "

@@ -99,7 +99,7 @@ def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "name", "words"),
     [
-        ({"url": "http://127.0.0.1:9"}, "Label Studio", "nobody listens there"),
+        ({"url": "http://127.0.0.1:9"}, "Label Studio", "nothing is listening at that address"),
         ({"url": "127.0.0.1:8080"}, "Label Studio", "must be like http://"),
         # pragma: allowlist nextline secret
         ({"api_key": "cafebabe" * 5}, "key", "Account & Settings"),
