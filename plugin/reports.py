@@ -7,6 +7,9 @@ from typing import Any
 
 from .core.evaluation import AurocEvaluation
 
+# Tasks in one line of text.
+_NAMED = 5
+
 
 class Report:
     """Base of all reports."""
@@ -152,6 +155,11 @@ class PullReport(Report):
         Answers left alone because they can't be read, one sentence each.
     missing : dict
         Open round to ids of samples whose task is no longer in Label Studio.
+    skips : dict
+        Open round to those samples that somebody skipped and that lack answers, with the id of
+        the task.
+    surplus : int
+        Tasks of the round that is or was open that were answered more often than wanted.
     """
 
     new_answers: int
@@ -165,6 +173,8 @@ class PullReport(Report):
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     missing: dict[int, list[str]] = field(default_factory=dict)
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
+    surplus: int = 0
 
     def __str__(self) -> str:
         text = f"{self.new_answers} new answers, {self.changed} samples changed"
@@ -174,6 +184,8 @@ class PullReport(Report):
             text += f"; {self.withdrawn} answers withdrawn"
         if self.skipped:
             text += f"; {self.skipped} skipped"
+        if self.surplus:
+            text += f"; {self.surplus} answered more often than wanted"
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (
@@ -181,6 +193,13 @@ class PullReport(Report):
                 "have no answer"
             )
         text += "."
+        for number, tasks in self.skips.items():
+            ids = list(tasks.values())
+            named = ", ".join(map(str, ids[:_NAMED])) + (" and more" if len(ids) > _NAMED else "")
+            text += (
+                f"\n  round {number} waits for {len(ids)} skipped tasks ({named}): answer them in "
+                "Label Studio, or end the round with `coreset-cleaning close`"
+            )
         for problem in self.problems:
             text += f"\n  left alone: {problem}"
         return text

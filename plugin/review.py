@@ -6,7 +6,7 @@ the ledger before a sample changes. A crash anywhere is mended by calling the sa
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from .core.ledger import (
     Event,
     EventKind,
     answered,
+    count_voices,
     fold,
     new_events,
     next_time,
@@ -32,10 +33,10 @@ from .core.ledger import (
 )
 from .core.queue import BatchItem, draw_batch, share_controls
 from .core.verdicts import Outcome, settle
-from .labelstudio.cleanup import delete_round_tab, delete_unanswered
+from .labelstudio.cleanup import delete_round_tab, delete_unanswered, park_tasks
 from .labelstudio.connection import LabelStudioServer
 from .labelstudio.images import ImageSource
-from .labelstudio.project import Project, require_project
+from .labelstudio.project import Project, locate_project
 from .labelstudio.pull import pull_answers
 from .labelstudio.push import PushResult, ReviewTask, push_tasks
 from .reports import CloseReport, PullReport
@@ -241,7 +242,12 @@ def push(
     """Send a round's tasks that are not on the server yet, and remember where they are."""
     # An answered task that is gone from the server is not made again: without its answer it would
     # look as if the answer had been taken back.
-    answered = {sample_id for _, sample_id, _ in recorded_answers(round_.events)}
+    wanted = round_.config["options"]["reviewers_per_task"]
+    given: dict[str, list[int]] = defaultdict(list)
+    for _, sample_id, annotation_id in sorted(recorded_answers(round_.events)):
+        given[sample_id].append(annotation_id)
+    voices = count_voices(round_.events)
+    answered = _answered(round_)
     ids = [item.sample_id for item in round_.batch]
     paths = samples.column("filepath", ids)
     disagreement = samples.column(names.DISAGREEMENT, ids)
@@ -255,6 +261,8 @@ def push(
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
             note=_note(disagreement[item.sample_id]),
+            earlier_answers=tuple(given[item.sample_id]),
+            lacking=wanted - voices[item.sample_id] if item.sample_id in voices else None,
         )
         for item in round_.batch
         if item.sample_id in paths and item.sample_id not in answered
@@ -358,20 +366,25 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
             f"field {samples.label_field!r} of dataset {samples.dataset.name!r} has no round in "
             "Label Studio. Push one first: `coreset-cleaning push`."
         )
-    # Rounds of an earlier project, or of another server, have nothing to say there any more.
-    project = {k: pushed[-1].project[k] for k in ("server", "id")}
-    here = [r for r in pushed if {k: r.project[k] for k in ("server", "id")} == project]
+    # The project's own mark says that it is ours, not the address that it was once reached by.
+    project = locate_project(
+        server, samples.dataset_id, samples.label_field, pushed[-1].project["id"]
+    )
+    here = pushed
+    for round_ in here:
+        move_to(round_, server, project)
     cursors = [r.project["cursor"] for r in here]
     open_before = {r.number for r in here if r.closed_at is None}
     answers = pull_answers(
         server,
-        project["id"],
+        project.id,
         dataset_id=samples.dataset_id,
         label_field=samples.label_field,
         classes=given_classes(samples, rounds),
         rounds={r.number: r.sample_ids for r in here},
         known=recorded_answers(ledger(here)),
         since=None if None in cursors else min(cursors),
+        reviewers={r.number: r.config["options"]["reviewers_per_task"] for r in here},
     )
     under_review = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
     reviews = [settle(a, under_review[a.round, a.sample_id]) for a in answers.reviews]
@@ -406,7 +419,24 @@ def pull(samples: Samples, store: RoundStore, server: LabelStudioServer) -> Pull
         problems=[str(problem) for problem in answers.problems],
         # Tasks of a closed round may be tidied away.
         missing={n: ids for n, ids in answers.missing.items() if ids and n in open_before},
+        skips={n: ids for n, ids in answers.skips.items() if ids and n in open_before},
+        surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
     )
+
+
+def move_to(round_: Round, server: LabelStudioServer, project: Project) -> None:
+    """Let a round's record say where its tasks are now; at another place all is read anew."""
+    before = round_.project
+    if (before["server"], before["id"]) == (server.url, project.id):
+        return
+    _, _, page = before["url"].partition("/projects/")
+    _, _, rest = page.partition("/")
+    round_.project = {
+        "server": server.url,
+        "id": project.id,
+        "url": f"{server.url}/projects/{project.id}/{rest}",
+        "cursor": None,
+    }
 
 
 def close(
@@ -418,11 +448,14 @@ def close(
 ) -> CloseReport:
     """End a round; with a server, pull its last answers first and tidy up there."""
     tab_deleted, tasks_deleted = False, 0
-    if server is not None and round_.project and _pull_if_there(samples, store, round_, server):
+    if server is not None and round_.project and _pull_if_there(samples, store, server):
         round_ = store.load(round_.number)
         project = round_.project["id"]
         # The tab goes first: it is what hands tasks out.
         tab_deleted = delete_round_tab(server, project, round_.number)
+        own = {"dataset_id": samples.dataset_id, "label_field": samples.label_field}
+        open_ = {r.number for r in store.all() if r.closed_at is None} - {round_.number}
+        park_tasks(server, project, open_rounds=open_, **own)
         if tidy_tasks:
             tasks_deleted = delete_unanswered(
                 server,
@@ -444,13 +477,10 @@ def close(
     )
 
 
-def _pull_if_there(
-    samples: Samples, store: RoundStore, round_: Round, server: LabelStudioServer
-) -> bool:
-    """Pull; return whether the round's project is still there."""
+def _pull_if_there(samples: Samples, store: RoundStore, server: LabelStudioServer) -> bool:
+    """Pull; return whether the project is still there."""
     try:
         pull(samples, store, server)
-        require_project(server, round_.project["id"])
     except ProjectMissingError:
         return False
     return True

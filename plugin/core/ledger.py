@@ -194,11 +194,16 @@ def answered(events: Iterable[Event], reviewers: int = 1) -> set[str]:
     reviewers : int, default 1
         Answers wanted from different people.
     """
+    return {i for i, voices in count_voices(events).items() if voices >= reviewers}
+
+
+def count_voices(events: Iterable[Event]) -> dict[str, int]:
+    """Return how many people have answered each sample that has answers, undone or not."""
     people: dict[str, set[str]] = defaultdict(set)
     for (_, sample_id, _), event in _current_answers(events).items():
         if event.kind is EventKind.REVIEW:
             people[sample_id].add(_voice(event))
-    return {sample_id for sample_id, voices in people.items() if len(voices) >= reviewers}
+    return {sample_id: len(voices) for sample_id, voices in people.items()}
 
 
 def of_answers(events: Iterable[Event]) -> list[Event]:

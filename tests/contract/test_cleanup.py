@@ -7,7 +7,7 @@ import pytest
 from coreset_cleaning.labelstudio.cleanup import delete_round_tab, delete_unanswered
 from coreset_cleaning.labelstudio.config import answer_result
 from coreset_cleaning.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.labelstudio.tabs import find_round_tab
 
 from .conftest import FIELD, Cleaning, review_tasks
 

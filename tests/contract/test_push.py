@@ -17,7 +17,7 @@ from PIL import Image
 from coreset_cleaning.core.errors import DataError, ServerError
 from coreset_cleaning.labelstudio import push as push_module
 from coreset_cleaning.labelstudio.connection import KEY_VARIABLE, LabelStudioServer
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.labelstudio.tabs import find_round_tab
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks

@@ -20,7 +20,7 @@ from coreset_cleaning.core.errors import (
 )
 from coreset_cleaning.labelstudio import connection
 from coreset_cleaning.labelstudio.config import answer_result
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.labelstudio.tabs import find_round_tab
 from coreset_cleaning.store import names, rounds
 from label_studio_server import LabelStudioProcess
 
