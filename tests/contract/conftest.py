@@ -11,7 +11,11 @@ import pytest
 
 from coreset_cleaning.labelstudio.config import answer_result
 from coreset_cleaning.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.labelstudio.project import Project, find_or_create_project
+from coreset_cleaning.labelstudio.project import (
+    Project,
+    find_or_create_project,
+    find_project,
+)
 from coreset_cleaning.labelstudio.pull import Answers, pull_answers
 from coreset_cleaning.labelstudio.push import PushResult, ReviewTask, push_tasks
 from label_studio_server import LabelStudioProcess
@@ -89,13 +93,18 @@ class Cleaning:
     def pull(self, rounds: dict[int, set[str]], **more: object) -> Answers:
         return pull_answers(
             self.server,
-            self.open().id,
+            self.find(),
             dataset_id=self.dataset_id,
             label_field=FIELD,
             classes=self.classes,
             rounds=rounds,
             **more,  # type: ignore[arg-type]
         )
+
+    def find(self) -> int:
+        """Return the project's id, and make it if need be; one that is there stays as it is."""
+        found = find_project(self.server, self.dataset_id, FIELD)
+        return int(found["id"]) if found else self.open().id
 
     def answer(
         self,

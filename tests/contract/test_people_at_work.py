@@ -167,12 +167,12 @@ def test_a_half_answered_task_is_made_again_and_asks_for_the_rest(
     assert (again.created, again.existing) == (1, 1)
     # Doing it twice asks for no more.
     assert push_tasks(server, two, [half, tasks[1]], round=1, images="url", **own).created == 0
-    answers = pull_two(cleaning, set(ids), known)
+    answers = cleaning.pull({1: set(ids)}, known=known, reviewers={1: 2})
     assert (answers.withdrawn, answers.reviews, answers.missing) == ([], [], {1: []})
     second = cleaning.answer(again.task_ids["s0"], "keep", by=reviewer)
     task = server.get(f"api/tasks/{again.task_ids['s0']}/")
     assert (task["is_labeled"], task["overlap"]) == (True, 1)
-    answers = pull_two(cleaning, set(ids), known)
+    answers = cleaning.pull({1: set(ids)}, known=known, reviewers={1: 2})
     [review] = answers.reviews
     # SQLite may have given the second answer the first one's number.
     assert review.annotation_id not in {given}
@@ -181,28 +181,18 @@ def test_a_half_answered_task_is_made_again_and_asks_for_the_rest(
     # The new answer can be taken back, the lost one cannot.
     server.delete(f"api/annotations/{second}/")
     known |= {(1, "s0", review.annotation_id)}
-    assert pull_two(cleaning, set(ids), known).withdrawn == [(1, "s0", review.annotation_id)]
-
-
-def pull_two(cleaning: Cleaning, ids: set[str], known: set[tuple[int, str, int]]):  # type: ignore[no-untyped-def]
-    from coreset_cleaning.labelstudio.pull import pull_answers
-
-    project = cleaning.open(reviewers_per_task=2).id
-    return pull_answers(
-        cleaning.server,
-        project,
-        dataset_id=cleaning.dataset_id,
-        label_field=FIELD,
-        classes=cleaning.classes,
-        rounds={1: ids},
-        known=known,
-        reviewers={1: 2},
-    )
+    assert cleaning.pull({1: set(ids)}, known=known, reviewers={1: 2}).withdrawn == [
+        (1, "s0", review.annotation_id)
+    ]
 
 
 def test_a_task_that_one_person_answered_twice_is_handed_out_again(
-    cleaning: Cleaning, server: LabelStudioServer, reviewer: LabelStudioServer
+    cleaning: Cleaning,
+    process: LabelStudioProcess,
+    server: LabelStudioServer,
+    reviewer: LabelStudioServer,
 ) -> None:
+    third = LabelStudioServer(process.url, process.add_user(f"{cleaning.dataset_id}@example.com"))
     two = cleaning.open(reviewers_per_task=2)
     own = {"dataset_id": cleaning.dataset_id, "label_field": FIELD}
     ids = push_tasks(server, two, review_tasks(1), round=1, images="url", **own).task_ids
@@ -214,7 +204,7 @@ def test_a_task_that_one_person_answered_twice_is_handed_out_again(
     cleaning.answer(ids["s0"], "delete", by=reviewer)
     # An answer that is not on record yet is not asked for a second time.
     push_tasks(server, two, [half], round=1, images="url", **own)
-    assert server.get(f"api/tasks/{ids['s0']}/")["is_labeled"]
+    assert next_task(third, two.id) is None
 
 
 def test_the_mark_says_whose_a_project_is_not_the_address(
@@ -230,9 +220,9 @@ def test_the_mark_says_whose_a_project_is_not_the_address(
     cleaning.server.patch(f"api/projects/{project.id}/", {"description": "Cats."})
     assert find_project(other, cleaning.dataset_id, FIELD) is None
     assert locate_project(other, cleaning.dataset_id, FIELD, last_id=project.id).id == project.id
-    with pytest.raises(ProjectMissingError, match="no longer in Label Studio .* push again"):
+    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* push again"):
         locate_project(other, cleaning.dataset_id, "another_field", last_id=project.id)
-    with pytest.raises(ProjectMissingError, match="no longer in Label Studio .* push again"):
+    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* push again"):
         locate_project(other, cleaning.dataset_id, FIELD)
 
 
