@@ -9,6 +9,9 @@ from ..core.judging.evaluation import AurocEvaluation
 from ..core.judging.stopping import StopDecision
 from ..core.judging.yields import YieldReport
 
+# Tasks in one line of text.
+_NAMED = 5
+
 
 class Report:
     """Base of all reports."""
@@ -178,8 +181,11 @@ class PullReport(Report):
         Answers left alone because they can't be read, one sentence each.
     missing : dict
         Open round to ids of samples whose task is no longer in Label Studio.
+    skips : dict
+        Open round to those samples that somebody skipped and that lack answers, with the id of
+        the task.
     surplus : int
-        Tasks that were answered more often than wanted.
+        Tasks of the round that is or was open that were answered more often than wanted.
     outdated : list of str
         Ids of samples whose answers are about another label than the one they have now: the
         answers are on record, and nothing was changed.
@@ -196,6 +202,7 @@ class PullReport(Report):
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     missing: dict[int, list[str]] = field(default_factory=dict)
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
 
@@ -210,6 +217,7 @@ class PullReport(Report):
             skipped=self.skipped + other.skipped,
             problems=[*self.problems, *other.problems],
             missing={**self.missing, **other.missing},
+            skips={**self.skips, **other.skips},
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
         )
@@ -218,15 +226,6 @@ class PullReport(Report):
         """Return the report with where the rounds are now."""
         return replace(self, **values)
 
-    @property
-    def hint(self) -> str:
-        """What keeps the round open although nobody is at work on it; empty if nothing does."""
-        if self.open_round is None or not self.skipped:
-            return ""
-        return (
-            f"; {self.skipped} skipped: answer them, or end the round with `coreset-cleaning close`"
-        )
-
     def __str__(self) -> str:
         text = f"{self.new_answers} new answers, {self.changed} samples changed"
         if self.total:
@@ -234,13 +233,14 @@ class PullReport(Report):
         if self.withdrawn:
             text += f"; {self.withdrawn} answers withdrawn"
         if self.surplus:
-            text += f"; {self.surplus} tasks were answered more often than wanted"
+            text += f"; {self.surplus} answered more often than wanted"
         if self.outdated:
             text += (
                 f"; {len(self.outdated)} answers are about a label that has changed since, so "
                 "nothing was changed there"
             )
-        text += self.hint or (f"; {self.skipped} skipped" if self.skipped else "")
+        if self.skipped:
+            text += f"; {self.skipped} skipped"
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (
@@ -248,10 +248,12 @@ class PullReport(Report):
                 "have no answer"
             )
         text += "."
-        if self.skipped and self.open_round is not None:
+        for number, tasks in self.skips.items():
+            ids = list(tasks.values())
+            named = ", ".join(map(str, ids[:_NAMED])) + (" and more" if len(ids) > _NAMED else "")
             text += (
-                f"\nSkipped tasks keep round {self.open_round} open. Answer them after all, or "
-                "close the round: `coreset-cleaning close`, or “Close the round” in the App."
+                f"\n  round {number} waits for {len(ids)} skipped tasks ({named}): answer them in "
+                "Label Studio, or end the round with `coreset-cleaning close`"
             )
         for problem in self.problems:
             text += f"\n  left alone: {problem}"

@@ -157,7 +157,8 @@ def _take_in(
         problems=list(answers.problems),
         # Tasks of a closed round may be tidied away.
         missing={n: ids for n, ids in answers.missing.items() if ids and n in open_before},
-        surplus=answers.surplus,
+        skips={n: ids for n, ids in answers.skips.items() if ids and n in open_before},
+        surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
         outdated=written.outdated,
     )
 
@@ -200,7 +201,8 @@ def wait_for_reviews(
     while True:
         if progress:
             share = report.answered / report.total if report.total else 1.0
-            progress(share, f"{report.answered} of {report.total} tasks{away}{report.hint}")
+            skipped = f", {report.skipped} skipped" if report.skipped else ""
+            progress(share, f"{report.answered} of {report.total} tasks{skipped}{away}")
         left = end - time.monotonic()
         if report.open_round is None or left <= 0:
             return report

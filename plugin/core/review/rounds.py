@@ -24,6 +24,7 @@ from .ledger import (
     LabelState,
     current_answers,
     fold,
+    recorded_answers,
     undone_rounds,
     voice,
 )
@@ -263,6 +264,20 @@ class Rounds(Sequence[Round]):
     def complete(round_: Round) -> set[str]:
         """Return the labels of a round that have all the answers wanted, undone or not."""
         return {i for i, voices in _voices(round_).items() if len(voices) >= round_.reviewers}
+
+    @staticmethod
+    def answer_ids(round_: Round) -> dict[str, list[str]]:
+        """Return label id to the ids of its answers on record in a round."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for _, sample_id, answer_id in sorted(recorded_answers(round_.events)):
+            found[sample_id].append(answer_id)
+        return found
+
+    @staticmethod
+    def lacking(round_: Round) -> dict[str, int]:
+        """Return label id to the answers that it lacks, for those touched and not complete."""
+        voices = {i: len(people) for i, people in _voices(round_).items()}
+        return {i: round_.reviewers - n for i, n in voices.items() if n < round_.reviewers}
 
     @staticmethod
     def judged(round_: Round) -> dict[str, LabelState]:
