@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 
 PLUGIN = "@coreset/label-cleaning"
 URL, KEY = "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"
+# Title and text of the warning.
+NOT_PERSISTENT = (
+    "This dataset is not persistent",
+    "FiftyOne deletes it, and all answers with it, when its session ends. To keep it, in Python: "
+    "dataset.persistent = True",
+)
 
 
 def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
@@ -36,12 +42,10 @@ def server_for(ctx: Any) -> LabelStudioServer:
 
 def show_queue(ctx: Any, loop: CleaningLoop, class_of_interest: str, limit: Any = None) -> int:
     """Show a class's queue in the grid, with what speaks against each label; return its length."""
-    from ..store.appearance import queue_fields
-
     view = loop.queue_view(class_of_interest, limit)
     ctx.ops.set_view(view=view)
     if hasattr(ctx.ops, "set_active_fields"):  # not in older versions of FiftyOne
-        ctx.ops.set_active_fields(queue_fields(loop.samples.label_field))
+        ctx.ops.set_active_fields(loop.queue_fields())
     return len(view)
 
 

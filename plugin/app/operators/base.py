@@ -12,10 +12,10 @@ from fiftyone.operators import types
 
 from ...core.errors import CleaningError
 from .. import settings
-from ..context import KEY, URL, loop_for
+from ..context import KEY, NOT_PERSISTENT, URL, loop_for
 
 NO_SERVER = (
-    f"Set {URL} and {KEY} in the environment of the FiftyOne server and start it again. The key is "
+    f"Set {URL} and {KEY} in the environment of the FiftyOne server and restart it. The key is "
     "in Label Studio under Account & Settings."
 )
 
@@ -115,15 +115,17 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
             if ctx.delegated:  # the run must count as failed
                 raise
             # The App shows a raised error as a folded traceback, a result as words.
-            return {"error": str(error)}
+            return {"error": str(error), "what": error.what, "fix": error.fix}
         except Exception as error:
             if ctx.delegated:
                 raise
             _logger.exception("%s failed", self.uri)
-            return {
-                "error": f"{type(error).__name__}: {error}. The details are in the log of the "
-                "FiftyOne server; “Label cleaning: check the setup” may tell more."
-            }
+            what = f"{type(error).__name__}: {error}."
+            fix = (
+                "The details are in the log of the FiftyOne server; “Label cleaning: check the "
+                "setup” may tell more."
+            )
+            return {"error": f"{what} {fix}", "what": what, "fix": fix}
         settings.remember(ctx.dataset, settings.resolve(ctx.dataset, ctx.params))
         if self.changes_samples and not ctx.delegated:
             ctx.ops.reload_dataset()
@@ -140,9 +142,9 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
         outputs = types.Object()
         results = ctx.results or {}
         if results.get("error"):
-            outputs.view(
-                "error", types.Error(label="It did not work", description=results["error"])
-            )
+            outputs.view("error", types.Error(label="It did not work", description=results["what"]))
+            if results["fix"]:
+                outputs.md(f"**Fix:** {results['fix']}", name="fix")
             return types.Property(outputs, view=types.View(label=self.label))
         outputs.md(results.get("text", ""), name="what_happened")
         if results.get("next"):
@@ -187,7 +189,7 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
             self.uri, {key: sample_collection}, params=params, request_delegation=delegate
         )
         if not delegate and "error" in done.result:
-            raise CleaningError(done.result["error"])
+            raise CleaningError(done.result["what"], done.result["fix"])
         return done
 
 
@@ -285,9 +287,7 @@ def add_class(ctx: Any, inputs: types.Object, default: str | None, **options: An
 
 def check_scored(ctx: Any, inputs: types.Object) -> bool:
     """Tell whether importance is there; refuse in the form if not."""
-    from ...store import names
-
-    if ctx.dataset.has_sample_field(names.IMPORTANCE):
+    if loop_for(ctx).is_scored():
         return True
     refuse(
         inputs,
@@ -301,11 +301,17 @@ def check_scored(ctx: Any, inputs: types.Object) -> bool:
 def check_unlocked(ctx: Any, inputs: types.Object) -> bool:
     """Tell whether labels can be changed; refuse in the form if not."""
     try:
-        loop_for(ctx).samples.check_unlocked()
+        loop_for(ctx).check_unlocked()
     except CleaningError as error:
         refuse(inputs, "locked", "The labels are read-only", str(error))
         return False
     return True
+
+
+def warn_if_not_persistent(ctx: Any, inputs: types.Object) -> None:
+    """Say in a form that the dataset will be gone, and its answers with it."""
+    if not ctx.dataset.persistent:
+        warn(inputs, "not_persistent", *NOT_PERSISTENT)
 
 
 def check_server(ctx: Any, inputs: types.Object) -> bool:

@@ -10,6 +10,9 @@ from .. import settings
 from ..context import KEY, URL
 from .base import Answer, LoopOperator
 
+# How a finding is marked, by whether it is all right and whether there is something to do.
+_MARKS = {(True, False): "✓", (True, True): "⚠", (False, True): "✗"}
+
 
 class CheckSetup(LoopOperator):
     """Check versions, database, server, key and weights."""
@@ -35,13 +38,16 @@ class CheckSetup(LoopOperator):
 
         name = ctx.dataset.name if ctx.dataset is not None else None
         fields = settings.label_fields(ctx.dataset) if name else []
-        label_field = settings.resolve(ctx.dataset).label_field if fields else "ground_truth"
-        findings = check_setup(name, label_field, ctx.secret(URL), ctx.secret(KEY))
+        chosen = {}
+        if fields:
+            fit = settings.resolve(ctx.dataset)
+            chosen = {"label_field": fit.label_field, "embeddings_field": fit.embeddings_field}
+        findings = check_setup(name, url=ctx.secret(URL), api_key=ctx.secret(KEY), **chosen)
         lines = [
-            f"- {'✓' if f['ok'] else '✗'} **{f['name']}**: {f['detail']}"
-            + (f" *Fix:* {f['fix']}" if not f["ok"] else "")
+            f"- {_MARKS[f['ok'], bool(f['fix'])]} **{f['name']}**: {f['detail']}"
+            + (f" *Fix:* {f['fix']}" if f["fix"] else "")
             for f in findings
         ]
         wrong = sum(not f["ok"] for f in findings)
-        following = f"fix the {wrong} marked points." if wrong else "everything is in place."
+        following = f"fix the {wrong} points marked ✗." if wrong else "everything is in place."
         return Answer("\n".join(lines), following, report={"findings": findings})

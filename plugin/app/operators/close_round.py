@@ -6,6 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...core.review.states import open_row
 from ..context import KEY, URL, loop_for, server_for
 from .base import Answer, LoopOperator, add_label_field, refuse, warn
 
@@ -23,8 +24,8 @@ class CloseRound(LoopOperator):
     def form(self, ctx: Any, inputs: types.Object) -> None:
         """Ask what to tidy up; without a server only the dataset is changed."""
         add_label_field(ctx, inputs)
-        round_ = loop_for(ctx).rounds.open_round()
-        if round_ is None:
+        row = open_row(loop_for(ctx).history())
+        if row is None:
             refuse(inputs, "no_round", "There is no open round", "There is nothing to close.")
             return
         if not _has_server(ctx):
@@ -38,7 +39,7 @@ class CloseRound(LoopOperator):
         inputs.bool(
             "delete_tasks",
             label="Delete its tasks that nobody has answered, skipped or begun",
-            description=f"Round {round_.number}. Its last answers are pulled first, and its tab "
+            description=f"Round {row['round']}. Its last answers are pulled first, and its tab "
             "in Label Studio is deleted.",
             default=False,
             view=types.CheckboxView(),

@@ -30,14 +30,13 @@ class FindConfusedClasses(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Measure."""
-        from ...store import names
         from ..confusion import save_confusion
 
         loop = loop_for(ctx)
         pair = loop.find_confused_pair()
         if loop.is_scored():
             loop.queue_view(pair.class_of_interest)  # saves it
-        save_confusion(ctx.dataset, loop.samples.label_field, pair)
+        save_confusion(ctx.dataset, loop.label_field, pair)
         lines = [
             f"- {true} taken for **{predicted}**: {rate:.1%}"
             for true, predicted, rate in most_confused(pair.matrix, pair.classes, _SHOWN_PAIRS)
@@ -46,7 +45,7 @@ class FindConfusedClasses(LoopOperator):
             f"Class of interest: **{pair.class_of_interest}** (rival {pair.rival}).\n\n"
             + "\n".join(lines),
             f"open the review queue of {pair.class_of_interest}, or push a round.",
-            view=names.queue_view_name(pair.class_of_interest) if loop.is_scored() else "",
+            view=loop.queue_view_name(pair.class_of_interest) if loop.is_scored() else "",
             report={
                 "class_of_interest": pair.class_of_interest,
                 "rival": pair.rival,

@@ -15,7 +15,7 @@ class PullReviews(LoopOperator):
 
     name = "pull_reviews"
     label = "Label cleaning: pull reviews"
-    description = "Fetch the reviewers' answers; call it as often as you like"
+    description = "Fetch the reviewers' answers, as often as you like"
     icon = "cloud_download"
     risk = "MEDIUM"
     changes_labels = True
@@ -26,14 +26,13 @@ class PullReviews(LoopOperator):
         if not check_server(ctx, inputs):
             return
         add_label_field(ctx, inputs)
-        if not loop_for(ctx).rounds.all():
+        if not loop_for(ctx).history():
             refuse(inputs, "no_round", "There is no round yet", "Push one first.")
 
     def run(self, ctx: Any) -> Answer:
         """Pull."""
-        from ...store import names
-
-        report = loop_for(ctx).pull_reviews(server_for(ctx))
+        loop = loop_for(ctx)
+        report = loop.pull_reviews(server_for(ctx))
         if report.open_round is None:
             following = "evaluate the round."
         else:
@@ -43,6 +42,6 @@ class PullReviews(LoopOperator):
         return Answer(
             str(report),
             following,
-            view=names.round_view_name(number) if number else "",
+            view=loop.round_view_name(number) if number else "",
             report=report.to_dict(),
         )

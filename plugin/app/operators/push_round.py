@@ -6,8 +6,18 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...core.review.states import open_row
 from ..context import loop_for, progress_for, server_for
-from .base import Answer, LoopOperator, add_class, add_label_field, check_scored, check_server, warn
+from .base import (
+    Answer,
+    LoopOperator,
+    add_class,
+    add_label_field,
+    check_scored,
+    check_server,
+    warn,
+    warn_if_not_persistent,
+)
 
 _IMAGES = {
     "upload": "Upload copies to Label Studio",
@@ -32,13 +42,15 @@ class PushRound(LoopOperator):
         if not (check_scored(ctx, inputs) and check_server(ctx, inputs)):
             return
         add_label_field(ctx, inputs)
-        round_ = loop_for(ctx).rounds.open_round()
-        if round_ is not None:
+        warn_if_not_persistent(ctx, inputs)
+        row = open_row(loop_for(ctx).history())
+        if row is not None:
             warn(
                 inputs,
                 "open_round",
-                f"Round {round_.number} ({round_.class_of_interest}) is still open",
-                "Its missing tasks are sent; a new round starts when it is answered and pulled.",
+                f"Round {row['round']} ({row['class_of_interest']}) is still open",
+                "Its missing tasks are sent. A new round starts once this one is answered and "
+                "pulled, or closed.",
             )
             return
         add_class(
@@ -46,7 +58,7 @@ class PushRound(LoopOperator):
             inputs,
             None,
             required=False,
-            description="Empty: that of the last round, at first the most confused one",
+            description="Empty: that of the last round, or at first the most confused class",
         )
         inputs.list(
             "more_classes",
@@ -80,9 +92,8 @@ class PushRound(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Push."""
-        from ...store import names
-
-        report = loop_for(ctx).push_round(
+        loop = loop_for(ctx)
+        report = loop.push_round(
             server_for(ctx),
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
@@ -97,7 +108,7 @@ class PushRound(LoopOperator):
             f"sent, {report.existing} were there.",
             "answer the tasks in Label Studio, then pull the reviews.",
             report.url,
-            names.round_view_name(report.round),
+            loop.round_view_name(report.round),
             report.to_dict(),
         )
 

@@ -8,14 +8,28 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...core.errors import CleaningError
+from ...core.review.states import RoundState
 from .. import settings
 from ..context import PLUGIN, loop_for, show_queue
+from ..server import ServerState
 from . import charts
 from . import facts as facts_of
-from .steps import MESSAGES, SERVER_TITLES, STEPS, Step, next_step, secondary
+from .steps import (
+    MESSAGES,
+    STEPS,
+    Stage,
+    Step,
+    blocked,
+    failure,
+    next_step,
+    secondary,
+    sentence,
+    warnings,
+)
 
 _NO_BAR = {"displayModeBar": False, "responsive": True}
-_POLL_MILLISECONDS = 3000
+# How often to look again: at runs in the background, and for the answer of a slow server.
+_RUN_MILLISECONDS, _SERVER_MILLISECONDS = 3000, 1000
 # As many charts beside each other as fit: one in half a window, two or three in a whole one.
 _CHARTS = {
     "display": "grid",
@@ -51,14 +65,31 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         self.refresh(ctx)
 
     def refresh(self, ctx: Any) -> None:
-        """Read it again; whatever goes wrong is shown in the panel."""
+        """Read it again."""
+        self._read(ctx)
+
+    def check_again(self, ctx: Any) -> None:
+        """Read it again, and ask the server again whatever is known of it."""
+        self._read(ctx, anew=True)
+
+    def poll(self, ctx: Any) -> None:
+        """Look at what changes by itself; when a run has ended, read everything again."""
+        facts = ctx.panel.get_state("facts")
+        newer = facts_of.update(ctx, facts)
+        if newer is None:
+            self._read(ctx)
+        elif newer != facts:
+            ctx.panel.set_state("facts", newer)
+
+    def _read(self, ctx: Any, *, anew: bool = False) -> None:
+        """Read where the dataset stands; whatever goes wrong is shown in the panel."""
         try:
-            facts = facts_of.collect(ctx)
+            facts = facts_of.collect(ctx, anew=anew)
         except CleaningError as error:
-            facts = {"step": "error", "text": facts_of.sentence(error)}
+            facts = failure(error.what, error.fix)
         except Exception as error:
             # An event that fails leaves a blank panel: here the user can read it and try again.
-            facts = {"step": "error", "text": f"{type(error).__name__}: {error}"}
+            facts = failure(f"{type(error).__name__}: {error}", "")
         ctx.panel.set_state("facts", facts)
 
     def open_form(self, ctx: Any) -> None:
@@ -86,10 +117,8 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
 
     def show_round(self, ctx: Any) -> None:
         """Show the samples of a round in the grid."""
-        from ...store import names
-
         row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
-        ctx.ops.set_view(name=names.round_view_name(row["round"]))
+        ctx.ops.set_view(name=row["view"])
 
     def pull_round(self, ctx: Any) -> None:
         """Open the form that pulls reviews; it pulls for all rounds."""
@@ -104,7 +133,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         try:
             n = show_queue(ctx, loop_for(ctx), class_of_interest)
         except CleaningError as error:
-            ctx.ops.notify(facts_of.sentence(error), variant="error")
+            ctx.ops.notify(sentence(str(error)), variant="error")
             return
         ctx.ops.notify(
             f"{n} unreviewed samples labeled {class_of_interest}, most important first", "success"
@@ -115,13 +144,13 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
     def render(self, ctx: Any) -> types.Property:
         """Lay the facts out; nothing is read or computed here."""
         panel = types.Object()
-        facts = ctx.panel.get_state("facts") or {"step": "loading"}
+        facts = ctx.panel.get_state("facts") or {"step": Stage.LOADING.value}
         body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
-        step = facts["step"]
-        if step in MESSAGES:
-            title, text = MESSAGES[step]
+        stage = Stage(facts["step"])
+        if stage in MESSAGES:
+            title, text = MESSAGES[stage]
             body.md(f"##### {title}\n\n{facts.get('text', text)}", name="message")
-            if step != "loading":
+            if stage is not Stage.LOADING:
                 body.h_stack("first").btn(
                     "refresh", "Refresh", icon="refresh", on_click=self.refresh, variant="outlined"
                 )
@@ -139,17 +168,19 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         )
         body.md(f"{trail}\n\n##### {step.title}\n\n{step.text}", name="status")
         self._delegated(body, facts)
-        blocked = _blocked(facts, step)
-        if blocked:
-            body.view("blocked", types.Warning(label=blocked[0], description=blocked[1]))
+        for name, (title, text) in warnings(facts).items():
+            body.view(name, types.Warning(label=title, description=text))
+        obstacle = blocked(facts, step)
+        if obstacle:
+            body.view("blocked", types.Warning(label=obstacle[0], description=obstacle[1]))
         first = body.h_stack("first", gap=1)
-        if blocked:
+        if obstacle:
             first.btn(
                 "primary",
                 "Check again",
                 icon="refresh",
                 variant="contained",
-                on_click=self.refresh,
+                on_click=self.check_again,
             )
         else:
             first.btn(
@@ -162,7 +193,11 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
             first.btn(
                 "refresh", "Refresh", icon="refresh", variant="outlined", on_click=self.refresh
             )
-        opened = [row for row in facts.get("rounds", []) if row["state"] == "open" and row["url"]]
+        opened = [
+            row
+            for row in facts.get("rounds", [])
+            if row["state"] == RoundState.OPEN.value and row["url"]
+        ]
         if opened:
             first.btn(
                 "label_studio",
@@ -206,10 +241,11 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 f"failed_{i}",
                 types.Error(label=f"{run['name']} failed", description=run["text"]),
             )
+        waiting = facts["server"]["state"] == ServerState.UNKNOWN.value
         # Older versions of FiftyOne have no timer: there, Refresh shows the progress.
-        if facts["running"] and hasattr(types, "TimerView"):
-            timer = types.TimerView(interval=_POLL_MILLISECONDS, on_interval=self.refresh)
-            body.view("timer", timer)
+        if (facts["running"] or waiting) and hasattr(types, "TimerView"):
+            interval = _SERVER_MILLISECONDS if waiting else _RUN_MILLISECONDS
+            body.view("timer", types.TimerView(interval=interval, on_interval=self.poll))
 
     def _charts(self, body: types.Object, facts: dict[str, Any]) -> None:
         shelf = body.grid("charts", gap=2, componentsProps={"grid": {"sx": _CHARTS}})
@@ -228,7 +264,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 charts.budget(facts["budget"]),
             )
         reviewed = [
-            row for row in facts.get("rounds", []) if row["reviewed"] and row["state"] != "undone"
+            row
+            for row in facts.get("rounds", [])
+            if row["reviewed"] and row["state"] != RoundState.UNDONE.value
         ]
         if reviewed:
             _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
@@ -290,20 +328,6 @@ _COLUMNS = {
     "controls": "Wrong controls",
     "state": "State",
 }
-
-
-def _blocked(facts: dict[str, Any], step: Step) -> tuple[str, str] | None:
-    """Return title and text of what keeps the next step from being taken, if anything does."""
-    if step.changes_labels and facts["locked"]:
-        field = facts["label_field"]
-        return (
-            f"The field “{field}” is read-only",
-            f"Looking is possible, changing labels is not. To unlock it, in Python: field = "
-            f"dataset.get_field({field!r}); field.read_only = False; field.save()",
-        )
-    if step.needs_server and facts["server"]["state"] != "ok":
-        return SERVER_TITLES[facts["server"]["state"]], facts["server"]["text"]
-    return None
 
 
 def _chart(

@@ -2,119 +2,113 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ...core.errors import AuthenticationError, CleaningError, DataError, ServerError
+from ...core.review.states import RoundState, open_row
 from ...reports.charts import budget_points
 from .. import settings
 from ..confusion import load_confusion
-from ..context import KEY, PLUGIN, URL
+from ..context import PLUGIN, loop_for
+from ..server import server_state
+from .steps import Stage
 
 if TYPE_CHECKING:
     from ...loop import CleaningLoop
-    from ...store.rounds import Round
-
-_SERVER_SECONDS = 2.0
-
-(
-    NO_DATASET,
-    NO_SAMPLES,
-    NO_IMAGES,
-    NO_LABELS,
-    NO_EMBEDDINGS,
-    NO_IMPORTANCE,
-    READY,
-    OPEN,
-    PULLED,
-    GO_ON,
-    DONE,
-) = (
-    "no_dataset",
-    "no_samples",
-    "no_images",
-    "no_labels",
-    "no_embeddings",
-    "no_importance",
-    "ready",
-    "open",
-    "pulled",
-    "go_on",
-    "done",
-)
 
 
-def collect(ctx: Any) -> dict[str, Any]:
-    """Return all that the panel shows of the dataset."""
+def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
+    """Return all that the panel shows of the dataset; with `anew` the server is asked again."""
     if ctx.dataset is None:
-        return {"step": NO_DATASET}
+        return {"step": Stage.NO_DATASET.value}
     if ctx.dataset.media_type is None:
-        return {"step": NO_SAMPLES}
+        return {"step": Stage.NO_SAMPLES.value}
     if ctx.dataset.media_type != "image":
-        return {"step": NO_IMAGES}
+        return {"step": Stage.NO_IMAGES.value}
     fields = settings.label_fields(ctx.dataset)
     if not fields:
-        return {"step": NO_LABELS}
+        return {"step": Stage.NO_LABELS.value}
     chosen = settings.resolve(ctx.dataset)
     facts: dict[str, Any] = {
         "dataset": ctx.dataset.name,
+        "persistent": bool(ctx.dataset.persistent),
         "label_field": chosen.label_field,
         "label_fields": fields,
         "locked": bool(ctx.dataset.get_field(chosen.label_field).read_only),
         **delegated(ctx.dataset.name),
         "confusion": load_confusion(ctx.dataset, chosen.label_field),
-        "server": server_state(ctx),
+        "server": server_state(ctx, anew=anew).to_dict(),
     }
     if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
-        return {**facts, "step": NO_EMBEDDINGS}
-    from ...loop import CleaningLoop
-
-    loop = CleaningLoop(
-        ctx.dataset, chosen.label_field, chosen.embeddings_field, test_tag=chosen.test_tag
-    )
+        return {**facts, "step": Stage.NO_EMBEDDINGS.value}
+    loop = loop_for(ctx)
     if not loop.is_scored():
-        return {**facts, "step": NO_IMPORTANCE}
-    return {**facts, **rounds(loop)}
+        return {**facts, "step": Stage.NO_IMPORTANCE.value}
+    return {**facts, **coverage(loop), **rounds(loop)}
+
+
+def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the facts with what changes by itself: background runs and the server's state.
+
+    None when a run has ended meanwhile, so that everything has to be read again.
+    """
+    found = delegated(ctx.dataset.name)
+    before, now = (Counter(run["name"] for run in f["running"]) for f in (facts, found))
+    if before - now or found["failed"] != facts["failed"]:
+        return None
+    return {**facts, **found, "server": server_state(ctx, wait=0.0).to_dict()}
+
+
+def coverage(loop: CleaningLoop) -> dict[str, Any]:
+    """Return what is left out of scoring and review, in words; empty when nothing is."""
+    found = loop.coverage()
+    return {"left_out": {"what": str(found), "fix": found.fix} if found.left_out else None}
 
 
 def rounds(loop: CleaningLoop) -> dict[str, Any]:
     """Return rounds, evaluations and the decision."""
-    from ... import measure
-
-    recorded, start = loop.rounds.all(), loop.rounds.load_start()
-    history = measure.history(recorded)
-    evaluations = [(0, start.evaluation)] if start and start.evaluation else []
+    seen = loop.overview()
+    history = seen.history
+    evaluations = [(0, seen.baseline)] if seen.baseline else []
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
-    facts: dict[str, Any] = {
-        "rounds": [_slim_round(row) for row in history],
-        "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
-        **_yields(loop, recorded, history),
-        "reasons": [],
-    }
-    if not history:
-        return {**facts, "step": READY}
-    last = history[-1]
-    if last["closed_at"] is None:
-        return {**facts, "step": OPEN}
-    if last["evaluation"] is None:
-        return {**facts, "step": PULLED}
-    decision = measure.decide(history, start)
+    # Of an undone round nothing is left to pull, to evaluate or to go on from.
+    standing = [row for row in history if RoundState.of(row) is not RoundState.UNDONE]
     return {
-        **facts,
-        "step": GO_ON if decision.continue_ else DONE,
-        "reasons": list(decision.reasons),
+        "rounds": [_slim_round(loop, row) for row in history],
+        "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
+        "budget": budget_points(_counted(standing), None) if seen.yields else None,
+        "yields": str(seen.yields) if seen.yields else "",
+        "reasons": list(seen.decision.reasons) if standing else [],
+        "next_round": seen.next_round,
+        "step": _stage(standing, seen.decision.continue_).value,
     }
 
 
-def _slim_round(row: dict[str, Any]) -> dict[str, Any]:
-    state = "undone" if row["undone"] else "open" if row["closed_at"] is None else "done"
+def _counted(standing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in standing if row["reviewed"]]
+
+
+def _stage(standing: list[dict[str, Any]], another: bool) -> Stage:
+    """Say where the rounds stand that are not undone."""
+    if not standing:
+        return Stage.READY
+    if open_row(standing):
+        return Stage.OPEN
+    if standing[-1]["evaluation"] is None:
+        return Stage.PULLED
+    return Stage.GO_ON if another else Stage.DONE
+
+
+def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
     keys = ("round", "size", "reviewed", "kept", "relabeled", "deleted", "unsure", "conflict")
     return {
         **{key: row[key] for key in keys},
         "class": row["class_of_interest"],
         "n_controls": row["n_controls"],
         "control_errors": row["control_errors"],
-        "state": state,
+        "state": RoundState.of(row).value,
         "url": row["url"] or "",
+        "view": loop.round_view_name(row["round"]),
     }
 
 
@@ -132,27 +126,6 @@ def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
         "random": random.get("cv"),
         "blind": blind.get("cv"),
     }
-
-
-def server_state(ctx: Any) -> dict[str, str]:
-    """Tell whether Label Studio can be used: ok, no_key, refused or down, with a sentence."""
-    url, key = ctx.secret(URL), ctx.secret(KEY)
-    if not url or not key:
-        missing = " and ".join(name for name, value in ((URL, url), (KEY, key)) if not value)
-        return {
-            "state": "no_key",
-            "text": f"{missing} must be set in the environment of the FiftyOne server. The key is "
-            "in Label Studio under Account & Settings.",
-        }
-    from ...desks.labelstudio.connection import LabelStudioServer
-
-    try:
-        LabelStudioServer(url, key, timeout=_SERVER_SECONDS).get("api/current-user/whoami")
-    except (AuthenticationError, DataError) as error:
-        return {"state": "refused", "text": str(error)}
-    except ServerError as error:
-        return {"state": "down", "text": str(error)}
-    return {"state": "ok", "text": url}
 
 
 def delegated(dataset_name: str) -> dict[str, list[dict[str, Any]]]:
@@ -203,22 +176,3 @@ def _failure(run: Any) -> str:
     text = message if message and " " not in name else lines[-1]
     # When the form refuses by now, its words come after "Reason: ".
     return text.partition("Reason: ")[2] or text if text.startswith("Validation error") else text
-
-
-def _yields(
-    loop: CleaningLoop, recorded: list[Round], history: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Return images reviewed and errors found so far, and what that says of the class."""
-    from ... import measure
-
-    rows = measure.counted(history)
-    if not rows:
-        return {"budget": None, "yields": ""}
-    found = measure.yields(loop.samples, loop.rounds, recorded, None, loop.random_state)
-    return {"budget": budget_points(rows, None), "yields": str(found)}
-
-
-def sentence(error: CleaningError) -> str:
-    """Return an error as a sentence that begins with a capital letter."""
-    text = str(error)
-    return text[:1].upper() + text[1:]
