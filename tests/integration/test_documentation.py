@@ -86,6 +86,7 @@ def reader(
     """A reader in an empty folder, with both variables set and weights at hand."""
     import fiftyone as fo
 
+    assert not fo.dataset_exists(NAME)  # it is deleted below
     # Weights where torch looks for downloaded ones; random, as no test may use the network.
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
