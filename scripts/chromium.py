@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,26 @@ FLAGS = [
 
 
 def find_chromium() -> str | None:
-    """Return the browser's path: the variable CHROMIUM, this machine's, or playwright's own."""
+    """Return the browser's path: the variable CHROMIUM, this machine's, or playwright's own.
+
+    One that is there and does not start, for want of a library or as the stub of a package that is
+    not installed, is passed over.
+    """
     named = os.environ.get(VARIABLE)
     if named:
         return named
     found = [shutil.which(name) for name in NAMES]
     found += [path for path in MAC if Path(path).exists()]
     found += [str(path) for pattern in DOWNLOADED for path in sorted(DOWNLOADS.glob(pattern))]
-    return next((path for path in found if path), None)
+    return next((path for path in found if path and _starts(path)), None)
+
+
+def _starts(path: str) -> bool:
+    try:
+        done = subprocess.run([path, "--version"], capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from coreset_cleaning.labelstudio.pull import pull_answers
 from coreset_cleaning.labelstudio.push import ReviewTask, push_tasks
 from review_page import ReviewPage
 
+pytestmark = pytest.mark.xdist_group("review-page")
 # pragma: allowlist nextline secret
 REVIEWER, PASSWORD = "in-the-browser@example.com", "correct horse"
 

@@ -22,6 +22,7 @@ from coreset_cleaning.store.vectors import read_vectors
 from ray_cluster import RayCluster
 
 N, D, K = 2_500, 512, 12  # three chunks of rows, so that two actors share them unevenly
+pytestmark = pytest.mark.xdist_group("ray")
 SCORES = ("coreset_importance", "knn_disagreement", "training_influence")
 
 
