@@ -16,9 +16,6 @@ from support import database  # noqa: E402
 
 pytest_plugins = ["support.fixtures"]
 
-# Folders whose tests need a database: it must be there before they import FiftyOne.
-WITH_DATABASE = ("browser", "contract", "integration")
-
 database.hide_databases()
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
     os.environ.pop(name, None)
@@ -36,9 +33,3 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="URI",
         help="run on this MongoDB, in databases of their own (default: a mongod of their own)",
     )
-
-
-def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Start the database when the first folder is collected that needs it."""
-    if isinstance(collector, pytest.Directory) and collector.name in WITH_DATABASE:
-        database.start_database(collector.config)

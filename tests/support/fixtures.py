@@ -13,11 +13,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .database import start_database
+
 if TYPE_CHECKING:
     from coreset_cleaning import CleaningLoop, LabelStudioServer
     from label_studio_server import LabelStudioProcess
 
     from .digits import DigitImage, Digits
+
+
+# Folders whose tests need a database.
+WITH_DATABASE = ("browser", "contract", "integration")
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Start the database before the first test file is imported that needs it."""
+    if isinstance(collector, pytest.Directory) and collector.name in WITH_DATABASE:
+        start_database(collector.config)
 
 
 # ---- Label Studio
