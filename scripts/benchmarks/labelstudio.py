@@ -236,7 +236,7 @@ def main() -> None:
         default=True,
         help="inject faults as well (%(default)s)",
     )
-    args = parse(parser, database=True, sizes="20,30", runs=1, others=100, warm_up=5, faults=False)
+    args = parse(parser, database=True, sizes="20", runs=1, others=100, warm_up=5, faults=False)
     import fiftyone as fo
 
     from label_studio_server import LabelStudioProcess

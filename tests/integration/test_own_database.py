@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -187,8 +188,10 @@ def test_the_option_names_another_one(theirs: OwnMongod) -> None:
     )
     names: set[str] = set()
     with pymongo.MongoClient(theirs.uri) as client:
-        while watched.poll() is None:
+        while watched.returncode is None:
             names.update(client.list_database_names())
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                watched.wait(timeout=0.1)
     assert watched.stdout is not None
     assert " passed" in watched.stdout.read()
     watched.stdout.close()
