@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,18 +26,8 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioProcess]:
-    home = tmp_path_factory.mktemp("label-studio")
-    (home / "disk").mkdir()
-    root = home / "images"
-    root.symlink_to(home / "disk")
-    with LabelStudioProcess(home / "data", document_root=root) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def server(process: LabelStudioProcess) -> LabelStudioServer:
-    return LabelStudioServer(process.url, process.admin_token)
+def process(label_studio: LabelStudioProcess) -> LabelStudioProcess:
+    return label_studio
 
 
 @pytest.fixture(scope="session")

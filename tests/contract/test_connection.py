@@ -52,7 +52,7 @@ def fails(
     assert "sessionid" not in shown
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # the server makes one only once
 def access_token(process: LabelStudioProcess) -> str:
     return process.personal_token()
 

@@ -15,13 +15,6 @@ from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.review import shows_small_images
 
 
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
-
-
 @pytest.fixture(autouse=True)
 def environment(label_studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)

@@ -31,13 +31,6 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "WAIT_SECONDS", 0.2)
 
 
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
-
-
 def tasks(server: LabelStudioServer, loop: CleaningLoop, project: int) -> dict[str, int]:
     """Return sample id to task id."""
     found = server.tasks(project=project, include="id,data", resolve_uri="false")
