@@ -15,9 +15,9 @@ labels = st.sampled_from(["cat", "dog", "<b>&$ 🐈"])
 
 
 @st.composite
-def states(draw):
+def states(draw, outcomes=tuple(Outcome)):
     """States of one label; the times of two differ, as they do in a ledger."""
-    outcome = draw(st.sampled_from(list(Outcome)))
+    outcome = draw(st.sampled_from(outcomes))
     return LabelState(
         sample_id="a",
         round=draw(st.integers(1, 3)),
@@ -163,7 +163,7 @@ marked_by_others = st.builds(
     st.sampled_from([0.0, 0.3, 1.0]),
     st.booleans(),
 )
-quiet = states().filter(lambda s: s.outcome not in (Outcome.RELABELED, Outcome.DELETED))
+quiet = states((Outcome.KEPT, Outcome.UNSURE, Outcome.CONFLICT))
 
 
 @given(marks=marked_by_others, path=st.lists(st.one_of(st.none(), quiet), max_size=4))
@@ -175,9 +175,8 @@ def test_what_no_event_put_there_is_never_taken_back(marks, path):
         assert (now.label, now.original, now.weight) == (marks.label, marks.original, marks.weight)
 
 
-@given(marks=marked_by_others, state=states())
+@given(marks=marked_by_others, state=states((Outcome.DELETED,)))
 def test_a_deletion_without_a_relabel_leaves_a_foreign_first_label(marks, state):
-    assume(state.outcome is Outcome.DELETED)
     question = asked(marks, was_relabeled=False)
     deleted = apply_state(marks, state, question)
     assert (deleted.label, deleted.original) == (marks.label, marks.original)
@@ -190,9 +189,8 @@ def test_a_deletion_without_a_relabel_leaves_a_foreign_first_label(marks, state)
     )
 
 
-@given(marks=marked_by_others, state=states())
+@given(marks=marked_by_others, state=states((Outcome.RELABELED,)))
 def test_a_relabel_without_a_deletion_leaves_a_foreign_weight(marks, state):
-    assume(state.outcome is Outcome.RELABELED)
     marks = replace(marks, original=None)
     question = Asked(marks.label, 7.0, was_deleted=False)
     undone = apply_state(apply_state(marks, state, question), None, question)

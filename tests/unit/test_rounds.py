@@ -65,7 +65,7 @@ class Notebook:
         return dict(self.answers.get((round_.number, sample), {}).values())
 
     def outcome(self, round_, sample):
-        said = [s for s in self.voices(round_, sample).values()]
+        said = list(self.voices(round_, sample).values())
         if not said or (round_.number, sample) in self.out:
             return None
         certain = [s for s in said if s[0] is not Verdict.UNSURE]
