@@ -203,7 +203,7 @@ def audit(args: argparse.Namespace) -> Answer:
 
 def doctor(args: argparse.Namespace) -> Answer:
     """Check the set-up."""
-    from .doctor import check_setup
+    from ..doctor import check_setup
 
     findings = check_setup(
         args.dataset,

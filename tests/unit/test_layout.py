@@ -16,7 +16,7 @@ MODULES = sorted(PLUGIN.rglob("*.py"))
 
 # What each part may import of the other parts of the plugin.
 _INNER = {"core", "store", "embedding", "ray", "desks", "reports"}
-_FRONT = {"core", "reports", "loop", "desks"}
+_FRONT = {"core", "reports", "loop", "doctor", "desks"}
 MAY_IMPORT = {
     "core": set(),
     "embedding": {"core"},
@@ -26,8 +26,9 @@ MAY_IMPORT = {
     "ray": {"core", "embedding", "store"},
     "usecases": _INNER,
     "loop.py": {*_INNER, "usecases"},
+    "doctor.py": {*_INNER, "usecases", "loop"},
     "app": _FRONT,
-    "cli": _FRONT,
+    "cli": {*_FRONT, ""},  # the package itself: what it registers is what FiftyOne is told of
 }
 # Of the desks, front ends know how to reach a server, and nothing of how a round is given to it.
 FRONT_DESKS = ("desks.labelstudio.connection", "desks.app")
