@@ -54,6 +54,39 @@ def test_imports_point_inward(path: Path) -> None:
             assert module.split(".")[0] in CORE_LIBRARIES, f"core must not import {module}"
 
 
+# All that the front ends know of the rest: the use cases, and the words they come in.
+FRONT_ENDS = ("app", "cli")
+FRONT_END_IMPORTS = {
+    "",  # the package itself: its version and what it registers
+    "core.errors",
+    "core.judging.stopping",
+    "core.review.palette",
+    "core.review.states",
+    "core.review.verdicts",
+    "desks.labelstudio.connection",
+    "loop",
+    "reports",
+    "reports.charts",
+    "usecases.check_setup",
+    "version",
+}
+
+
+@pytest.mark.parametrize("front", FRONT_ENDS)
+def test_no_front_end_reaches_past_the_loop(front: str) -> None:
+    found = set()
+    for path in (PLUGIN / front).rglob("*.py"):
+        folder = path.relative_to(PLUGIN).parent.parts
+        for level, module in imports(path):
+            if level:
+                parts = folder[: len(folder) - level + 1] + tuple(filter(None, [module]))
+                found.add(".".join(parts))
+    beyond = {name for name in found if name.split(".")[0] != front} - FRONT_END_IMPORTS
+    # The doctor is one for both.
+    assert beyond <= ({"cli.doctor"} if front == "app" else set())
+    assert "loop" in found
+
+
 def test_torch_stays_in_one_core_module() -> None:
     users = {
         path.name
