@@ -60,7 +60,7 @@ def save_charts(
 def auroc_points(
     rows: Sequence[dict[str, Any]], baseline: dict[str, Any] | None
 ) -> dict[str, list[Any]]:
-    """Return the AUROC of the pair, or of all classes, by round: one list a line of the chart."""
+    """Return the AUROC of the pair, or of all classes, by round: one list per line of the chart."""
     points: dict[str, list[Any]] = {
         key: [] for key in ("round", "cv", "frozen", "heldout", "low", "high", "random", "blind")
     }
