@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .desks.app import AppDesk
     from .desks.labelstudio.connection import LabelStudioServer
     from .loop import CleaningLoop
 
-__all__ = ["CleaningLoop", "LabelStudioServer", "__version__", "register"]
+__all__ = ["AppDesk", "CleaningLoop", "LabelStudioServer", "__version__", "register"]
 
 
 def __getattr__(name: str) -> Any:
@@ -22,6 +23,10 @@ def __getattr__(name: str) -> Any:
         from .loop import CleaningLoop
 
         return CleaningLoop
+    if name == "AppDesk":
+        from .desks.app import AppDesk
+
+        return AppDesk
     if name == "LabelStudioServer":
         from .desks.labelstudio.connection import LabelStudioServer
 

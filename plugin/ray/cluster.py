@@ -35,8 +35,8 @@ def connect() -> Any:
         import ray
     except ImportError as error:
         raise CleaningError(
-            f"engine='ray' needs Ray, which is not installed ({error}): "
-            "pip install 'fiftyone-coreset-cleaning[ray]', on every node."
+            f"engine='ray' needs Ray, which is not installed ({error}).",
+            "pip install 'fiftyone-coreset-cleaning[ray]', on every node.",
         ) from error
     if not ray.is_initialized():
         address = os.environ.get("RAY_ADDRESS", "auto")
@@ -46,8 +46,9 @@ def connect() -> Any:
         except OSError as error:  # ConnectionError is one
             where = "this machine" if address == "auto" else f"RAY_ADDRESS={address}"
             raise CleaningError(
-                f"engine='ray' needs a running Ray cluster; there is none at {where}: start one "
-                "with `ray start --head`, or name another in RAY_ADDRESS. docs/scaling.md"
+                f"engine='ray' needs a running Ray cluster; there is none at {where}.",
+                "Start one with `ray start --head`, or name another in RAY_ADDRESS: "
+                "docs/scaling.md.",
             ) from error
     return ray
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..core.judging.evaluation import AurocEvaluation
 from ..core.judging.stopping import StopDecision
 from ..core.judging.yields import YieldReport
+
+# Tasks in one line of text.
+_NAMED = 5
 
 
 class Report:
@@ -65,18 +68,30 @@ class ImportanceReport(Report):
         Sum of the importance: the smaller, the fewer samples stand for all.
     expected_errors : float
         Sum of the probabilities that a label is wrong.
+    unlabeled, without_vector : int
+        Samples that were left out because they have no label, or a label and no embedding.
     """
 
     samples: int
     classes: int
     total_sensitivity: float
     expected_errors: float
+    unlabeled: int = 0
+    without_vector: int = 0
 
     def __str__(self) -> str:
-        return (
+        text = (
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
         )
+        if self.without_vector:
+            text += (
+                f"\nLeft out: {self.without_vector} labeled samples without an embedding. Compute "
+                "what is missing: `coreset-cleaning embed`."
+            )
+        if self.unlabeled:
+            text += f"\nLeft out: {self.unlabeled} samples without a label."
+        return text
 
 
 @dataclass(frozen=True)
@@ -95,12 +110,16 @@ class RoundReport(Report):
         Samples in the batch, and how many of them are controls.
     created, existing : int
         Tasks made now, and tasks that were on the server before.
-    project : int
+    project : int or None
         Id of the project in Label Studio.
     url : str
-        Link to the round there.
+        Link to the round there; empty at a desk without one.
+    desk : str
+        Where it is reviewed.
     test_duplicates : int, default 0
         Samples of the batch that are near-duplicates of a test sample.
+    unscored : int, default 0
+        Samples of the class that no queue can show, because they have no score.
     """
 
     round: int
@@ -110,16 +129,24 @@ class RoundReport(Report):
     controls: int
     created: int
     existing: int
-    project: int
+    project: int | None
     url: str
+    desk: str = "labelstudio"
     test_duplicates: int = 0
+    unscored: int = 0
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
-        text = (
-            f"Round {self.round}, class {self.class_of_interest}: {new}, {self.existing} were "
-            f"there. Review them at {self.url}"
-        )
+        text = f"Round {self.round}, class {self.class_of_interest}: "
+        if self.url:
+            text += f"{new}, {self.existing} were there. Review them at {self.url}"
+        else:
+            text += f"{self.n} samples to review, {self.existing} of them answered."
+        if self.unscored:
+            text += (
+                f"\nLeft out: {self.unscored} samples without a score. Compute it again to queue "
+                "them: `coreset-cleaning score`."
+            )
         if self.test_duplicates:
             text += (
                 f"\nWarning: {self.test_duplicates} of its images are near-duplicates of a test "
@@ -154,6 +181,14 @@ class PullReport(Report):
         Answers left alone because they can't be read, one sentence each.
     missing : dict
         Open round to ids of samples whose task is no longer in Label Studio.
+    skips : dict
+        Open round to those samples that somebody skipped and that lack answers, with the id of
+        the task.
+    surplus : int
+        Tasks of the round that is or was open that were answered more often than wanted.
+    outdated : list of str
+        Ids of samples whose answers are about another label than the one they have now: the
+        answers are on record, and nothing was changed.
     """
 
     new_answers: int
@@ -167,6 +202,29 @@ class PullReport(Report):
     skipped: int = 0
     problems: list[str] = field(default_factory=list)
     missing: dict[int, list[str]] = field(default_factory=dict)
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
+    surplus: int = 0
+    outdated: list[str] = field(default_factory=list)
+
+    def plus(self, other: PullReport) -> PullReport:
+        """Return what two pulls came to together."""
+        return replace(
+            self,
+            new_answers=self.new_answers + other.new_answers,
+            withdrawn=self.withdrawn + other.withdrawn,
+            changed=self.changed + other.changed,
+            closed=[*self.closed, *other.closed],
+            skipped=self.skipped + other.skipped,
+            problems=[*self.problems, *other.problems],
+            missing={**self.missing, **other.missing},
+            skips={**self.skips, **other.skips},
+            surplus=self.surplus + other.surplus,
+            outdated=sorted({*self.outdated, *other.outdated}),
+        )
+
+    def standing(self, **values: Any) -> PullReport:
+        """Return the report with where the rounds are now."""
+        return replace(self, **values)
 
     def __str__(self) -> str:
         text = f"{self.new_answers} new answers, {self.changed} samples changed"
@@ -174,6 +232,13 @@ class PullReport(Report):
             text += f"; {self.answered} of {self.total} answered"
         if self.withdrawn:
             text += f"; {self.withdrawn} answers withdrawn"
+        if self.surplus:
+            text += f"; {self.surplus} answered more often than wanted"
+        if self.outdated:
+            text += (
+                f"; {len(self.outdated)} answers are about a label that has changed since, so "
+                "nothing was changed there"
+            )
         if self.skipped:
             text += f"; {self.skipped} skipped"
         lost = sum(map(len, self.missing.values()))
@@ -183,10 +248,12 @@ class PullReport(Report):
                 "have no answer"
             )
         text += "."
-        if self.skipped and self.open_round is not None:
+        for number, tasks in self.skips.items():
+            ids = list(tasks.values())
+            named = ", ".join(map(str, ids[:_NAMED])) + (" and more" if len(ids) > _NAMED else "")
             text += (
-                f"\nSkipped tasks keep round {self.open_round} open. Answer them after all, or "
-                "close the round: `coreset-cleaning close`, or “Close the round” in the App."
+                f"\n  round {number} waits for {len(ids)} skipped tasks ({named}): answer them in "
+                "Label Studio, or end the round with `coreset-cleaning close`"
             )
         for problem in self.problems:
             text += f"\n  left alone: {problem}"

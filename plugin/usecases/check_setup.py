@@ -13,15 +13,12 @@ from typing import Any
 
 from ..core.errors import CleaningError, RoundError
 from ..core.review.class_names import look_alikes
-from ..core.review.ledger import recorded_answers
 from ..desks.labelstudio import checkup
 from ..desks.labelstudio.connection import LabelStudioServer
 from ..desks.labelstudio.images import ImageSource
 from ..reports import Coverage
-from ..review import given_classes, shows_small_images
-from ..store import names
-from ..store.rounds import RoundStore, open_round
-from ..store.samples import Samples
+from .push import shows_small_images
+from .workspace import Workspace
 
 # With the keys name, ok, detail and fix. There is a fix when something is wrong, and when something
 # is all right but worth a thought.
@@ -75,16 +72,15 @@ def check_server(server: LabelStudioServer) -> list[Finding]:
 
 def _version(server: LabelStudioServer) -> str:
     # Asked once and with a limit: a read that is tried again waits minutes for a hanging server.
-    probe = getattr(server, "probe", None)
-    return str(probe(_PROBE_SECONDS)) if probe else checkup.version(server)
+    return server.probe(_PROBE_SECONDS)
 
 
-def check_dataset(samples: Samples) -> list[Finding]:
+def check_dataset(work: Workspace) -> list[Finding]:
     """Check size, classes, and what would be left out or lost."""
-    findings = [attempt("dataset", lambda: _size(samples))]
+    findings = [attempt("dataset", lambda: _size(work))]
     if not findings[0]["ok"]:
         return findings
-    dataset = samples.dataset
+    dataset = work.samples.dataset
     if not dataset.persistent:
         findings.append(
             finding(
@@ -94,28 +90,37 @@ def check_dataset(samples: Samples) -> list[Finding]:
                 "Keep it, in Python: dataset.persistent = True.",
             )
         )
-    findings.append(attempt("label field", lambda: _unlocked(samples)))
-    findings.append(_classes(samples))
-    found = coverage(samples)
+    findings.append(attempt("label field", lambda: _unlocked(work)))
+    taken = work.labels.taken_names()
+    if taken:
+        findings.append(
+            finding(
+                "names",
+                f"the dataset has {', '.join(taken)} of its own, where results would be written.",
+                'Rename them, or give ours a prefix: CleaningLoop(dataset, prefix="qa_").',
+                ok=False,
+            )
+        )
+    findings.append(_classes(work))
+    found = coverage(work)
     findings.append(finding("coverage", str(found), found.fix))
     return findings
 
 
-def _size(samples: Samples) -> str:
-    test = samples.test_view()
+def _size(work: Workspace) -> str:
+    samples, test = work.samples, work.samples.test_view()
     held_out = f"{len(test)} held out" if test is not None else "no test split (out-of-fold then)"
-    return f"{len(samples.view)} samples, {len(samples.classes())} classes, {held_out}"
+    return f"{len(samples.view)} samples, {len(work.labels.classes())} classes, {held_out}"
 
 
-def _unlocked(samples: Samples) -> str:
-    samples.check_unlocked()
-    return f"{samples.label_field!r} can be changed"
+def _unlocked(work: Workspace) -> str:
+    work.labels.check_unlocked()
+    return f"{work.labels.name!r} can be changed"
 
 
-def _classes(samples: Samples) -> Finding:
+def _classes(work: Workspace) -> Finding:
     """Look for classes without a name, and for such that reviewers can't tell apart."""
-    classes = samples.classes()
-    field = samples.label_field
+    classes, field = work.labels.classes(), work.labels.name
     empty = [name for name in classes if not name.strip()]
     if empty:
         return finding(
@@ -137,14 +142,14 @@ def _classes(samples: Samples) -> Finding:
     return finding("classes", f"{len(classes)} different names")
 
 
-def coverage(samples: Samples) -> Coverage:
+def coverage(work: Workspace) -> Coverage:
     """Count what is left out of scoring and review, outside the test split."""
-    view = samples.train_view()
+    view = work.samples.train_view()
     total = view.count()
-    labeled = view.exists(f"{samples.label_field}.label")
+    labeled = view.exists(work.labels.path)
     counts = [total, labeled.count()]
-    for field in (samples.embeddings_field, names.IMPORTANCE):
-        there = samples.dataset.has_field(field)
+    for field in (work.labels.embeddings_field, work.labels.names.importance):
+        there = work.samples.dataset.has_field(field)
         labeled = labeled.exists(field) if there else labeled
         counts.append(labeled.count() if there else counts[-1])
     without = [before - after for before, after in pairwise(counts)]
@@ -152,28 +157,24 @@ def coverage(samples: Samples) -> Coverage:
 
 
 def check_project(
-    samples: Samples,
-    store: RoundStore,
-    server: LabelStudioServer,
-    images: str,
-    images_root: str | None,
+    work: Workspace, server: LabelStudioServer, images: str, images_root: str | None
 ) -> list[Finding]:
     """Check the dataset's project, its open round, and whether an image can be seen."""
-    rounds = store.all()
+    rounds = work.store.all()
     options = rounds[-1].config["options"] if rounds else {}
     check = checkup.ProjectCheck(
         server,
-        samples.dataset_id,
-        samples.label_field,
-        given_classes(samples, rounds),
+        rounds[-1].home if rounds else work.samples.dataset_id,
+        work.labels.name,
+        work.given_classes(rounds),
         options.get("hide_suggestion", False),
-        not shows_small_images(samples),
+        not shows_small_images(work),
     )
     findings = [attempt("project", check.project)]
-    open_ = open_round(rounds)
+    open_ = rounds.open
     tasks: dict[str, Any] = {}
     if open_ is not None:
-        answered = {sample_id for _, sample_id, _ in recorded_answers(open_.events)}
+        lacking = rounds.lost_unanswered(open_)
 
         def look() -> str:
             there = check.found()
@@ -183,7 +184,7 @@ def check_project(
                     "Push again: tasks without an answer are created again.",
                 )
             tasks.update(check.tasks(there["id"], open_.number))
-            return check.round(open_.number, open_.sample_ids - answered, there["id"])
+            return check.round(open_.number, lacking, there["id"])
 
         findings.append(attempt("round", look))
 
@@ -191,17 +192,17 @@ def check_project(
         if tasks:
             return checkup.task_image(server, next(iter(tasks.values())))
         root = options.get("images_root", images_root)
-        return _image_before_push(samples, server, options.get("images", images), root)
+        return _image_before_push(work, server, options.get("images", images), root)
 
     findings.append(attempt("images", image))
     return findings
 
 
 def _image_before_push(
-    samples: Samples, server: LabelStudioServer, mode: str, root: str | None
+    work: Workspace, server: LabelStudioServer, mode: str, root: str | None
 ) -> str:
     """Look at one image of the dataset as the next push would."""
-    sample = samples.train_view().first()
+    sample = work.samples.train_view().first()
     source = ImageSource(server, 0, mode, Path(root) if root else None)
     source.check({sample.id: sample.filepath}, connect=False)
     if mode == "upload":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _options import use_own_database
 
 N_FOLDS = 5
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
 
 
 def out_of_fold(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
@@ -55,9 +53,7 @@ def find_label_issues(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray
 
 def mistakenness(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
     """FiftyOne Brain's, of the same out-of-fold predictions."""
-    os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(CACHE / "fiftyone" / "db"))
-    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
-    os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
+    use_own_database()
     import fiftyone as fo
     import fiftyone.brain as fob
 

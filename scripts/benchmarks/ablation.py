@@ -19,6 +19,7 @@ from unittest.mock import patch
 import numpy as np
 from _data import LabeledRows, digits_with_noise, read_columns, rows_of
 from _measure import write_json
+from _options import parse
 
 from coreset_cleaning.core.scoring import channel, importance, model, sensitivity
 from coreset_cleaning.core.scoring.importance import score_labels
@@ -99,15 +100,20 @@ def read_sets(sources: list[str]) -> Iterator[LabeledRows]:
     yield from digits_with_noise()
 
 
+def tiny_set() -> LabeledRows:
+    rows, few = digits_with_noise()[0], slice(0, 300)
+    columns = (rows.embeddings, rows.labels, rows.wrong, rows.judged)
+    return LabeledRows(rows.name, *(column[few] for column in columns))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sets", nargs="*", metavar="NPZ:LABELS[:TRUE_LABELS]")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
+    args = parse(parser)
     report: dict[str, dict[str, Any]] = {}
-    for rows in read_sets(args.sets):
+    for rows in [tiny_set()] if args.tiny else read_sets(args.sets):
         print(f"\n{rows.name}: {len(rows.labels)} rows, {rows.wrong.sum()} wrong labels")
         for name, changes in VARIANTS.items():
             with ExitStack() as stack:

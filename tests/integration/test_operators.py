@@ -19,15 +19,13 @@ import yaml
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone.operators.registry import OperatorRegistry
-from PIL import Image
-from sklearn.datasets import load_digits
 
-from coreset_cleaning.desks.labelstudio.config import answer_result
-from label_studio_server import LabelStudioProcess
+from coreset_cleaning import CleaningLoop, LabelStudioServer
+from support.answers import answer_truly, project_of
+from support.digits import TRUE_DIGIT, add_embeddings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "@coreset/label-cleaning"
-CONFUSED = {1: 8, 8: 1, 3: 5, 5: 3}  # the digits of the test and what wrong labels turn them into
 MANIFEST = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
 
 
@@ -44,12 +42,6 @@ def installed(plugins_dir, monkeypatch):
     monkeypatch.setattr(fo.config, "plugins_dir", str(plugins_dir))
 
 
-@pytest.fixture(scope="module")
-def label_studio(tmp_path_factory):
-    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as server:
-        yield server
-
-
 @pytest.fixture
 def server(label_studio, monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
@@ -58,44 +50,21 @@ def server(label_studio, monkeypatch):
 
 
 @pytest.fixture
-def bare(tmp_path):
+def bare(confused_digits):
     """Digits as images with some wrong labels; no embeddings."""
-    pixels, digits = load_digits(return_X_y=True)
-    chosen = np.flatnonzero(np.isin(digits, list(CONFUSED)))[:400]
-    random = np.random.default_rng(0)
-    dataset = fo.Dataset()
-    samples = []
-    for i in chosen:
-        path = tmp_path / f"{i}.png"
-        Image.fromarray((255 - 15 * pixels[i].reshape(8, 8)).astype(np.uint8)).save(path)
-        test = random.random() < 0.3
-        wrong = not test and random.random() < 0.1
-        given = CONFUSED[digits[i]] if wrong else digits[i]
-        sample = fo.Sample(
-            filepath=str(path),
-            ground_truth=fo.Classification(label=f"digit {given}"),
-            tags=["test" if test else "train"],
-        )
-        sample["true_digit"] = f"digit {digits[i]}"
-        sample["pixels"] = [float(value) for value in pixels[i]]
-        samples.append(sample)
-    dataset.add_samples(samples)
-    yield dataset
-    dataset.delete()
+    return confused_digits.dataset
 
 
 @pytest.fixture
-def dataset(bare):
+def dataset(confused_digits):
     """The same with embeddings."""
-    bare.add_sample_field("resnet18_embedding", fo.VectorField)
-    bare.set_values("resnet18_embedding", [np.float32(v) for v in bare.values("pixels")])
-    return bare
+    add_embeddings(confused_digits)
+    return confused_digits.dataset
 
 
 @pytest.fixture
-def scored(dataset):
-    run(dataset, "compute_importance")
-    return dataset
+def scored(confused_scored):
+    return confused_scored.dataset
 
 
 def run(dataset, name, **params):
@@ -155,22 +124,10 @@ def labels_in(layout):
 
 
 def answer_all(server, dataset, n=None):
-    """Answer tasks through Label Studio's API as somebody who knows the true digits."""
-    true = dict(zip(*dataset.values(["id", "true_digit"]), strict=True))
-    given = dict(zip(*dataset.values(["id", "ground_truth.label"]), strict=True))
-    for project in server.request("GET", "/api/projects/", server.admin_token)["results"]:
-        path = f"/api/tasks/?project={project['id']}&page_size=500&fields=all"
-        tasks = server.request("GET", path, server.admin_token)["tasks"]
-        for task in [t for t in tasks if not t["total_annotations"]][:n]:
-            sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
-            if sample_id not in true:
-                continue
-            right = true[sample_id] == given[sample_id]
-            result = answer_result(
-                "keep" if right else "relabel", None if right else true[sample_id], n_classes=4
-            )
-            path = f"/api/tasks/{task['id']}/annotations/"
-            server.request("POST", path, server.admin_token, {"result": result})
+    """Answer tasks, or the first `n`, as somebody who knows the true digits."""
+    true = dict(zip(*dataset.values(["id", TRUE_DIGIT]), strict=True))
+    project = project_of(CleaningLoop(dataset))
+    answer_truly(LabelStudioServer(server.url, server.admin_token), project, true, 4, n)
 
 
 # ---- the plugin

@@ -35,13 +35,6 @@ OPTIONS = {
 }
 
 
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels")
-    loop.compute_importance()
-    return loop
-
-
 def start_round(loop: CleaningLoop, quotas: dict[str, int], controls: int = 0) -> Round:
     """Put a round on record as a push does, without a server."""
     drawn = review.draw_round(

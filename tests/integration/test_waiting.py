@@ -20,7 +20,7 @@ from coreset_cleaning.core.errors import (
 )
 from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio.config import answer_result
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.store import names, rounds
 from label_studio_server import LabelStudioProcess
 
@@ -29,13 +29,6 @@ from label_studio_server import LabelStudioProcess
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READ_PAUSES", (0.01,))
     monkeypatch.setattr(rounds, "WAIT_SECONDS", 0.2)
-
-
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
 
 
 def tasks(server: LabelStudioServer, loop: CleaningLoop, project: int) -> dict[str, int]:

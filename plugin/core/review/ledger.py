@@ -16,7 +16,7 @@ from .verdicts import Outcome, Review, Verdict
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
-AnswerKey = tuple[int, str, int]  # round, sample id, annotation id
+AnswerKey = tuple[int, str, str]  # round, sample id, answer id
 
 
 class EventKind(str, Enum):
@@ -43,15 +43,15 @@ class Event:
         None means all samples of the round; only with UNDO and REDO.
     recorded_at : str
         When it entered the ledger, ISO 8601 UTC.
-    annotation_id, reviewer, verdict, new_label, comment, lead_time, created_at, updated_at
-        As in `Review`; only with REVIEW. WITHDRAW has the annotation id alone.
+    answer_id, reviewer, verdict, new_label, comment, lead_time, created_at, updated_at
+        As in `Review`; only with REVIEW. WITHDRAW has the answer's id alone.
     """
 
     kind: EventKind
     round: int
     sample_id: str | None
     recorded_at: str
-    annotation_id: int | None = None
+    answer_id: str | None = None
     reviewer: str | None = None
     verdict: Verdict | None = None
     new_label: str | None = None
@@ -69,8 +69,11 @@ class Event:
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Event:
-        """Read what `to_dict` wrote."""
-        verdict = row["verdict"]
+        """Read what `to_dict` wrote, in this version or an earlier one."""
+        verdict, row = row["verdict"], dict(row)
+        if "annotation_id" in row:  # up to schema 2: a number, and of Label Studio only
+            number = row.pop("annotation_id")
+            row["answer_id"] = None if number is None else str(number)
         return cls(
             **{
                 **row,
@@ -81,7 +84,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class SampleState:
+class LabelState:
     """What the ledger says of one sample.
 
     Attributes
@@ -98,8 +101,8 @@ class SampleState:
         Who answered, by name.
     reviewed_at : str
         Time of the latest answer.
-    annotation_ids : tuple of int
-        Their answers in Label Studio.
+    answer_ids : tuple of str
+        Their answers' ids.
     comment : str
         Their comments, one a line.
     """
@@ -110,7 +113,7 @@ class SampleState:
     new_label: str | None
     reviewers: tuple[str, ...]
     reviewed_at: str
-    annotation_ids: tuple[int, ...]
+    answer_ids: tuple[str, ...]
     comment: str
 
 
@@ -127,9 +130,9 @@ def new_events(
     ledger : iterable of Event
         All events so far.
     reviews : iterable of Review
-        Answers as they are in Label Studio now; those already recorded are passed over.
-    withdrawn : iterable of (round, sample id, annotation id)
-        Answers that are no longer in Label Studio.
+        Answers as they are at the desk now; those already recorded are passed over.
+    withdrawn : iterable of (round, sample id, answer id)
+        Answers that are no longer at the desk.
     recorded_at : str
         The present moment, ISO 8601 UTC.
 
@@ -138,10 +141,10 @@ def new_events(
     list of Event
         To be appended. Calling it again after that returns none.
     """
-    current = _current_answers(ledger)
+    current = current_answers(ledger)
     events = []
-    for review in sorted(reviews, key=lambda r: (r.updated_at, r.annotation_id)):
-        key = (review.round, review.sample_id, review.annotation_id)
+    for review in sorted(reviews, key=lambda r: (r.updated_at, _by_id(r.answer_id))):
+        key = (review.round, review.sample_id, review.answer_id)
         known = current.get(key)
         if known is not None and known.kind is EventKind.REVIEW:
             assert known.updated_at is not None
@@ -152,7 +155,7 @@ def new_events(
             round=review.round,
             sample_id=review.sample_id,
             recorded_at=recorded_at,
-            annotation_id=review.annotation_id,
+            answer_id=review.answer_id,
             reviewer=review.reviewer,
             verdict=review.verdict,
             new_label=review.new_label,
@@ -171,7 +174,7 @@ def new_events(
                 round=key[0],
                 sample_id=key[1],
                 recorded_at=recorded_at,
-                annotation_id=key[2],
+                answer_id=key[2],
             )
             current[key] = event
             events.append(event)
@@ -180,30 +183,8 @@ def new_events(
 
 def recorded_answers(events: Iterable[Event]) -> set[AnswerKey]:
     """Return the answers that count as given: recorded, and not withdrawn since."""
-    current = _current_answers(events)
+    current = current_answers(events)
     return {key for key, event in current.items() if event.kind is EventKind.REVIEW}
-
-
-def answered(events: Iterable[Event], reviewers: int = 1) -> set[str]:
-    """Return the samples that so many reviewers have answered, undone or not.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        Events of one round.
-    reviewers : int, default 1
-        Answers wanted from different people.
-    """
-    people: dict[str, set[str]] = defaultdict(set)
-    for (_, sample_id, _), event in _current_answers(events).items():
-        if event.kind is EventKind.REVIEW:
-            people[sample_id].add(_voice(event))
-    return {sample_id for sample_id, voices in people.items() if len(voices) >= reviewers}
-
-
-def of_answers(events: Iterable[Event]) -> list[Event]:
-    """Return the events without those that undo or redo a round as a whole."""
-    return [e for e in events if e.sample_id is not None]
 
 
 def next_time(events: Iterable[Event], now: str) -> str:
@@ -234,12 +215,17 @@ def redo(round: int, recorded_at: str, sample_id: str | None = None) -> Event:
     return Event(EventKind.REDO, round, sample_id, recorded_at)
 
 
+def is_left_out(events: Iterable[Event], round: int, sample_id: str | None = None) -> bool:
+    """Tell whether a round's answers, or those about one of its samples, are left out now."""
+    return (round, sample_id) in _undone(events)
+
+
 def undone_rounds(events: Iterable[Event]) -> set[int]:
     """Return the rounds that are left out as a whole."""
     return {number for number, sample_id in _undone(events) if sample_id is None}
 
 
-def fold(events: Iterable[Event]) -> dict[str, SampleState]:
+def fold(events: Iterable[Event]) -> dict[str, LabelState]:
     """Return the state of every sample that has answers.
 
     Inside a round, each reviewer's latest answer counts and the majority decides; across rounds
@@ -253,17 +239,17 @@ def fold(events: Iterable[Event]) -> dict[str, SampleState]:
 
     Returns
     -------
-    dict of str to SampleState
+    dict of str to LabelState
         By sample id.
     """
     events = list(events)
     undone = _undone(events)
     answers: dict[tuple[int, str], list[Event]] = defaultdict(list)
-    for (round_, sample_id, _), event in sorted(_current_answers(events).items()):
+    for (round_, sample_id, _), event in sorted(current_answers(events).items()):
         left_out = (round_, None) in undone or (round_, sample_id) in undone
         if event.kind is EventKind.REVIEW and not left_out:
             answers[round_, sample_id].append(event)
-    states: dict[str, SampleState] = {}
+    states: dict[str, LabelState] = {}
     for (round_, sample_id), group in sorted(answers.items()):
         state = _state(round_, sample_id, group)
         before = states.get(sample_id)
@@ -316,15 +302,15 @@ AUDIT_COLUMNS = (
 )
 
 
-def _current_answers(events: Iterable[Event]) -> dict[AnswerKey, Event]:
+def current_answers(events: Iterable[Event]) -> dict[AnswerKey, Event]:
     """Return the latest event of every answer; the order of arrival does not matter."""
     current: dict[AnswerKey, Event] = {}
     for event in events:
         if event.kind not in (EventKind.REVIEW, EventKind.WITHDRAW):
             continue
         assert event.sample_id is not None
-        assert event.annotation_id is not None
-        key = (event.round, event.sample_id, event.annotation_id)
+        assert event.answer_id is not None
+        key = (event.round, event.sample_id, event.answer_id)
         if key not in current or _order(event) > _order(current[key]):
             current[key] = event
     return current
@@ -346,25 +332,30 @@ def _undone(events: Iterable[Event]) -> set[tuple[int, str | None]]:
     return {key for key, event in latest.items() if event.kind is EventKind.UNDO}
 
 
-def _state(round_: int, sample_id: str, events: list[Event]) -> SampleState:
+def _state(round_: int, sample_id: str, events: list[Event]) -> LabelState:
     latest: dict[str, Event] = {}
-    for event in sorted(events, key=lambda e: (e.updated_at or "", e.annotation_id or 0)):
+    for event in sorted(events, key=lambda e: (e.updated_at or "", _by_id(e.answer_id))):
         # Somebody who answered the same task twice has one voice.
-        latest[_voice(event)] = event
-    counted = sorted(latest.values(), key=lambda e: e.annotation_id or 0)
+        latest[voice(event)] = event
+    counted = sorted(latest.values(), key=lambda e: _by_id(e.answer_id))
     outcome, new_label = combine([(e.verdict, e.new_label) for e in counted if e.verdict])
-    return SampleState(
+    return LabelState(
         sample_id=sample_id,
         round=round_,
         outcome=outcome,
         new_label=new_label,
         reviewers=tuple(sorted({e.reviewer or "" for e in counted})),
         reviewed_at=max(e.updated_at or "" for e in counted),
-        annotation_ids=tuple(e.annotation_id or 0 for e in counted),
+        answer_ids=tuple(e.answer_id or "" for e in counted),
         comment="\n".join(e.comment for e in counted if e.comment),
     )
 
 
-def _voice(event: Event) -> str:
+def voice(event: Event) -> str:
     """Tell people apart; an answer whose author is not known counts as somebody's."""
-    return event.reviewer or f"annotation {event.annotation_id}"
+    return event.reviewer or f"answer {event.answer_id}"
+
+
+def _by_id(answer_id: str | None) -> tuple[int, str]:
+    """Sort ids that are numbers as numbers."""
+    return len(answer_id or ""), answer_id or ""

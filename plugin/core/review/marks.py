@@ -1,16 +1,16 @@
-"""What a verdict does to a sample: label, weight, and what is kept to take it back."""
+"""What a verdict does to a label: class, weight, and what is kept to take it back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .ledger import SampleState
+from .ledger import LabelState
 from .verdicts import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewMark:
-    """The review as it stands on the sample.
+    """The review as it stands beside the label.
 
     Attributes
     ----------
@@ -22,8 +22,8 @@ class ReviewMark:
         Who answered.
     reviewed_at : str
         Time of the latest answer.
-    annotation_ids : tuple of int
-        Their answers in Label Studio.
+    answer_ids : tuple of str
+        Their answers' ids.
     comment : str
         Their comments.
     """
@@ -32,22 +32,22 @@ class ReviewMark:
     verdict: str
     reviewers: tuple[str, ...]
     reviewed_at: str
-    annotation_ids: tuple[int, ...]
+    answer_ids: tuple[str, ...]
     comment: str
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What stands on a sample now.
+    """What stands on a label now.
 
     Attributes
     ----------
     label : str or None
-        Present label.
+        Present class.
     original : str or None
-        The label that a verdict replaced; None where none did.
+        The class that a verdict replaced; None where none did.
     weight : float or None
-        Sample weight.
+        Its weight.
     deleted : bool
         Whether a verdict set the weight to 0.
     review : ReviewMark or None
@@ -61,8 +61,44 @@ class Marks:
     review: ReviewMark | None
 
 
-def apply_state(marks: Marks, state: SampleState | None, weight_at_push: float) -> Marks:
-    """Return the marks that belong to a sample's state in the ledger.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the ledger knows of a label besides its state.
+
+    Attributes
+    ----------
+    label : str
+        The class that reviewers were asked about.
+    weight : float
+        The weight it had then, which taking back a deletion restores.
+    was_relabeled, was_deleted : bool, default True
+        Whether such a verdict was ever on record, undone or not. What no verdict can have put
+        there is not taken back: it is somebody else's.
+    """
+
+    label: str
+    weight: float
+    was_relabeled: bool = True
+    was_deleted: bool = True
+
+
+def given_label(marks: Marks, asked: Asked) -> str | None:
+    """Return the class that a label has without our verdicts."""
+    return marks.original if marks.original is not None and asked.was_relabeled else marks.label
+
+
+def is_outdated(marks: Marks, state: LabelState | None, asked: Asked) -> bool:
+    """Tell whether the answers are about another class than the one that stands there now.
+
+    Such answers are on record and change nothing: the reviewers never saw this label.
+    """
+    if state is None or _review_mark(state) == marks.review:
+        return False
+    return given_label(marks, asked) != asked.label
+
+
+def apply_state(marks: Marks, state: LabelState | None, asked: Asked) -> Marks:
+    """Return the marks that belong to a label's state in the ledger.
 
     It depends on what a verdict found there and on the state alone: going through other states
     first, or through the same one twice, comes to the same. A state that was written before is
@@ -71,36 +107,34 @@ def apply_state(marks: Marks, state: SampleState | None, weight_at_push: float) 
     Parameters
     ----------
     marks : Marks
-        What stands on the sample.
-    state : SampleState or None
+        What stands on the label.
+    state : LabelState or None
         What the ledger says of it; None when nothing counts.
-    weight_at_push : float
-        The weight that taking back a deletion restores.
+    asked : Asked
+        What reviewers were asked about.
     """
-    review = _review_mark(state)
-    if review is not None and review == marks.review:
+    if state is not None and _review_mark(state) == marks.review:
         return marks
-    label, original, weight = marks.label, marks.original, marks.weight
-    if original is not None:
-        label, original = original, None
-    if marks.deleted:
-        weight = weight_at_push
+    if is_outdated(marks, state, asked):
+        state = None
+    label, weight = given_label(marks, asked), marks.weight
+    original = None if asked.was_relabeled else marks.original
+    if marks.deleted and asked.was_deleted:
+        weight = asked.weight
     deleted = state is not None and state.outcome is Outcome.DELETED
     if state is not None and state.outcome is Outcome.RELABELED:
         label, original = state.new_label, label
     if deleted:
         weight = 0.0
-    return Marks(label, original, weight, deleted, review)
+    return Marks(label, original, weight, deleted, None if state is None else _review_mark(state))
 
 
-def _review_mark(state: SampleState | None) -> ReviewMark | None:
-    if state is None:
-        return None
+def _review_mark(state: LabelState) -> ReviewMark:
     return ReviewMark(
         round=state.round,
         verdict=state.outcome.value,
         reviewers=state.reviewers,
         reviewed_at=state.reviewed_at,
-        annotation_ids=state.annotation_ids,
+        answer_ids=state.answer_ids,
         comment=state.comment,
     )

@@ -67,10 +67,10 @@ class Review:
         Number of the round.
     sample_id : str
         Id of the sample.
-    annotation_id : int
-        Label Studio's id of the answer; an edit keeps it.
+    answer_id : str
+        The desk's id of the answer; an edit keeps it.
     reviewer : str
-        Name of the person, as Label Studio shows it.
+        Name of the person, as the desk shows it.
     verdict : Verdict
         The answer.
     new_label : str or None
@@ -85,7 +85,7 @@ class Review:
 
     round: int
     sample_id: str
-    annotation_id: int
+    answer_id: str
     reviewer: str
     verdict: Verdict
     new_label: str | None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .core.review.ledger import SampleState
-from .core.review.verdicts import Outcome
-from .core.scoring.duplicates import propose_corrections
-from .store.samples import Rows
+from ..core.review.ledger import LabelState
+from ..core.review.verdicts import Outcome
+from ..core.scoring.duplicates import propose_corrections
+from ..store.labels import Rows
 
 
 def propose(
-    rows: Rows, originals: Mapping[str, str | None], states: Mapping[str, SampleState]
+    rows: Rows, originals: Mapping[str, str | None], states: Mapping[str, LabelState]
 ) -> list[dict[str, Any]]:
     """Offer what reviewers corrected to the near-duplicates that still carry the wrong label.
 
@@ -22,7 +22,7 @@ def propose(
         Samples that may get a proposal, with present labels.
     originals : mapping of str to str or None
         Sample id to the label before its first change, None where it never changed.
-    states : mapping of str to SampleState
+    states : mapping of str to LabelState
         The fold of the ledger.
 
     Returns
