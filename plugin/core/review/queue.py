@@ -115,8 +115,9 @@ def draw_batch(
         )
     if embeddings is not None and len(embeddings) != len(values):
         raise DataError(
-            f"embeddings must have one row per sample, got {len(embeddings)} rows for {len(values)} "
-            "samples. Compute the missing embeddings."
+            f"embeddings must have one row per sample, got {len(embeddings)} rows for "
+            f"{len(values)} samples.",
+            "Compute the missing embeddings.",
         )
     if n < 1 or not 0 <= controls <= n:
         raise DataError(
