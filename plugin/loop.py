@@ -2,57 +2,46 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import json
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from . import measure, review
-from .core.confusion import ConfusedPair, predict_confusion
-from .core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
-from .core.importance import LabelModel, score_labels
-from .core.ledger import (
-    AUDIT_COLUMNS,
-    Event,
-    audit_rows,
-    fold,
-    next_time,
-    redo,
-    undo,
-)
-from .core.predictions import out_of_fold_probabilities
-from .core.queue import split_evenly
-from .core.sampling import sample_coreset
-from .core.stopping import StopDecision
-from .core.yields import (
-    BudgetPoint,
-    YieldReport,
-    budget_curve,
-)
-from .embed import check_engine
-from .labelstudio.connection import LabelStudioServer, is_refusal
-from .labelstudio.project import find_or_create_project
-from .proposals import propose
+from .core.judging.confusion import ConfusedPair
+from .core.judging.stopping import StopDecision
+from .core.judging.yields import BudgetPoint, YieldReport
+from .desks.app import Answer
 from .reports import (
     CloseReport,
     CoresetReport,
+    Coverage,
     EmbeddingReport,
     EvaluationReport,
     ImportanceReport,
+    Overview,
     PullReport,
     RoundReport,
 )
-from .runtime import meanwhile, without_collection
-from .store import coreset, embedding_run, evaluations, names, views
-from .store.reviews import declare_review_fields
-from .store.rounds import Round, RoundStore, now, open_round
+from .store import appearance, embedding_run, names, views
+from .store.kinds import label_field as open_label_field
+from .store.rounds import RoundStore
 from .store.samples import Samples
+from .usecases import (
+    audit,
+    check_setup,
+    close,
+    confuse,
+    embed,
+    evaluate,
+    propose,
+    pull,
+    push,
+    run,
+    score,
+    undo,
+)
+from .usecases.check_setup import Finding
+from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
 
@@ -73,14 +62,15 @@ class CleaningLoop:
         comes from out-of-fold predictions and there is no held-out AUROC.
     random_state : int, default 0
         Seed of everything random.
-    cache_dir : path, optional
-        Folder for memory-mapped copies of the embeddings that `compute_embeddings` has made, so
-        that large datasets are read from the database once. Default: nothing is copied.
+    prefix : str, optional
+        Comes before the names of our fields, tags and views: the way out where the dataset has
+        something of that name. Default: that of the first scoring, else none.
 
     Raises
     ------
     DataError
-        When the label field does not exist or holds no classifications.
+        When the label field does not exist or its labels can't be cleaned, or the view consists
+        of something else than samples.
 
     Examples
     --------
@@ -95,12 +85,32 @@ class CleaningLoop:
         embeddings_field: str = names.EMBEDDINGS,
         test_tag: str | None = "test",
         random_state: int = 0,
-        cache_dir: str | os.PathLike[str] | None = None,
+        prefix: str | None = None,
     ) -> None:
-        self.samples = Samples(dataset_or_view, label_field, embeddings_field, test_tag, cache_dir)
-        self.rounds = RoundStore(self.samples.dataset, label_field)
-        self.random_state = random_state
-        self._model: LabelModel | None = None
+        samples = Samples(dataset_or_view, test_tag)
+        labels = open_label_field(samples, label_field, embeddings_field, prefix)
+        store = RoundStore(samples.dataset, label_field)
+        self._work = Workspace(samples, labels, store, random_state)
+
+    @property
+    def samples(self) -> Samples:
+        """The samples that are cleaned."""
+        return self._work.samples
+
+    @property
+    def labels(self) -> Any:
+        """The label field, with the names of what stands beside the labels."""
+        return self._work.labels
+
+    @property
+    def rounds(self) -> RoundStore:
+        """What is on record of the rounds."""
+        return self._work.store
+
+    @property
+    def random_state(self) -> int:
+        """Seed of everything random."""
+        return self._work.random_state
 
     # ---- embeddings and importance
 
@@ -137,7 +147,7 @@ class CleaningLoop:
         engine : {"local", "ray"}, default "local"
             Where to compute; "ray" needs the extra ``ray`` and a cluster, see docs/scaling.md.
         overwrite : bool, default False
-            Whether to compute all vectors anew.
+            Whether to compute all vectors anew. The old ones stay until all new ones are there.
         progress : callable(fraction, message), optional
             Called after every batch.
 
@@ -153,10 +163,9 @@ class CleaningLoop:
         DataError
             When the field holds vectors of another network.
         """
-        from .embed import compute_embeddings
-
-        return compute_embeddings(
+        return embed.compute_embeddings(
             self.samples,
+            self.labels.embeddings_field,
             model,
             weights,
             batch_size,
@@ -193,41 +202,10 @@ class CleaningLoop:
         Raises
         ------
         DataError
-            When there are no embeddings, or fewer than two classes.
+            When there are no embeddings or fewer than two classes, or the dataset has a field, tag
+            or view of its own under a name of ours.
         """
-        check_engine(engine)
-        with contextlib.ExitStack() as stack:
-            if engine == "ray":
-                from .distributed.rows import RayRows
-
-                def read(view: Any, field: str) -> Any:
-                    ids = view.values("id")
-                    vectors = RayRows.of_field(self.samples.dataset, field, ids, num_workers)
-                    stack.callback(vectors.close)
-                    return ids, vectors, np.zeros(len(ids), bool)
-
-                train = self.samples.train_view()
-                rows = self.samples.read(train, self.samples.classes(), read)
-            else:
-                rows = self.samples.train_rows()
-            scores = score_labels(
-                rows.embeddings,
-                rows.labels,
-                rows.weights,
-                self.random_state,
-                n_classes=len(rows.classes),
-                warm_start=self._model,
-                progress=progress,
-            )
-        self._model = scores.model
-        declare_review_fields(self.samples)
-        self.samples.write_scores(rows, scores)
-        return ImportanceReport(
-            samples=len(rows),
-            classes=len(np.unique(rows.labels)),
-            total_sensitivity=scores.total_sensitivity,
-            expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
-        )
+        return score.compute_importance(self._work, progress, engine, num_workers)
 
     def sample_coreset(self, m: int) -> CoresetReport:
         """Tag a weighted coreset: few samples on which training gives nearly the same model.
@@ -242,53 +220,42 @@ class CleaningLoop:
         CoresetReport
             The samples carry the tag ``coreset`` and the field ``coreset_weight``.
         """
-        samples = self.samples
-        scored = views.scored_view(samples, names.INFLUENCE)
-        ids, influence, weights = scored.values(["id", names.INFLUENCE, names.WEIGHT])
-        indices, coreset_weights = sample_coreset(
-            np.array(influence), m, np.array(weights), self.random_state
-        )
-        chosen = {ids[i]: float(w) for i, w in zip(indices.tolist(), coreset_weights, strict=True)}
-        coreset.write_coreset(samples, chosen)
-        return CoresetReport(len(chosen), sum(chosen.values()), coreset.VIEW)
+        return score.sample_coreset(self._work, m)
 
     # ---- what to look at
 
     def is_scored(self) -> bool:
         """Tell whether importance has been computed."""
-        return bool(self.samples.dataset.has_field(names.IMPORTANCE))
+        return bool(self.labels.is_scored())
+
+    def score_record(self) -> dict[str, Any] | None:
+        """Return what the scores rest on (embeddings, network, scorer, classes, time), or None."""
+        return self.labels.score_record()  # type: ignore[no-any-return]
+
+    def taken_names(self) -> list[str]:
+        """Return what the dataset has of its own under names of ours, in words."""
+        return self.labels.taken_names()  # type: ignore[no-any-return]
 
     def recorded_network(self) -> dict[str, Any] | None:
         """Return what is on record of the network that filled the embeddings field."""
-        return embedding_run.recorded_network(self.samples.dataset, self.samples.embeddings_field)
+        return embedding_run.recorded_network(self.samples.dataset, self.labels.embeddings_field)
 
     def find_confused_pair(self) -> ConfusedPair:
         """Return the two classes that are confused most often.
 
         Measured on the test split; without one, on out-of-fold predictions.
         """
-        train, test = self.samples.train_rows(), self.samples.test_rows()
-        return predict_confusion(
-            train.embeddings,
-            train.labels,
-            train.classes,
-            sample_weight=train.weights,
-            test_embeddings=None if test is None else test.embeddings,
-            test_labels=None if test is None else test.labels,
-            random_state=self.random_state,
-        )
+        return confuse.find_confused_pair(self._work)
 
     def queue_view(self, class_of_interest: str, limit: int | None = None) -> Any:
         """Return the unreviewed samples of a class, most important first, and save that view."""
-        view = views.queue_view(self.samples, class_of_interest, limit)
-        views.save_queue_view(self.samples, class_of_interest)
-        return view
+        return confuse.queue_view(self._work, class_of_interest, limit)
 
     # ---- rounds
 
     def push_round(
         self,
-        server: LabelStudioServer,
+        server: Any,
         n: int = 50,
         controls: int = 5,
         *,
@@ -300,12 +267,13 @@ class CleaningLoop:
         new_classes: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> RoundReport:
-        """Send the next batch to Label Studio, or complete the round that is open.
+        """Give the next batch to reviewers, or complete the round that is open.
 
         Parameters
         ----------
-        server : LabelStudioServer
-            Where the reviewers are.
+        server : LabelStudioServer or Desk
+            Where the reviewers are: a Label Studio server, or ``AppDesk()`` for a round that is
+            answered in the App or by `record_verdicts`.
         n : int, default 50
             Samples in the batch, controls included.
         controls : int, default 5
@@ -341,85 +309,60 @@ class CleaningLoop:
         RoundError
             When the class has no unreviewed samples left.
         """
-        quotas = _quotas(class_of_interest, n)
-        n = sum(quotas.values()) if quotas else n
-        options = {
-            "n": n,
-            "controls": controls,
-            "images": images,
-            "images_root": str(images_root) if images_root else None,
-            "reviewers_per_task": reviewers_per_task,
-            "hide_suggestion": hide_suggestion,
-            "new_classes": list(new_classes),
-        }
-        if not 0 <= controls <= n or n < 1:
-            raise DataError(
-                f"n must be at least 1 and controls between 0 and n, got n={n} and "
-                f"controls={controls}."
-            )
-        self.samples.check_unlocked()
-        with self.rounds.lock("push"):
-            rounds, source = self.rounds.all(), None
-            round_ = open_round(rounds)
-            if round_ is None:
-                quotas, rival = self._choose_classes(rounds, quotas, n)
-                for cls in quotas:
-                    views.queue_view(self.samples, cls)  # its errors come before any change
-                settings = review.project_settings(self.samples, rounds, options)
-                # The server makes the project while the database is read.
-                with meanwhile(
-                    review.draw_round,
-                    self.samples,
-                    self.rounds,
-                    rounds,
-                    quotas,
-                    rival,
-                    controls,
-                    self.random_state,
-                    options,
-                ) as drawn:
-                    project = find_or_create_project(server, **settings)
-                round_ = drawn.result()
-                source = review.check_images(self.samples, round_, server, project)
-                measure.freeze_start(
-                    self.samples,
-                    self.rounds,
-                    (round_.class_of_interest, rival) if rival else None,
-                )
-                self.rounds.create(round_)
-                rounds.append(round_)
-            else:
-                settings = review.project_settings(self.samples, rounds, round_.config["options"])
-                project = find_or_create_project(server, **settings)
-            result = review.push(
-                self.samples, self.rounds, rounds, round_, server, project, progress, source
-            )
-        return RoundReport(
-            round=round_.number,
-            class_of_interest=", ".join(round_.classes),
-            rival=round_.rival,
-            n=len(round_.batch),
-            controls=sum(item.control for item in round_.batch),
-            created=result.created,
-            existing=result.existing,
-            project=project.id,
-            url=result.url,
-            test_duplicates=round_.config.get("test_duplicates", 0),
+        options = _options(images, images_root, reviewers_per_task, hide_suggestion, new_classes)
+        return push.push_round(
+            self._work,
+            server,
+            n,
+            controls,
+            class_of_interest=class_of_interest,
+            options=options,
+            progress=progress,
         )
 
-    def pull_reviews(self, server: LabelStudioServer) -> PullReport:
+    def pull_reviews(self, server: Any) -> PullReport:
         """Fetch the reviewers' answers and write them to labels, tags and weights.
 
-        Call it as often as you like: every answer is applied once, and a later edit in Label
-        Studio changes the verdict.
+        Call it as often as you like: every answer is applied once, and a later edit at the desk
+        changes the verdict. An answer about a label that has changed since is reported only.
         """
-        self.samples.check_unlocked()
-        with self.rounds.lock("pull"), without_collection():
-            return review.pull(self.samples, self.rounds, server)
+        return pull.pull_reviews(self._work, server)
+
+    def record_verdicts(
+        self,
+        verdicts: Mapping[str, Answer],
+        reviewer: str | None = None,
+        comments: Mapping[str, str] | None = None,
+    ) -> PullReport:
+        """Answer the open round from a script.
+
+        Parameters
+        ----------
+        verdicts : mapping of str to str or (str, str)
+            Sample id to "keep", "delete", "unsure" or ("relabel", class). Another answer of the
+            same reviewer about the same sample edits the first.
+        reviewer : str, optional
+            Who answers. Default: the operating system's user.
+        comments : mapping of str to str, optional
+            Sample id to what the reviewer says about it.
+
+        Raises
+        ------
+        RoundError
+            When no round is open, or a sample is not in it.
+        DataError
+            When one of them is no verdict; none is recorded then.
+
+        Examples
+        --------
+        >>> loop.push_round(AppDesk(), n=20)  # doctest: +SKIP
+        >>> loop.record_verdicts({first: "keep", second: ("relabel", "dog")})  # doctest: +SKIP
+        """
+        return pull.record_verdicts(self._work, verdicts, reviewer, comments)
 
     def wait_for_reviews(
         self,
-        server: LabelStudioServer,
+        server: Any,
         seconds: float = 10.0,
         *,
         timeout: float | None = None,
@@ -443,28 +386,68 @@ class CleaningLoop:
         PullReport
             Of the last pull.
         """
-        end = float("inf") if timeout is None else time.monotonic() + timeout
-        report, away = self.pull_reviews(server), ""
-        while True:
-            if progress:
-                share = report.answered / report.total if report.total else 1.0
-                progress(share, f"{report.answered} of {report.total} tasks{away}")
-            left = end - time.monotonic()
-            if report.open_round is None or left <= 0:
-                return report
-            time.sleep(min(seconds, left))
-            try:
-                report, away = self.pull_reviews(server), ""
-            except BusyError:
-                pass  # a pull, too: the next one sees what it brought
-            except ServerError as error:
-                if isinstance(error, ProjectMissingError) or is_refusal(error):
-                    raise
-                away = ", waiting for Label Studio"
+        return pull.wait_for_reviews(
+            self._work, server, seconds, timeout=timeout, progress=progress
+        )
+
+    def run_rounds(
+        self,
+        server: Any,
+        rounds: int = 1,
+        n: int = 50,
+        controls: int = 5,
+        *,
+        class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
+        images: str = "upload",
+        images_root: str | os.PathLike[str] | None = None,
+        reviewers_per_task: int = 1,
+        hide_suggestion: bool = False,
+        new_classes: Sequence[str] = (),
+        seconds: float = 10.0,
+        budget: int | None = None,
+        report: Callable[[Any], None] | None = None,
+        progress: Progress | None = None,
+    ) -> StopDecision:
+        """Run whole rounds unattended: push, wait for the reviewers, score again, evaluate, decide.
+
+        Parameters
+        ----------
+        server, n, controls, class_of_interest, images, images_root, reviewers_per_task,
+        hide_suggestion, new_classes
+            As for `push_round`.
+        rounds : int, default 1
+            Rounds at most.
+        seconds : float, default 10
+            Pause between two pulls.
+        budget : int, optional
+            Stop when so many samples are reviewed.
+        report : callable, optional
+            Called with the report of each step.
+        progress : callable(fraction, message), optional
+            Called after every pull.
+
+        Returns
+        -------
+        StopDecision
+            After the last round.
+        """
+        return run.run_rounds(
+            self._work,
+            server,
+            rounds,
+            n,
+            controls,
+            class_of_interest=class_of_interest,
+            options=_options(images, images_root, reviewers_per_task, hide_suggestion, new_classes),
+            seconds=seconds,
+            budget=budget,
+            report=report,
+            progress=progress,
+        )
 
     def close_round(
         self,
-        server: LabelStudioServer | None = None,
+        server: Any | None = None,
         number: int | None = None,
         *,
         delete_tasks: bool = False,
@@ -486,20 +469,14 @@ class CleaningLoop:
         RoundError
             When there is no such round.
         """
-        if delete_tasks and server is None:
-            raise DataError("delete_tasks needs the server that holds the tasks: pass server.")
-        with self.rounds.lock("close"):
-            round_ = self.rounds.open_round() if number is None else self.rounds.load(number)
-            if round_ is None:
-                raise RoundError(
-                    f"field {self.samples.label_field!r} of dataset "
-                    f"{self.samples.dataset.name!r} has no open round."
-                )
-            return review.close(self.samples, self.rounds, round_, server, delete_tasks)
+        return close.close_round(self._work, server, number, delete_tasks)
 
     def undo_round(self, number: int) -> int:
-        """Leave a round's answers out, as if it had never been; return how many samples changed."""
-        return self._record(number, undo)
+        """Leave a round's answers out, as if it had never been; return how many samples changed.
+
+        Of a round that is left out already, nothing changes.
+        """
+        return undo.leave_out(self._work, number)
 
     def redo_round(self, number: int) -> int:
         """Take an undone round's answers in again; return how many samples changed.
@@ -509,45 +486,15 @@ class CleaningLoop:
         RoundError
             When it was undone unfinished and another round is open now.
         """
-        return self._record(number, redo)
+        return undo.take_in(self._work, number)
 
     def undo_sample(self, number: int, sample_id: str) -> int:
         """Leave a round's answers about one sample out; return how many samples changed."""
-        return self._record(number, undo, sample_id)
+        return undo.leave_out(self._work, number, sample_id)
 
     def redo_sample(self, number: int, sample_id: str) -> int:
         """Take a round's answers about one sample in again; return how many samples changed."""
-        return self._record(number, redo, sample_id)
-
-    def _record(
-        self, number: int, make_event: Callable[..., Event], sample_id: str | None = None
-    ) -> int:
-        self.samples.check_unlocked()
-        with self.rounds.lock(make_event.__name__):
-            round_ = self.rounds.load(number)
-            if sample_id is not None and sample_id not in round_.sample_ids:
-                raise RoundError(
-                    f"sample {sample_id!r} is not in round {number} of field "
-                    f"{self.samples.label_field!r}, which has {len(round_.batch)} samples. The "
-                    f"saved view {names.round_view_name(number)!r} shows them."
-                )
-            rounds = self.rounds.all()
-            open_ = open_round(rounds)
-            if (
-                make_event is redo
-                and sample_id is None
-                and round_.closed_at is None
-                and open_ is not None
-                and open_.number != number
-            ):
-                raise RoundError(
-                    f"round {number} is not finished and round {open_.number} is open: only one "
-                    f"can be. Close or undo round {open_.number} first."
-                )
-            recorded = review.ledger(rounds)
-            round_.events.append(make_event(number, next_time(recorded, now()), sample_id))
-            self.rounds.save(round_)
-            return review.write_back(self.samples, self.rounds)
+        return undo.take_in(self._work, number, sample_id)
 
     def propose_corrections(self) -> list[dict[str, Any]]:
         """List near-duplicates of corrected samples that still carry the wrong label.
@@ -559,9 +506,10 @@ class CleaningLoop:
         list of dict
             With the keys sample, duplicate_of, cosine, label and proposed (None for delete).
         """
-        rows = self.samples.train_rows()
-        originals = self.samples.column(f"{names.ORIGINAL}.label")
-        return propose(rows, originals, fold(review.ledger(self.rounds.all())))
+        rows = self.labels.train_rows()
+        originals = self.labels.columns([f"{self.labels.names.original}.label"])
+        first = {i: label for i, (label,) in originals.items()}
+        return propose.propose(rows, first, self.rounds.all().states)
 
     # ---- evaluation
 
@@ -572,7 +520,7 @@ class CleaningLoop:
         -------
         EvaluationReport
         """
-        return measure.evaluate(self.samples, self.rounds, self.random_state)
+        return evaluate.evaluate_round(self._work)
 
     def publish_evaluation(self) -> str:
         """Show the labels as they are now in the App's Model Evaluation panel.
@@ -584,21 +532,11 @@ class CleaningLoop:
         str
             Key of the FiftyOne evaluation; predictions are in the field ``cleaning_prediction``.
         """
-        rows, rounds = self.samples.train_rows(), self.rounds.all()
-        probabilities = out_of_fold_probabilities(
-            rows.embeddings,
-            rows.labels,
-            rows.weights,
-            n_classes=len(rows.classes),
-            random_state=self.random_state,
-        )
-        key = evaluations.evaluation_key(rounds[-1].number if rounds else 0)
-        evaluations.save_evaluation(self.samples, rows, probabilities, key)
-        return key
+        return evaluate.publish_evaluation(self._work)
 
     def next_step(self, **parameters: Any) -> StopDecision:
         """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
-        return measure.decide(self.history(), self.rounds.load_start(), **parameters)
+        return evaluate.decide(self._work, **parameters)
 
     def yields(self, class_of_interest: str | None = None) -> YieldReport:
         """Say how noisy a class is, how much better than chance its queue is, and what is left.
@@ -613,9 +551,7 @@ class CleaningLoop:
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        return measure.yields(
-            self.samples, self.rounds, self.rounds.all(), class_of_interest, self.random_state
-        )
+        return evaluate.yields(self._work, class_of_interest)
 
     def budget_curve(self, class_of_interest: str | None = None) -> list[BudgetPoint]:
         """Return wrong labels found against images reviewed, beside a random review.
@@ -625,7 +561,7 @@ class CleaningLoop:
         class_of_interest : str, optional
             Default: the class of the last round.
         """
-        return budget_curve(measure.class_yields(self.rounds.all(), class_of_interest)[1])
+        return evaluate.budget(self._work, class_of_interest)
 
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
@@ -640,17 +576,15 @@ class CleaningLoop:
         list of Path
             auroc.png (when something was evaluated), verdicts.png and budget.png.
         """
-        from .charts import save_charts
+        from .reports.charts import save_charts
 
-        start = self.rounds.load_start()
         Path(folder).mkdir(parents=True, exist_ok=True)
-        return save_charts(
-            self.history(), Path(folder), baseline=start.evaluation if start else None
-        )
+        baseline = self.rounds.evaluations().get(0)
+        return save_charts(self.history(), Path(folder), baseline=baseline)
 
     def history(self) -> list[dict[str, Any]]:
-        """Return one row a round: what was reviewed, what it came to, and its evaluation."""
-        return measure.history(self.rounds.all())
+        """Return one row per round: what was reviewed, what it came to, and its evaluation."""
+        return [row.to_dict() for row in evaluate.history(self._work)]
 
     def export_audit(self, path: str | os.PathLike[str]) -> int:
         """Write every event of the ledger to `path`; return how many there are.
@@ -660,45 +594,90 @@ class CleaningLoop:
         path : path
             ``.jsonl`` for JSON lines, ``.csv`` for a table.
         """
-        path = Path(path)
-        if path.suffix not in (".jsonl", ".csv"):
-            raise DataError(f"the audit's file name must end in .jsonl or .csv, got {path.name!r}.")
-        rows = [row for r in self.rounds.all() for row in audit_rows(r.events, r.batch, r.config)]
-        with path.open("w", newline="", encoding="utf-8") as file:
-            if path.suffix == ".jsonl":
-                file.writelines(json.dumps(row) + "\n" for row in rows)
-            else:
-                writer = csv.DictWriter(file, fieldnames=AUDIT_COLUMNS)
-                writer.writeheader()
-                writer.writerows(rows)
-        return len(rows)
+        return audit.export_audit(self._work, path)
 
-    # ---- shared
+    # ---- for front ends: what App and command line ask beside the use cases
 
-    def _choose_classes(
-        self, rounds: Sequence[Round], asked: dict[str, int], n: int
-    ) -> tuple[dict[str, int], str | None]:
-        """Return the quotas and the rival: as asked, as in the last round, or as measured."""
-        if asked:
-            cls = next(iter(asked))
-            rivals = [r.rival for r in rounds if r.class_of_interest == cls]
-            return asked, rivals[-1] if rivals else None
-        if rounds:
-            return split_evenly(n, rounds[-1].classes), rounds[-1].rival
-        pair = self.find_confused_pair()
-        return {pair.class_of_interest: n}, pair.rival
+    @property
+    def label_field(self) -> str:
+        """The field that is cleaned."""
+        return str(self.labels.name)
+
+    def check_unlocked(self) -> None:
+        """Make sure that labels can be changed.
+
+        Raises
+        ------
+        DataError
+            When the label field is read-only.
+        """
+        self.labels.check_unlocked()
+
+    def is_started(self) -> bool:
+        """Tell whether the state before the first round is on record."""
+        return self.rounds.is_started()
+
+    def coverage(self) -> Coverage:
+        """Count the samples that are left out because they lack a label, a vector or a score."""
+        return check_setup.coverage(self._work)
+
+    def overview(self) -> Overview:
+        """Return what a page about the rounds shows, from one look at the database."""
+        return evaluate.overview(self._work)
+
+    def sample_ids(self, number: int) -> set[str]:
+        """Return the ids of a round's samples.
+
+        Raises
+        ------
+        RoundError
+            When there is no such round.
+        """
+        return self.rounds.load(number).sample_ids
+
+    def queue_fields(self) -> list[str]:
+        """Return the fields that thumbnails of a queue show: the label, and why to doubt it."""
+        return appearance.queue_fields(self.label_field, self.labels.names)
+
+    def round_view_name(self, number: int) -> str:
+        """Return the name of the saved view that holds a round."""
+        return str(self.labels.names.round_view(number))
+
+    def queue_view_name(self, class_of_interest: str) -> str:
+        """Return the name of the saved view that holds a class's queue."""
+        return views.queue_view_name(self.labels, class_of_interest)
+
+    def check_dataset(self) -> list[Finding]:
+        """Return what a check of the set-up finds in dataset and label field."""
+        return check_setup.check_dataset(self._work)
+
+    def check_project(
+        self, server: Any, images: str = "upload", images_root: str | None = None
+    ) -> list[Finding]:
+        """Return what a check of the set-up finds of the dataset's project on the server.
+
+        Parameters
+        ----------
+        server : LabelStudioServer
+            Where the reviewers are.
+        images, images_root : str
+            As `push_round` would get them; once there is a round, as it was pushed.
+        """
+        return check_setup.check_project(self._work, server, images, images_root)
 
 
-def _quotas(asked: str | Sequence[str] | Mapping[str, int] | None, n: int) -> dict[str, int]:
-    """Return the samples wanted of each class; empty when none was asked for."""
-    if asked is None:
-        return {}
-    if isinstance(asked, str):
-        return {asked: n}
-    if not isinstance(asked, Mapping):
-        return split_evenly(n, list(asked))
-    if not asked or any(quota < 1 for quota in asked.values()):
-        raise DataError(
-            f"class_of_interest: the samples of each class must be at least 1, got {dict(asked)}."
-        )
-    return dict(asked)
+def _options(
+    images: str,
+    images_root: str | os.PathLike[str] | None,
+    reviewers_per_task: int,
+    hide_suggestion: bool,
+    new_classes: Sequence[str],
+) -> dict[str, Any]:
+    """Return what a round keeps of how it was pushed."""
+    return {
+        "images": images,
+        "images_root": str(images_root) if images_root else None,
+        "reviewers_per_task": reviewers_per_task,
+        "hide_suggestion": hide_suggestion,
+        "new_classes": list(new_classes),
+    }

@@ -41,9 +41,9 @@ def push(process: LabelStudioProcess, work: Path, n: int) -> str:
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    from coreset_cleaning.labelstudio.connection import LabelStudioServer
-    from coreset_cleaning.labelstudio.project import find_or_create_project
-    from coreset_cleaning.labelstudio.push import ReviewTask, push_tasks
+    from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+    from coreset_cleaning.desks.labelstudio.project import find_or_create_project
+    from coreset_cleaning.desks.labelstudio.push import ReviewTask, push_tasks
 
     path = work / f"{n}.png"
     pixels = (255 - load_digits().images[5] * (255 / 16)).astype(np.uint8)

@@ -10,17 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .evaluation import evaluate_auroc
-    from .importance import LabelScores, score_labels
-    from .sampling import sample_coreset
+    from .judging.evaluation import evaluate_auroc
+    from .scoring.importance import LabelScores, score_labels
+    from .scoring.sampling import sample_coreset
 
 __all__ = ["LabelScores", "evaluate_auroc", "sample_coreset", "score_labels"]
 
 _HOME = {
-    "LabelScores": ".importance",
-    "evaluate_auroc": ".evaluation",
-    "sample_coreset": ".sampling",
-    "score_labels": ".importance",
+    "LabelScores": ".scoring.importance",
+    "evaluate_auroc": ".judging.evaluation",
+    "sample_coreset": ".scoring.sampling",
+    "score_labels": ".scoring.importance",
 }
 
 

@@ -12,9 +12,8 @@
         ├── AuthenticationError
         └── ProjectMissingError
 
-An error carries two sentences or more: `what` is wrong (of which object, must be, got) and the `fix`.
-Doctor, panel and command line show them apart; nobody takes a message to pieces. Neither ever holds an
-API key.
+An error carries two texts: `what` is wrong (of which object, must be, got) and the `fix`. Doctor,
+panel and command line show them apart; nobody takes a message to pieces. Neither holds an API key.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import CleaningError
-from ..core.rows import thread_count
+from ..core.scoring.rows import thread_count
 from .images import Array, decode_batch
 from .networks import Network, Preprocessing
 

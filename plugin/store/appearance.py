@@ -10,42 +10,34 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.verdicts import Outcome
-from . import names
+from ..core.review.palette import OUTCOME_COLORS
+from .names import Names
+from .ownership import PLUGIN
 
-GROUP = "label cleaning"
-OUTCOME_COLORS = {
-    Outcome.KEPT: "#3fb68b",
-    Outcome.RELABELED: "#ff6d04",
-    Outcome.DELETED: "#e05563",
-    Outcome.UNSURE: "#8a8f98",
-    Outcome.CONFLICT: "#4c9be8",
-}
-
-_VERDICT = f"{names.REVIEW}.verdict"
-_PLUGIN, _ARRANGED = "@coreset/label-cleaning", "arranged"
-
-# In the order of the side bar, with what its tooltip says.
-_DESCRIPTIONS = {
-    names.SUGGESTED: "The most probable other class, with its probability",
-    names.IMPORTANCE: "How much this label sways a classifier: the highest are looked at first",
-    names.DISAGREEMENT: "Share of the most similar images that carry another label",
-    names.INFLUENCE: "How far the sample moves a classifier; coresets are drawn by it",
-    names.WEIGHT: "1, or 0 for samples that reviewers deleted",
-    names.ORIGINAL: "The label before a reviewer changed it",
-    _VERDICT: "What reviewers decided",
-    f"{names.REVIEW}.round": "The round of the verdict",
-    f"{names.REVIEW}.reviewers": "Who decided it",
-    f"{names.REVIEW}.reviewed_at": "When it was decided",
-    f"{names.REVIEW}.comment": "What the reviewer wrote about it",
-    f"{names.REVIEW}.annotation_ids": "Ids of the answers in Label Studio",
-}
-# What thumbnails tell beside the label: always, and in a queue, where the question is why.
-_IN_GRID = (names.SUGGESTED, _VERDICT)
-_IN_QUEUE = (names.SUGGESTED, names.IMPORTANCE, names.DISAGREEMENT)
+_PLACED = "placed"
 
 
-def arrange(dataset: Any, label_field: str) -> None:
+def descriptions(names: Names) -> dict[str, str]:
+    """Return our fields in the order of the side bar, with what their tooltips say."""
+    return {
+        names.suggested: "The most probable other class, with its probability",
+        names.importance: "How much this label sways a classifier: the highest are looked at first",
+        names.disagreement: "Share of the most similar images that carry another label",
+        names.influence: "How far the label moves a classifier; coresets are drawn by it",
+        names.weight: "1, or 0 for labels that reviewers deleted",
+        names.original: "The label before a reviewer changed it",
+        names.prediction: "The class that a classifier trained without this sample gives it",
+        names.coreset_weight: "Weight in the coreset; empty outside of it",
+        f"{names.review}.verdict": "What reviewers decided",
+        f"{names.review}.round": "The round of the verdict",
+        f"{names.review}.reviewers": "Who decided it",
+        f"{names.review}.reviewed_at": "When it was decided",
+        f"{names.review}.comment": "What the reviewer wrote about it",
+        f"{names.review}.answer_ids": "Ids of the answers at the desk",
+    }
+
+
+def arrange(dataset: Any, label_field: str, names: Names) -> None:
     """Group, colour and describe the fields of this project that the dataset has by now.
 
     Parameters
@@ -53,26 +45,32 @@ def arrange(dataset: Any, label_field: str) -> None:
     dataset : fiftyone.Dataset
     label_field : str
         The labels that are cleaned; thumbnails show them beside the suggestion.
+    names : Names
+        What our fields of this label field are called.
     """
     schema = dataset.get_field_schema(flat=True)
     config = dataset.app_config
-    settings = config.plugins.get(_PLUGIN, {})
-    done = settings.get(_ARRANGED, [])
-    new = [path for path in _DESCRIPTIONS if path in schema and path not in done]
+    settings = config.plugins.get(PLUGIN, {})
+    done = [*settings.get("arranged", []), *settings.get(_PLACED, [])]  # the first: version 0.1
+    texts = descriptions(names)
+    new = [path for path in texts if path in schema and path not in done]
     if not new:
         return
     for path in new:
-        _describe(schema[path], _DESCRIPTIONS[path])
-    _group(config, dataset, new)
-    _color(config, new)
-    _show_in_grid(config, dataset, label_field, new)
-    config.plugins[_PLUGIN] = {**settings, _ARRANGED: [*done, *new]}
+        _describe(schema[path], texts[path])
+    groups = settings.get("groups", [])
+    if _group(config, dataset, names, new, groups):
+        groups = [*groups, names.sidebar_group]
+    _color(config, names, new)
+    _show_in_grid(config, dataset, label_field, names, new)
+    placed = [*settings.get(_PLACED, []), *new]
+    config.plugins[PLUGIN] = {**settings, _PLACED: placed, "groups": groups}
     dataset.save()
 
 
-def queue_fields(label_field: str) -> list[str]:
+def queue_fields(label_field: str, names: Names) -> list[str]:
     """Return what the thumbnails of a queue tell: label, suggestion, importance and why."""
-    return [label_field, *_IN_QUEUE]
+    return [label_field, names.suggested, names.importance, names.disagreement]
 
 
 def _describe(field: Any, description: str) -> None:
@@ -81,26 +79,38 @@ def _describe(field: Any, description: str) -> None:
         field.save()
 
 
-def _group(config: Any, dataset: Any, new: list[str]) -> None:
+def _group(config: Any, dataset: Any, names: Names, new: list[str], made: list[str]) -> bool:
+    """Put our fields into a group of their own; return whether the group was made now.
+
+    A user's group of that name stays theirs: then our fields stay where the App puts them.
+    """
     if config.sidebar_groups is None:
         config.sidebar_groups = fo.DatasetAppConfig.default_sidebar_groups(dataset)
         for group in config.sidebar_groups:
             group.paths = [path for path in group.paths if path not in new]
-        config.sidebar_groups = [g for g in config.sidebar_groups if g.name != names.REVIEW]
+        config.sidebar_groups = [g for g in config.sidebar_groups if g.name != names.review]
     groups = config.sidebar_groups
     placed = {path for group in groups for path in group.paths}
     paths = [path for path in new if path not in placed]
-    ours = next((group for group in groups if group.name == GROUP), None)
-    if ours is None and paths:
-        ours = fo.SidebarGroupDocument(name=GROUP, expanded=True)
+    found = next((group for group in groups if group.name == names.sidebar_group), None)
+    ours = found is not None and (
+        names.sidebar_group in made or any(p in descriptions(names) for p in found.paths)
+    )
+    if found is not None and not ours:
+        return False
+    if found is None:
+        if not paths:
+            return False
+        found = fo.SidebarGroupDocument(name=names.sidebar_group, expanded=True)
         labels = [i for i, group in enumerate(groups) if group.name == "labels"]
-        groups.insert(labels[0] + 1 if labels else len(groups), ours)
-    if ours is not None:
-        ours.paths = [*ours.paths, *paths]
+        groups.insert(labels[0] + 1 if labels else len(groups), found)
+    found.paths = [*found.paths, *paths]
+    return not ours
 
 
-def _color(config: Any, new: list[str]) -> None:
-    if _VERDICT not in new:
+def _color(config: Any, names: Names, new: list[str]) -> None:
+    verdict = f"{names.review}.verdict"
+    if verdict not in new:
         return
     if config.color_scheme is None:
         # Colours of single values are shown in this mode only.
@@ -110,8 +120,8 @@ def _color(config: Any, new: list[str]) -> None:
     scheme = config.color_scheme
     by_path = {field["path"] for field in scheme.fields or []}
     colors = {
-        _VERDICT: {o.value: color for o, color in OUTCOME_COLORS.items()},
-        "tags": {names.OUTCOME_TAGS[o]: color for o, color in OUTCOME_COLORS.items()},
+        verdict: {o.value: color for o, color in OUTCOME_COLORS.items()},
+        "tags": {names.outcome_tag(o): color for o, color in OUTCOME_COLORS.items()},
     }
     scheme.fields = [
         *(scheme.fields or []),
@@ -126,15 +136,18 @@ def _color(config: Any, new: list[str]) -> None:
     ]
 
 
-def _show_in_grid(config: Any, dataset: Any, label_field: str, new: list[str]) -> None:
+def _show_in_grid(
+    config: Any, dataset: Any, label_field: str, names: Names, new: list[str]
+) -> None:
     if config.active_fields is None:
         config.active_fields = fo.DatasetAppConfig.default_active_fields(dataset)
         paths = config.active_fields.paths or []
-        config.active_fields.paths = [path for path in paths if path not in _DESCRIPTIONS]
+        config.active_fields.paths = [path for path in paths if path not in descriptions(names)]
     active = config.active_fields
     if active.exclude:  # the list says what is hidden
         return
-    shown = [path for path in _IN_GRID if path in new and path not in active.paths]
+    always = (names.suggested, f"{names.review}.verdict")
+    shown = [path for path in always if path in new and path not in active.paths]
     if label_field not in active.paths:
         shown.insert(0, label_field)
     active.paths = [*active.paths, *shown]

@@ -6,19 +6,22 @@ from collections.abc import Mapping
 
 import fiftyone as fo
 
-from .samples import Samples
-
-TAG = "coreset"
-WEIGHT = "coreset_weight"
-VIEW = "coreset"
+from . import appearance, ownership
+from .labels import LabelField
 
 
-def write_coreset(samples: Samples, weights: Mapping[str, float]) -> None:
-    """Replace the coreset by these samples, a mapping from sample id to weight."""
-    dataset = samples.dataset
-    samples.view.match_tags(TAG).untag_samples(TAG)
-    dataset.add_sample_field(WEIGHT, fo.FloatField)
-    samples.view.clear_sample_field(WEIGHT)
-    samples.set_values(WEIGHT, weights)
-    dataset.select(list(weights)).tag_samples(TAG)
-    dataset.save_view(VIEW, samples.view.match_tags(TAG), overwrite=True)
+def write_coreset(labels: LabelField, weights: Mapping[str, float]) -> None:
+    """Replace the coreset by these labels, a mapping from label id to weight."""
+    ours, view = labels.names, labels.samples.view
+    text = appearance.descriptions(labels.names)[ours.coreset_weight]
+    ownership.declare(labels.dataset, ours.coreset_weight, text, ftype=fo.FloatField)
+    view.match_tags(ours.coreset).untag_samples(ours.coreset)
+    view.clear_sample_field(ours.coreset_weight)
+    labels.set_values(ours.coreset_weight, weights)
+    labels.select(weights).tag_samples(ours.coreset)
+    ownership.save_view(
+        labels.dataset,
+        ours.coreset_view,
+        labels.dataset.match_tags(ours.coreset),
+        "a small weighted set to train on",
+    )

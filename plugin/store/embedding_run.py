@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import fiftyone as fo
 
@@ -28,20 +27,31 @@ def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any])
     DataError
         When the field's vectors come from another network.
     """
-    if not dataset.has_field(field) or not len(dataset.exists(field)):
+    if not dataset.has_field(field) or not len(dataset.exists(field).limit(1)):
+        return
+    if is_same_network(dataset, field, network):
         return
     known = recorded_network(dataset, field)
-    if known is None:
-        was = "a source that is not on record"
-    elif _identity(known) == _identity(network):
-        return
-    else:
-        was = _named(known)
+    was = "a source that is not on record" if known is None else _named(known)
     raise DataError(
         f"field {field!r} of dataset {dataset.name!r} holds vectors of {was}; those of "
-        f"{_named(network)} must not be mixed in. Give another embeddings_field, or overwrite "
-        "the old vectors with overwrite=True (`coreset-cleaning embed --overwrite`)."
+        f"{_named(network)} must not be mixed in.",
+        "Give another embeddings_field, or overwrite all vectors of the dataset with "
+        "overwrite=True (`coreset-cleaning embed --overwrite`).",
     )
+
+
+def is_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> bool:
+    """Tell whether a network is on record as the one that filled `field`."""
+    known = recorded_network(dataset, field)
+    return known is not None and _identity(known) == _identity(network)
+
+
+def forget(dataset: fo.Dataset, field: str) -> None:
+    """Take the record of a field's network away; the field is gone."""
+    key = names.field_run_key("embedding", field)
+    if dataset.has_run(key):
+        dataset.delete_run(key)
 
 
 def recorded_network(dataset: fo.Dataset, field: str) -> dict[str, Any] | None:
@@ -72,7 +82,7 @@ def record_network(
     network : dict
         Description of the network; precisions add up, when runs on unlike machines had several.
     anew : bool, default False
-        Whether the vectors that were there are overwritten: caches of them are void.
+        Whether the vectors that were there are overwritten.
     """
     key = names.field_run_key("embedding", field)
     known = recorded_network(dataset, field) if not anew else None
@@ -84,23 +94,11 @@ def record_network(
         kind="embedding",
         embeddings_field=field,
         network=network,
-        revision=(None if anew else recorded_revision(dataset, field)) or uuid4().hex,
     )
     if dataset.has_run(key):
         dataset.update_run_config(key, config)
     else:
         dataset.register_run(key, config)
-
-
-def recorded_revision(dataset: fo.Dataset, field: str) -> str | None:
-    """Return what changes whenever the vectors of `field` are computed anew; None: not on record.
-
-    Vectors that are added do not change it.
-    """
-    key = names.field_run_key("embedding", field)
-    if not dataset.has_run(key):
-        return None
-    return getattr(dataset.get_run_info(key).config, "revision", None)
 
 
 def _precisions(network: dict[str, Any]) -> list[str]:

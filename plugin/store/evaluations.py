@@ -4,54 +4,72 @@ from __future__ import annotations
 
 import fiftyone as fo
 import numpy as np
+from fiftyone import ViewField as F
 
-from ..core.linalg import Float32
-from . import names
-from .samples import Rows, Samples
-
-
-def evaluation_key(round_: int) -> str:
-    """Return the key of the evaluation after a round; 0 is before the first."""
-    return f"cleaning_after_{round_:03d}"
+from ..core.errors import DataError
+from ..core.scoring.linalg import Float32
+from . import appearance, ownership
+from .labels import LabelField, Rows
 
 
-def save_evaluation(
-    samples: Samples,
-    rows: Rows,
-    probabilities: Float32,
-    key: str,
-) -> None:
+def check_evaluation(labels: LabelField, key: str) -> None:
+    """Make sure that an evaluation of that key is one of ours.
+
+    Raises
+    ------
+    DataError
+        When a user has one.
+    """
+    dataset = labels.dataset
+    if not dataset.has_evaluation(key):
+        return
+    config = dataset.get_evaluation_info(key).config
+    if getattr(config, "pred_field", None) != labels.names.prediction:
+        raise DataError(
+            f"dataset {dataset.name!r} has an evaluation {key!r} that no cleaning put there.",
+            "Rename it: dataset.rename_evaluation(key, new_key).",
+        )
+
+
+def save_evaluation(labels: LabelField, rows: Rows, probabilities: Float32, key: str) -> None:
     """Write predictions and evaluate them against the labels as they are now.
 
     Parameters
     ----------
-    samples : Samples
+    labels : LabelField
         What is cleaned.
     rows : Rows
-        The predicted samples; those of weight 0 are left out of the evaluation.
+        The predicted labels; those of weight 0 are left out of the evaluation.
     probabilities : float32 array of shape (n, K)
         Of the classes of `rows`.
     key : str
-        Of the evaluation; one that is there is replaced.
+        Of the evaluation; one of ours that is there is replaced.
     """
-    dataset = samples.dataset
-    dataset.add_sample_field(
-        names.PREDICTION, fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+    dataset, ours = labels.dataset, labels.names
+    check_evaluation(labels, key)
+    ownership.declare(
+        dataset,
+        ours.prediction,
+        appearance.descriptions(ours)[ours.prediction],
+        ftype=fo.EmbeddedDocumentField,
+        embedded_doc_type=fo.Classification,
     )
     best = np.argmax(probabilities, axis=1)
     predictions = {
-        sample_id: fo.Classification(label=rows.classes[k], confidence=float(p[k]))
-        for sample_id, k, p in zip(rows.ids, best.tolist(), probabilities, strict=True)
+        label_id: fo.Classification(label=rows.classes[k], confidence=float(p[k]))
+        for label_id, k, p in zip(rows.ids, best.tolist(), probabilities, strict=True)
     }
-    samples.set_values(names.PREDICTION, predictions)
-    if dataset.has_evaluation(key):
-        dataset.delete_evaluation(key)
-    counted = [i for i, weight in zip(rows.ids, rows.weights, strict=True) if weight > 0]
-    view = dataset.select(counted)
-    view.evaluate_classifications(
-        names.PREDICTION,
-        gt_field=samples.label_field,
-        eval_key=key,
+    labels.set_values(ours.prediction, predictions)
+    counted = labels.samples.train_view().exists(ours.prediction).match(F(ours.weight) > 0)
+    new_key = f"{key}_new"
+    counted.evaluate_classifications(
+        ours.prediction,
+        gt_field=labels.name,
+        eval_key=new_key,
         classes=list(rows.classes),
         progress=False,
     )
+    # The old one goes when the new one is there.
+    if dataset.has_evaluation(key):
+        dataset.delete_evaluation(key)
+    dataset.rename_evaluation(new_key, key)

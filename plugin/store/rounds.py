@@ -1,92 +1,40 @@
-"""Rounds as FiftyOne custom runs: they survive cloning and exporting the dataset."""
+"""Rounds on a dataset: they survive cloning and exporting it.
+
+=================================== ==============================================================
+record                              what it holds
+=================================== ==============================================================
+``cleaning_round_003``              head: options, versions, events, end; content: batch and pools
+``cleaning_evaluation_<field>_003`` content: what was measured after round 3; 000 is the start
+``cleaning_start_<field>``          head: the pair; content: labels and importance of the start
+``cleaning_project_<field>``        head: where the desk keeps the rounds, and the pull's cursor
+=================================== ==============================================================
+"""
 
 from __future__ import annotations
 
-import contextlib
-import random
-import threading
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
-from uuid import uuid4
 
 import fiftyone as fo
-import fiftyone.operators.store as foos
-from bson import json_util
-from gridfs.errors import CorruptGridFile, NoFile
-from pymongo.errors import PyMongoError
 
-from ..core.errors import BusyError, RoundError
-from ..core.ledger import Event, undone_rounds
-from ..core.queue import BatchItem
-from ..core.schema import SCHEMA, upgrade
-from . import names
+from ..core.errors import RoundError
+from ..core.review.ledger import Event
+from ..core.review.queue import BatchItem
+from ..core.review.rounds import Round, Rounds
+from ..core.review.schema import SCHEMA, check_schema, split_round, split_start
+from . import lock, names
+from .records import Head, Records
 
-# A crashed process must not lock a dataset for ever. One that is at work gives signs of life much
-# more often than that.
-LOCK_SECONDS = 120
-# What another process holds the lock for, it usually has done in this time.
-WAIT_SECONDS = 30.0
-_POLL_SECONDS = 0.1
-_READS = 10
+_OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
+_CHANGING = ("events", "closed_at", "home", "url")
 
 
 def now() -> str:
     """Return the present moment as ISO 8601 UTC text that sorts by time."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-@dataclass
-class Round:
-    """One batch through review.
-
-    Attributes
-    ----------
-    number : int
-        1, 2, …; unique in the dataset.
-    label_field, class_of_interest, rival : str
-        What is reviewed; `rival` is None when the class was chosen by hand. Of several classes,
-        the first.
-    config : dict
-        All that was fixed when the batch was drawn: seed, versions, parameters.
-    batch : list of BatchItem
-        The samples, by rank.
-    pools : dict of str to int
-        Class to the samples of it that could be served when the batch was drawn.
-    events : list of Event
-        Verdict events of this round, append-only.
-    project : dict
-        Where the tasks are: server, project id, tab, link, pull cursor. Empty before the push.
-    evaluation : dict or None
-        What `evaluate_round` measured after this round.
-    closed_at : str or None
-        When the last answer was pulled, or the round was closed by hand.
-    """
-
-    number: int
-    label_field: str
-    class_of_interest: str
-    rival: str | None
-    config: dict[str, Any]
-    batch: list[BatchItem]
-    pools: dict[str, int] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    project: dict[str, Any] = field(default_factory=dict)
-    evaluation: dict[str, Any] | None = None
-    closed_at: str | None = None
-
-    @property
-    def sample_ids(self) -> set[str]:
-        """Ids of the samples in this round."""
-        return {item.sample_id for item in self.batch}
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes under review, in the order they are shown."""
-        return tuple(dict.fromkeys(item.label for item in self.batch)) or (self.class_of_interest,)
 
 
 @dataclass
@@ -96,93 +44,43 @@ class Start:
     Attributes
     ----------
     given_labels : dict
-        Sample id to class name at the start; its keys are the frozen scoring set.
+        Label id to class name at the start; its keys are the frozen scoring set.
     importance : dict
-        Sample id to importance at the start.
+        Label id to importance at the start.
     config : dict
         Embeddings field, test tag and versions.
     pair : tuple of str or None
         Class of interest and rival of the first round.
-    evaluation : dict or None
-        AUROC before any cleaning.
     """
 
     given_labels: dict[str, str]
     importance: dict[str, float]
     config: dict[str, Any]
     pair: tuple[str, str] | None = None
-    evaluation: dict[str, Any] | None = None
 
 
 class RoundStore:
-    """Reads and writes the rounds of one label field of a dataset."""
+    """Reads and writes the rounds of one label field of a dataset.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+    label_field : str
+    """
 
     def __init__(self, dataset: fo.Dataset, label_field: str) -> None:
         self.dataset = dataset
         self.label_field = label_field
+        self._records = Records(dataset)
+        self._claim: lock.Claim | None = None
 
-    # ---- rounds
+    # ---- reading
 
-    def all(self) -> list[Round]:
-        """Return the rounds of this label field, oldest first."""
+    def all(self) -> Rounds:
+        """Return the rounds of this label field, as they are in the database now."""
         self.dataset.reload()
-        return self._loaded(self._numbers(label_field=self.label_field))
-
-    def of_other_fields(self) -> list[Round]:
-        """Return the rounds of the dataset's other label fields, as of the last look at ours."""
-        mine = set(self._numbers(label_field=self.label_field))
-        return self._loaded(number for number in self._numbers() if number not in mine)
-
-    def open_round(self) -> Round | None:
-        """Return the round that is still in review, or None; an undone one is not."""
-        return open_round(self.all())
-
-    def next_number(self) -> int:
-        """Return the number of the next round; fields of one dataset share the count."""
-        self.dataset.reload()
-        return max(self._numbers(), default=0) + 1
-
-    def create(self, round_: Round) -> None:
-        """Register a new round.
-
-        Raises
-        ------
-        RoundError
-            When another process has registered the same number first.
-        """
-        key = names.round_run_key(round_.number)
-        if self.dataset.has_run(key) and self._read(key) is None:
-            self.dataset.delete_run(key)  # killed before it was saved: nothing was sent yet
-        config = self.dataset.init_run(
-            method=names.RUN_METHOD,
-            kind="round",
-            round=round_.number,
-            label_field=round_.label_field,
-            class_of_interest=round_.class_of_interest,
-            rival=round_.rival,
-            **round_.config,
-        )
-        try:
-            self.dataset.register_run(key, config)
-        except ValueError as error:
-            raise RoundError(
-                f"round {round_.number} of dataset {self.dataset.name!r} has just been started by "
-                "another process. Call push again to see it."
-            ) from error
-        self.save(round_)
-
-    def save(self, round_: Round) -> None:
-        """Write the changing part of a round."""
-        self._write(
-            names.round_run_key(round_.number),
-            schema=SCHEMA,
-            batch=[item.to_dict() for item in round_.batch],
-            pools=round_.pools,
-            events=[event.to_dict() for event in round_.events],
-            project=round_.project,
-            evaluation=round_.evaluation,
-            closed_at=round_.closed_at,
-        )
+        heads = self._records.heads("round", label_field=self.label_field)
+        return Rounds(round_ for key, head in heads.items() if (round_ := self._round(key, head)))
 
     def load(self, number: int) -> Round:
         """Read a round of this label field, as it is in the database now.
@@ -192,64 +90,152 @@ class RoundStore:
         RoundError
             When there is no such round, or it was written by a newer version of this project.
         """
-        self.dataset.reload()
-        known = self._numbers(label_field=self.label_field)
-        if number not in known:
+        rounds = self.all()
+        found = rounds.numbered(number)
+        if found is None:
+            known = ", ".join(str(round_.number) for round_ in rounds) or "none"
             raise RoundError(
                 f"dataset {self.dataset.name!r} has no round {number} of field "
-                f"{self.label_field!r}. Rounds: {', '.join(map(str, known)) or 'none'}."
+                f"{self.label_field!r}. Rounds: {known}.",
+                "Name one of these.",
             )
-        round_ = self._load(number)
-        if round_ is None:
-            raise RoundError(
-                f"round {number} of dataset {self.dataset.name!r} was interrupted before it began. "
-                "Push again."
-            )
-        return round_
+        return found
 
-    def _loaded(self, numbers: Iterable[int]) -> list[Round]:
-        loaded = [self._load(number) for number in numbers]
-        return [round_ for round_ in loaded if round_ is not None]
+    def open_round(self) -> Round | None:
+        """Return the round that is still in review, or None; an undone one is not."""
+        return self.all().open
 
-    def _load(self, number: int) -> Round | None:
-        """Return a round; None when it was killed, or is being made, before it was saved."""
-        key = names.round_run_key(number)
-        content = self._read(key)
+    def evaluations(self) -> dict[int, dict[str, Any]]:
+        """Return round number to what was measured after it; 0 is before the first."""
+        key = names.field_run_key("evaluation", self.label_field)
+        heads = self._records.heads("evaluation", label_field=self.label_field)
+        found = {int(k[len(key) + 1 :]): self._records.content(k) or {} for k in heads}
+        found |= self._old_evaluations(set(found))
+        return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
+
+    def _round(self, key: str, head: Head) -> Round | None:
+        """Return a round; None when an old version was killed before it was saved."""
+        number = int(key.rsplit("_", 1)[1])
+        content = self._records.content(key)
         if content is None:
             return None
-        config = self.dataset.get_run_info(key).config.serialize()
-        document = upgrade(
-            {**content, "config": config}, f"round {number} of dataset {self.dataset.name!r}"
-        )
-        config = document["config"]
-        fixed = {
-            "cls",
-            "type",
-            "method",
-            "kind",
-            "round",
-            "label_field",
-            "class_of_interest",
-            "rival",
-        }
+        if self._is_old(head, content, f"round {number} of dataset {self.dataset.name!r}"):
+            head, content, _ = split_round(head, content)
+            head["home"] = str(self.dataset._doc.id)
+        fixed = {k: v for k, v in head.items() if k not in (*_OWN_HEAD, *_CHANGING)}
         return Round(
             number=number,
-            label_field=config["label_field"],
-            class_of_interest=config["class_of_interest"],
-            rival=config["rival"],
-            config={k: v for k, v in config.items() if k not in fixed},
-            batch=[BatchItem.from_dict(item) for item in document["batch"]],
-            pools=document["pools"],
-            events=[Event.from_dict(event) for event in document["events"]],
-            project=document["project"],
-            evaluation=document["evaluation"],
-            closed_at=document["closed_at"],
+            label_field=head["label_field"],
+            class_of_interest=head["class_of_interest"],
+            rival=head["rival"],
+            config=fixed,
+            batch=[BatchItem.from_dict(item) for item in content["batch"]],
+            pools=content["pools"],
+            events=[Event.from_dict(event) for event in head.get("events", [])],
+            home=head["home"],
+            url=head.get("url") or "",
+            closed_at=head.get("closed_at"),
         )
 
-    def _numbers(self, **query: Any) -> list[int]:
-        keys = self.dataset.list_runs(method=names.RUN_METHOD, kind="round", **query)
-        numbers = [int(key.rsplit("_", 1)[1]) for key in keys]
-        return sorted(n for n in numbers if self._file_id(names.round_run_key(n)) is not None)
+    # ---- writing
+
+    def lock(self, what: str) -> AbstractContextManager[lock.Claim]:
+        """Keep other processes from changing this label field's rounds at the same time.
+
+        Raises
+        ------
+        BusyError
+            When another process holds the lock.
+        """
+        return lock.lock(self.dataset, self.label_field, what)
+
+    def create(self, round_: Round) -> Round:
+        """Put a new round on record, under the first number that is free; return it.
+
+        Label fields of one dataset share the numbers: another one may have taken the round's.
+        """
+        self._upgrade()
+        head = {
+            "schema": SCHEMA,
+            "label_field": round_.label_field,
+            "class_of_interest": round_.class_of_interest,
+            "rival": round_.rival,
+            **round_.config,
+            "events": [],
+            "closed_at": None,
+            "home": round_.home,
+            "url": round_.url,
+        }
+        content = {
+            "schema": SCHEMA,
+            "batch": [item.to_dict() for item in round_.batch],
+            "pools": round_.pools,
+        }
+        while not self._records.create(
+            names.round_run_key(round_.number), "round", {**head, "round": round_.number}, content
+        ):
+            round_.number += 1
+        return round_
+
+    def next_number(self) -> int:
+        """Return the number of the next round; fields of one dataset share the count."""
+        numbers = [int(key.rsplit("_", 1)[1]) for key in self._records.heads("round")]
+        return max(numbers, default=0) + 1
+
+    def append(self, round_: Round, events: Sequence[Event], closed_at: str | None = None) -> None:
+        """Append events to a round, and close it if a time is given; nothing is rewritten."""
+        self._upgrade()
+        values = {"closed_at": closed_at} if closed_at else {}
+        key = names.round_run_key(round_.number)
+        if events:
+            rows = [event.to_dict() for event in events]
+            self._records.append(key, "events", rows, **values)
+        elif values:
+            self._records.update(key, **values)
+        round_.events.extend(events)
+        round_.closed_at = closed_at or round_.closed_at
+
+    def save_url(self, round_: Round, url: str) -> None:
+        """Remember where people find a round."""
+        if round_.url != url:
+            self._upgrade()
+            self._records.update(names.round_run_key(round_.number), url=url)
+            round_.url = url
+
+    def save_evaluation(self, number: int, evaluation: dict[str, Any]) -> None:
+        """Keep what was measured after a round; 0 is before the first."""
+        self._upgrade()
+        key = names.field_run_key("evaluation", self.label_field) + f"_{number:03d}"
+        content = {"schema": SCHEMA, "evaluation": evaluation}
+        head = {"label_field": self.label_field, "round": number}
+        if not self._records.create(key, "evaluation", head, content):
+            self._records.write_content(key, content)
+
+    # ---- the project
+
+    @property
+    def _project_key(self) -> str:
+        return names.field_run_key("project", self.label_field)
+
+    def projects(self) -> dict[str, dict[str, Any]]:
+        """Return home to where its desk keeps the rounds: server, id, cursor."""
+        head = self._records.head(self._project_key)
+        if head is not None:
+            return dict(head["homes"])
+        old = self._old_project()
+        return {} if old is None else {str(self.dataset._doc.id): old}
+
+    def save_project(self, home: str, project: dict[str, Any]) -> None:
+        """Remember where the desk keeps the rounds of a home."""
+        self._upgrade()
+        if self.projects().get(home) == project:
+            return
+        if not self._records.create(
+            self._project_key,
+            "project",
+            {"label_field": self.label_field, "homes": {home: project}},
+        ):
+            self._records.update(self._project_key, **{f"homes.{home}": project})
 
     # ---- the start
 
@@ -259,127 +245,98 @@ class RoundStore:
 
     def load_start(self) -> Start | None:
         """Return the state before the first round, or None when nothing was started."""
-        self.dataset.reload()
-        content = self._read(self._start_key) if self.dataset.has_run(self._start_key) else None
+        content = self._records.content(self._start_key)
         if content is None:
             return None
-        content = upgrade({**content, "config": {}}, f"the start of dataset {self.dataset.name!r}")
+        head = self._records.head(self._start_key) or {}
+        if self._is_old(head, content, f"the start of dataset {self.dataset.name!r}"):
+            head, content, _ = split_start(content)
         return Start(
             given_labels=content["given_labels"],
             importance=content["importance"],
-            config=content["config_"],
-            pair=tuple(content["pair"]) if content["pair"] else None,
-            evaluation=content["evaluation"],
+            config={k: v for k, v in head.items() if k not in (*_OWN_HEAD, "pair")},
+            pair=tuple(head["pair"]) if head.get("pair") else None,
         )
+
+    def is_started(self) -> bool:
+        """Tell whether the state before the first round is on record; its columns stay unread."""
+        return self._records.head(self._start_key) is not None
 
     def save_start(self, start: Start) -> None:
-        """Write the state before the first round."""
-        if not self.dataset.has_run(self._start_key):
-            config = self.dataset.init_run(
-                method=names.RUN_METHOD, kind="start", label_field=self.label_field
+        """Put the state before the first round on record; of one that is there, only the pair."""
+        self._upgrade()
+        pair = list(start.pair) if start.pair else None
+        head = {"schema": SCHEMA, "label_field": self.label_field, "pair": pair, **start.config}
+        columns = {"given_labels": start.given_labels, "importance": start.importance}
+        if not self._records.create(self._start_key, "start", head, {"schema": SCHEMA, **columns}):
+            self._records.update(self._start_key, pair=pair)
+
+    # ---- older versions
+
+    def _old_contents(self) -> dict[str, tuple[Head, Head]]:
+        """Return key to head and content of what was stored before schema 3."""
+        heads = self._records.heads("round", label_field=self.label_field)
+        heads |= self._records.heads("start", label_field=self.label_field)
+        old = {}
+        for key, head in heads.items():
+            content = None if head.get("schema") else self._records.content(key)
+            if content is not None and self._is_old(head, content, f"run {key!r}"):
+                old[key] = head, content
+        return old
+
+    def _old_project(self) -> dict[str, Any] | None:
+        projects = [
+            content["project"]
+            for _, (_, content) in sorted(self._old_contents().items())
+            if content.get("project")
+        ]
+        if not projects:
+            return None
+        return {key: projects[-1].get(key) for key in ("server", "id", "cursor")}
+
+    def _old_evaluations(self, known: set[int]) -> dict[int, Any]:
+        found = {}
+        for key, (_, content) in self._old_contents().items():
+            number = 0 if key == self._start_key else int(key.rsplit("_", 1)[1])
+            if content.get("evaluation") and number not in known:
+                found[number] = {"evaluation": content["evaluation"]}
+        return found
+
+    def _upgrade(self) -> None:
+        """Store what older versions stored in today's form; called before anything is written.
+
+        A record's new head goes in one stroke: killed before that, it is read as the old version
+        wrote it, and after that, as this one does.
+        """
+        old = self._old_contents()
+        if not old:
+            return
+        home, project = str(self.dataset._doc.id), self._old_project()
+        if project is not None:
+            self._records.create(
+                self._project_key,
+                "project",
+                {"label_field": self.label_field, "homes": {home: project}},
             )
-            self.dataset.register_run(self._start_key, config)
-        self._write(
-            self._start_key,
-            schema=SCHEMA,
-            given_labels=start.given_labels,
-            importance=start.importance,
-            config_=start.config,
-            pair=list(start.pair) if start.pair else None,
-            evaluation=start.evaluation,
-        )
+        for number, found in self._old_evaluations(set()).items():
+            key = names.field_run_key("evaluation", self.label_field) + f"_{number:03d}"
+            head = {"label_field": self.label_field, "round": number}
+            self._records.create(key, "evaluation", head, {"schema": SCHEMA, **found})
+        for key, (head, content) in old.items():
+            if key == self._start_key:
+                new_head, new_content, _ = split_start(content)
+            else:
+                new_head, new_content, _ = split_round(head, content)
+                new_head["home"] = home
+                # The only part of an old head that belongs to the content now.
+                self._records.write_content(key, {**content, "pools": new_content["pools"]})
+            self._records.update(key, **new_head)
+            self._records.write_content(key, new_content)
 
-    # ---- shared
-
-    def _file_id(self, key: str) -> Any:
-        document = self.dataset._doc.runs.get(key)
-        return None if document is None else document.results.grid_id
-
-    def _write(self, key: str, **content: Any) -> None:
-        """Write a run's results so that there is a whole version at any time.
-
-        FiftyOne deletes the old ones first: a process killed after that would lose a round, and
-        one that reads at that moment would find none. Here the old ones go last.
-        """
-        file, old = self.dataset._doc.runs[key].results, self._file_id(key)
-        file.grid_id = None
-        results = self.dataset.init_run_results(key, **content)
-        self.dataset.save_run_results(key, results, cache=False)
-        if old is not None:
-            file.fs.delete(old)
-
-    def _read(self, key: str) -> dict[str, Any] | None:
-        """Return a run's results, or None when there are none yet."""
-        for _ in range(_READS):
-            file_id = self._file_id(key)
-            if file_id is None:
-                return None
-            try:
-                stored = self.dataset._doc.runs[key].results.fs.get(file_id).read()
-            except (NoFile, CorruptGridFile):
-                # Another process has just replaced them; of a large one, the content goes last.
-                self.dataset.reload()
-                continue
-            return dict(json_util.loads(stored.decode()))
-        raise RoundError(
-            f"run {key!r} of dataset {self.dataset.name!r} can't be read: its results are missing "
-            f"from the database. Restore them from a backup, or give the run up with "
-            f"dataset.delete_run({key!r})."
-        )
-
-    @contextmanager
-    def lock(self, what: str) -> Iterator[None]:
-        """Keep other processes from changing this label field's rounds at the same time.
-
-        Raises
-        ------
-        BusyError
-            When another process holds the lock.
-        """
-        store = foos.ExecutionStore.create(names.RUN_METHOD, self.dataset._doc.id)
-        mine = self._claim(store, what)
-        done = threading.Event()
-
-        def give_signs_of_life() -> None:
-            while not done.wait(LOCK_SECONDS / 4):
-                # A database that is away for a moment is the work's to report, not ours.
-                with contextlib.suppress(PyMongoError):
-                    store.update_ttl(mine, LOCK_SECONDS)
-
-        alive = threading.Thread(target=give_signs_of_life, name="cleaning-lock", daemon=True)
-        alive.start()
-        try:
-            yield
-        finally:
-            done.set()
-            alive.join()
-            store.delete(mine)
-
-    def _claim(self, store: foos.ExecutionStore, what: str) -> str:
-        """Wait for the lock, and return the key of the claim that holds it."""
-        lock = f"lock:{self.label_field}"
-        mine = f"{lock}:{uuid4().hex}"
-        give_up = time.monotonic() + WAIT_SECONDS
-        while True:
-            # Everybody claims first and looks then: of two at once, at least one sees the other.
-            store.set(mine, {"what": what}, ttl=LOCK_SECONDS)
-            others = [k for k in store.list_keys() if k != mine and k.rsplit(":", 1)[0] == lock]
-            if not others:
-                return mine
-            holder = store.get(others[0]) or {}
-            store.delete(mine)
-            if time.monotonic() >= give_up:
-                raise BusyError(
-                    f"another process is at work on field {self.label_field!r} of dataset "
-                    f"{self.dataset.name!r} ({holder.get('what', 'unknown')}). Wait until it has "
-                    f"finished; a crashed one gives way after {LOCK_SECONDS // 60} minutes."
-                )
-            # Two that saw each other must not meet again.
-            time.sleep(_POLL_SECONDS * random.uniform(0.5, 1.5))
-
-
-def open_round(rounds: Sequence[Round]) -> Round | None:
-    """Return the round that is still in review, or None; an undone one is not."""
-    undone = undone_rounds(event for round_ in rounds for event in round_.events)
-    waiting = [r for r in rounds if r.closed_at is None and r.number not in undone]
-    return waiting[-1] if waiting else None
+    @staticmethod
+    def _is_old(head: Head, content: Head, what: str) -> bool:
+        """Tell whether a record is of a schema before 3; refuse one of a newer version."""
+        # Schema 3 stands in the head; before it, in the content.
+        version = head.get("schema") or content.get("schema", 1)
+        check_schema(version, what)
+        return bool(version < SCHEMA)

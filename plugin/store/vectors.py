@@ -6,15 +6,17 @@ import io
 import os
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 import numpy as np
+from bson import ObjectId
 
 from ..core.errors import DataError
+from . import ownership
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,9 +24,7 @@ _BLOCK = 1_000  # rows that a thread unpacks at a time
 _THREADS = min(8, os.cpu_count() or 1)
 
 
-def read_vectors(
-    view: Any, field: str, allocate: Callable[[tuple[int, int]], Array] | None = None
-) -> tuple[list[str], Array, Array]:
+def read_vectors(view: Any, field: str) -> tuple[list[str], Array, Array]:
     """Read the vectors of a view's samples, in the view's order.
 
     FiftyOne stores each as zlib-compressed ``numpy.save``; rows stream from the database into one
@@ -36,8 +36,6 @@ def read_vectors(
         A dataset or view.
     field : str
         Name of a sample field that holds vectors.
-    allocate : callable, default: zeros in memory
-        Makes the float32 array of zeros of the given shape (n, d) to read into.
 
     Returns
     -------
@@ -57,14 +55,14 @@ def read_vectors(
     _check_field(view, field)
     n = view.count()
     ids: list[str] = []
-    matrix = _Matrix(field, n, allocate or _zeros)
+    matrix = _Matrix(field, n)
     with ThreadPoolExecutor(_THREADS) as pool:
         pending: deque[Future[None]] = deque()
         for block in _blocks(_stream(view, field)):
             if len(ids) + len(block) > n:
                 raise DataError(
-                    f"The dataset {_name(view)} got new samples while {field} was read: read it "
-                    f"again."
+                    f"The dataset {_name(view)} got new samples while {field} was read.",
+                    "Run it again.",
                 )
             pending.append(pool.submit(matrix.fill, len(ids), block))
             ids += [sample_id for sample_id, _ in block]
@@ -74,7 +72,7 @@ def read_vectors(
             future.result()
     if len(ids) != n:
         raise DataError(
-            f"The dataset {_name(view)} lost samples while {field} was read: read it again."
+            f"The dataset {_name(view)} lost samples while {field} was read.", "Run it again."
         )
     return ids, matrix.vectors, matrix.missing
 
@@ -82,8 +80,7 @@ def read_vectors(
 class _Matrix:
     """Stored vectors, unpacked into one matrix as they come, by several threads."""
 
-    def __init__(self, field: str, n: int, allocate: Callable[[tuple[int, int]], Array]) -> None:
-        self._allocate = allocate
+    def __init__(self, field: str, n: int) -> None:
         self.vectors = np.zeros((n, 0), np.float32)
         self.missing = np.ones(n, bool)
         self._field = field
@@ -109,17 +106,14 @@ class _Matrix:
     def _make_room(self, width: int, sample_id: str) -> None:
         with self._lock:
             if not self.vectors.shape[1]:
-                self.vectors = self._allocate((len(self.missing), width))
+                self.vectors = np.zeros((len(self.missing), width), np.float32)
             if width != self.vectors.shape[1]:
                 raise DataError(
                     f"The vectors of field {self._field} must have one length; sample {sample_id} "
                     f"has {width} numbers, others {self.vectors.shape[1]}: they come from "
-                    f"different networks, so compute the field again."
+                    "different networks.",
+                    "Compute the field again: `coreset-cleaning embed --overwrite`.",
                 )
-
-
-def _zeros(shape: tuple[int, int]) -> Array:
-    return np.zeros(shape, np.float32)
 
 
 def _blocks(stream: Iterator[tuple[str, Any]]) -> Iterator[list[tuple[str, Any]]]:
@@ -142,30 +136,63 @@ def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> Non
         dataset.set_values(field, dict(vectors), key_field="id", validate=False)
 
 
-def declare(dataset: Any, field: str) -> None:
-    """Make sure that the dataset has the field; in one process, before others write to it."""
+def declare(dataset: Any, field: str, ours: bool = False) -> None:
+    """Make sure that the dataset has the field; in one process, before others write to it.
+
+    With `ours`, it is marked as a field of this project.
+    """
     if not dataset.has_sample_field(field):
         import fiftyone as fo
 
-        dataset.add_sample_field(field, fo.VectorField)
+        if ours:
+            ownership.declare(dataset, field, ftype=fo.VectorField)
+        else:
+            dataset.add_sample_field(field, fo.VectorField)
 
 
-def samples_without_vector(view: Any, field: str, path_field: str) -> tuple[list[str], list[str]]:
-    """Give ids and paths of the samples whose vector is still to be computed, in view order.
+def move_vectors(dataset: Any, source: str, target: str, without: Sequence[str] = ()) -> None:
+    """Put the vectors of one field into another, document by document, inside the database.
+
+    Parameters
+    ----------
+    dataset : fiftyone.core.dataset.Dataset
+    source, target : str
+        Vector fields of it.
+    without : sequence of str, optional
+        Ids of samples whose vector in `target` goes.
+    """
+    of, to = (dataset.get_field(name).db_field or name for name in (source, target))
+    collection = dataset._sample_collection
+    collection.update_many({of: {"$ne": None}}, [{"$set": {to: f"${of}", of: None}}])
+    if without:
+        ids = [ObjectId(sample_id) for sample_id in without]
+        collection.update_many({"_id": {"$in": ids}}, {"$set": {to: None}})
+    dataset.reload()
+
+
+def check_path_field(view: Any, path_field: str) -> None:
+    """Make sure that a field holds paths.
 
     Raises
     ------
     DataError
         If `path_field` is not a field of strings.
     """
-    from fiftyone import StringField, ViewField
+    from fiftyone import StringField
 
     if not isinstance(view.get_field(path_field), StringField):
         known = ", ".join(view.get_field_schema(ftype=StringField))
         raise DataError(
             f"The path field of {_name(view)} must be a string field, got {path_field!r} (its "
-            f"string fields: {known}): name the field that holds paths or URIs of the images."
+            f"string fields: {known}).",
+            "Name the field that holds paths or URIs of the images.",
         )
+
+
+def samples_without_vector(view: Any, field: str, path_field: str) -> tuple[list[str], list[str]]:
+    """Give ids and paths of the samples whose vector is still to be computed, in view order."""
+    from fiftyone import ViewField
+
     if view.has_sample_field(field):
         view = view.match(ViewField(field) == None)  # noqa: E711  (builds a query)
     ids, paths = view.values(["id", path_field])
@@ -197,7 +224,8 @@ def _parse(value: Any, payload: bytes, field: str, sample_id: str) -> tuple[Arra
     except ValueError as error:
         raise DataError(
             f"The field {field} must hold one-dimensional arrays of numbers; sample {sample_id} "
-            f"has something else ({error}): name a field of embeddings."
+            f"has something else ({error}).",
+            "Name a field of embeddings.",
         ) from error
     return vector, payload[: len(payload) - vector.nbytes]
 
@@ -211,7 +239,8 @@ def _check_field(view: Any, field: str) -> None:
     found = ", ".join(names) if names else "none"
     raise DataError(
         f"The embeddings field must be a sample field of {_name(view)}, got {field!r} (its vector "
-        f"fields: {found}): compute embeddings first or name an existing field."
+        f"fields: {found}).",
+        "Compute embeddings first, or name an existing field.",
     )
 
 

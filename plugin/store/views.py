@@ -1,4 +1,4 @@
-"""The views a user works in: a class's queue, each round, what became of the samples."""
+"""The views a user works in: a class's queue, each round, what became of the labels."""
 
 from __future__ import annotations
 
@@ -9,90 +9,114 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
-from ..core.verdicts import Outcome
-from . import names
-from .appearance import OUTCOME_COLORS
-from .rounds import Round
-from .samples import Samples
+from ..core.review.palette import OUTCOME_COLORS
+from ..core.review.rounds import Round
+from ..core.review.verdicts import Outcome
+from . import ownership
+from .labels import LabelField
 
-# These wait for an answer, or have a final one. Unsure ones and conflicts come up again.
-_OUT_OF_QUEUE = [
-    names.TAG_QUEUED,
-    *(names.OUTCOME_TAGS[o] for o in (Outcome.KEPT, Outcome.RELABELED, Outcome.DELETED)),
-]
+# These have a final answer. Unsure ones and conflicts come up again.
+_FINAL = (Outcome.KEPT, Outcome.RELABELED, Outcome.DELETED)
 
 
-def scored_view(samples: Samples, field: str = names.IMPORTANCE) -> Any:
+def scored_view(labels: LabelField, field: str | None = None) -> Any:
     """Return the samples outside the test split that have a score: importance, or another one.
 
     Raises
     ------
     DataError
-        When importance has not been computed.
+        When importance has not been computed for this label field.
     """
-    if not samples.dataset.has_field(field):
+    field = field or labels.names.importance
+    if not ownership.is_ours(labels.dataset, field):
         raise DataError(
-            f"dataset {samples.dataset.name!r} must have the field {field!r}; it does "
-            "not exist. Compute it first: `coreset-cleaning score` or "
-            "CleaningLoop.compute_importance()."
+            f"field {labels.name!r} of dataset {labels.dataset.name!r} must have been scored: "
+            f"{field!r} does not exist.",
+            "Compute it first: `coreset-cleaning score` or CleaningLoop.compute_importance().",
         )
-    return samples.train_view().exists(field)
+    return labels.samples.train_view().exists(field)
 
 
-def queue_view(samples: Samples, class_name: str, limit: int | None = None) -> Any:
-    """Return the unreviewed samples of a class, most important first.
+def unscored_view(labels: LabelField, class_name: str) -> Any:
+    """Return the labels of a class outside the test split that have no score."""
+    view = labels.samples.train_view().match(F(labels.path) == class_name)
+    if not labels.is_scored():
+        return view
+    return view.exists(labels.names.importance, False)
+
+
+def queue_of(labels: LabelField, class_name: str) -> Any:
+    """Return the unreviewed labels of a class, most important first; of any class, even none."""
+    ours = labels.names
+    done = [ours.queued, *(ours.outcome_tag(outcome) for outcome in _FINAL)]
+    return (
+        scored_view(labels)
+        .match(F(labels.path) == class_name)
+        .match(F(ours.weight) > 0)
+        .match_tags(done, bool=False)
+        .sort_by(ours.importance, reverse=True)
+    )
+
+
+def queue_view(labels: LabelField, class_name: str, limit: int | None = None) -> Any:
+    """Return the unreviewed labels of a class, most important first.
 
     Raises
     ------
     DataError
-        When importance has not been computed, or no sample has that label.
+        When importance has not been computed, or there is no such class.
     """
-    scored = scored_view(samples)
-    if not samples.has_class(class_name):
-        classes = samples.classes()
+    view = queue_of(labels, class_name)
+    if not labels.has_class(class_name):
+        classes = labels.classes()
         shown = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
         raise DataError(
-            f"class must be one of field {samples.label_field!r} ({shown}), got {class_name!r}."
+            f"class must be one of field {labels.name!r} ({shown}), got {class_name!r}.",
+            "Name one of these.",
         )
-    view = (
-        scored.match(F(f"{samples.label_field}.label") == class_name)
-        .match(F(names.WEIGHT) > 0)
-        .match_tags(_OUT_OF_QUEUE, bool=False)
-        .sort_by(names.IMPORTANCE, reverse=True)
-    )
     return view.limit(limit) if limit else view
 
 
-def save_queue_view(samples: Samples, class_name: str) -> str:
-    """Save a class's queue as a view of the dataset; return the view's name."""
-    name = names.queue_view_name(class_name)
+def queue_view_name(labels: LabelField, class_name: str) -> str:
+    """Return the name that a class's queue has or will have among the saved views."""
+    name = labels.names.queue_view(class_name)
     # FiftyOne knows a view by its slug, and "C", "c" and "c++" have the same one.
-    taken = {to_slug(other): other for other in samples.dataset.list_saved_views()}
-    if taken.get(to_slug(name), name) != name:
+    taken = {to_slug(other): other for other in labels.dataset.list_saved_views()}
+    other = taken.get(to_slug(name), name)
+    if other != name and ownership.is_our_view(labels.dataset, labels.names, other):
         name += " " + hashlib.sha256(class_name.encode()).hexdigest()[:6]
-    description = f"Unreviewed samples labeled {class_name}, most important first"
-    samples.dataset.save_view(
-        name, queue_view(samples, class_name), description=description, overwrite=True
+    return name
+
+
+def save_queue_view(labels: LabelField, class_name: str) -> str:
+    """Save a class's queue as a view of the dataset; return the view's name."""
+    name = queue_view_name(labels, class_name)
+    ownership.save_view(
+        labels.dataset,
+        name,
+        queue_of(labels, class_name),
+        f"unreviewed samples labeled {class_name}, most important first",
     )
     return name
 
 
-def save_round_views(samples: Samples, round_: Round) -> None:
-    """Save the views of a round and of each outcome."""
-    samples.dataset.save_view(
-        names.round_view_name(round_.number),
-        samples.view.match_tags(names.round_tag(round_.number)).sort_by(
-            names.IMPORTANCE, reverse=True
-        ),
-        description=f"Round {round_.number}: samples labeled {round_.class_of_interest}",
-        overwrite=True,
+def save_round_views(labels: LabelField, round_: Round) -> None:
+    """Save the views of a round and of each outcome, of the whole dataset."""
+    ours, dataset = labels.names, labels.dataset
+    ownership.save_view(
+        dataset,
+        ours.round_view(round_.number),
+        dataset.match_tags(ours.round_tag(round_.number)).sort_by(ours.importance, reverse=True),
+        f"round {round_.number}, samples labeled {', '.join(round_.classes)}",
     )
-    for outcome, name in names.OUTCOME_VIEWS.items():
-        if not samples.dataset.has_saved_view(name):
-            samples.dataset.save_view(
+    for outcome, what in _PAST.items():
+        name = ours.outcome_view(outcome)
+        if not ownership.is_up_to_date(dataset, name):
+            ownership.save_view(
+                dataset,
                 name,
-                samples.view.match_tags(names.OUTCOME_TAGS[outcome]),
-                description=f"Samples that reviewers {_PAST[outcome]}",
+                dataset.match_tags(ours.outcome_tag(outcome)),
+                f"samples that reviewers {what}",
                 color=OUTCOME_COLORS[outcome],
             )
 

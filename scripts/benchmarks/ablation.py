@@ -21,8 +21,8 @@ from _data import LabeledRows, digits_with_noise, read_columns, rows_of
 from _measure import write_json
 from _options import parse
 
-from coreset_cleaning.core import channel, importance, model, sensitivity
-from coreset_cleaning.core.importance import score_labels
+from coreset_cleaning.core.scoring import channel, importance, model, sensitivity
+from coreset_cleaning.core.scoring.importance import score_labels
 
 
 def rounds(n: int) -> Callable[..., Any]:

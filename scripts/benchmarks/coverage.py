@@ -17,15 +17,15 @@ from _measure import write_json
 from _options import parse
 from scipy.stats import norm
 
-from coreset_cleaning.core.auroc import bootstrap_auroc
-from coreset_cleaning.core.queue import draw_batch
-from coreset_cleaning.core.yields import (
+from coreset_cleaning.core.judging.auroc import bootstrap_auroc
+from coreset_cleaning.core.judging.yields import (
     RoundYield,
     lift,
     predict_batch,
     wilson_interval,
     yield_report,
 )
+from coreset_cleaning.core.review.queue import draw_batch
 
 # Size of the class, share of wrong labels, rounds, batch, controls in a batch.
 REVIEWS = [

@@ -60,7 +60,7 @@ def make_dataset(n: int, folder: Path) -> Any:
     from PIL import Image
 
     from coreset_cleaning import CleaningLoop
-    from coreset_cleaning.panel.facts import save_confusion
+    from coreset_cleaning.app.confusion import save_confusion
 
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((len(CLASSES), DIMENSIONS))

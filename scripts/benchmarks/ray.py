@@ -70,7 +70,7 @@ def bench_importance(args: argparse.Namespace) -> dict[str, Any]:
     import fiftyone as fo
 
     from coreset_cleaning.core import score_labels
-    from coreset_cleaning.distributed.rows import RayRows
+    from coreset_cleaning.ray.rows import RayRows
     from coreset_cleaning.store.vectors import read_vectors, write_vectors
 
     rng = np.random.default_rng(0)

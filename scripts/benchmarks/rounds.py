@@ -21,12 +21,12 @@ from _data import digits_with_noise
 from _measure import write_json
 from _options import parse
 
-from coreset_cleaning.core.confusion import predict_confusion
-from coreset_cleaning.core.evaluation import AurocEvaluation, AurocScores, evaluate_auroc
-from coreset_cleaning.core.importance import score_labels
-from coreset_cleaning.core.queue import draw_batch
-from coreset_cleaning.core.stopping import RoundSummary, next_step
-from coreset_cleaning.core.yields import lift, wilson_interval
+from coreset_cleaning.core.judging.confusion import predict_confusion
+from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, evaluate_auroc
+from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
+from coreset_cleaning.core.judging.yields import lift, wilson_interval
+from coreset_cleaning.core.review.queue import draw_batch
+from coreset_cleaning.core.scoring.importance import score_labels
 
 
 def integer_labels(values: np.ndarray) -> np.ndarray:

@@ -42,7 +42,7 @@ def synthesise(path: Path, rows: int, classes: int, width: int) -> tuple[np.ndar
 def one_size(path: Path, given: np.ndarray, true: np.ndarray, verdicts: int, pipe) -> None:
     from sklearn.metrics import average_precision_score
 
-    from coreset_cleaning.core.importance import score_labels
+    from coreset_cleaning.core.scoring.importance import score_labels
 
     stages: list[tuple[str, float]] = []
     begin = time.perf_counter()

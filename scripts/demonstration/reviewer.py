@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 
 from coreset_cleaning import LabelStudioServer
-from coreset_cleaning.labelstudio.config import ACCEPT, answer_result
-from coreset_cleaning.labelstudio.keys import parse_push_key
+from coreset_cleaning.desks.labelstudio.config import ACCEPT, answer_result
+from coreset_cleaning.desks.labelstudio.keys import parse_push_key
 
 
 class SimulatedReviewer:

@@ -9,9 +9,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from chromium import open_browser
-from coreset_cleaning.labelstudio.project import find_or_create_project
-from coreset_cleaning.labelstudio.pull import pull_answers
-from coreset_cleaning.labelstudio.push import ReviewTask, push_tasks
+from coreset_cleaning.desks.labelstudio.project import find_or_create_project
+from coreset_cleaning.desks.labelstudio.pull import pull_answers
+from coreset_cleaning.desks.labelstudio.push import ReviewTask, push_tasks
 from review_page import ReviewPage
 
 pytestmark = pytest.mark.xdist_group("review-page")

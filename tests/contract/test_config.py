@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coreset_cleaning.core.errors import ServerError
-from coreset_cleaning.core.verdicts import Verdict
-from coreset_cleaning.labelstudio.config import MAX_BUTTONS, answer_result
-from coreset_cleaning.labelstudio.pull import Answers
+from coreset_cleaning.core.review.verdicts import Verdict
+from coreset_cleaning.desks.labelstudio.config import MAX_BUTTONS, answer_result
+from coreset_cleaning.desks.labelstudio.pull import Answers
 
 from .conftest import Cleaning, review_tasks
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from coreset_cleaning.core.errors import ServerError
-from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio import push as push_module
-from coreset_cleaning.labelstudio.cleanup import delete_round_tab, delete_unanswered
-from coreset_cleaning.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio import connection
+from coreset_cleaning.desks.labelstudio import push as push_module
+from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
+from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
@@ -114,7 +114,7 @@ def test_faults_around_uploads_and_deletions(
         print(f"faults around uploads and deletions: {sum(proxy.counts.values())}")
     assert cleaning.keys() == [tasks[0]["data"]["push_key"]]
     [review] = cleaning.pull({1: {f"s{i}" for i in range(12)}}).reviews
-    assert review.annotation_id == answered
+    assert review.answer_id == str(answered)
 
 
 def test_faults_during_a_pull_change_no_answer(

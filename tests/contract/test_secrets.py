@@ -15,9 +15,9 @@ import pytest
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import main
 from coreset_cleaning.core.errors import CleaningError
-from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio import push as push_module
-from coreset_cleaning.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio import connection
+from coreset_cleaning.desks.labelstudio import push as push_module
+from coreset_cleaning.desks.labelstudio.config import answer_result
 from label_studio_server import LabelStudioProcess
 
 from .fault_proxy import FAULTS, FaultProxy

@@ -14,10 +14,10 @@ from PIL import Image
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError, DataError
-from coreset_cleaning.core.linalg import moments
-from coreset_cleaning.core.rows import gather, take
-from coreset_cleaning.distributed.cluster import Database
-from coreset_cleaning.distributed.rows import RayRows, aligned, even_bounds
+from coreset_cleaning.core.scoring.linalg import moments
+from coreset_cleaning.core.scoring.rows import gather, take
+from coreset_cleaning.ray.cluster import Database
+from coreset_cleaning.ray.rows import RayRows, aligned, even_bounds
 from coreset_cleaning.store.vectors import read_vectors
 from ray_cluster import RayCluster
 
@@ -164,7 +164,7 @@ def test_a_cluster_that_is_not_there_is_named(
 ) -> None:
     import ray
 
-    from coreset_cleaning.distributed.cluster import connect
+    from coreset_cleaning.ray.cluster import connect
 
     ray.shutdown()
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")

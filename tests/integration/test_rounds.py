@@ -20,9 +20,9 @@ from PIL import Image
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer, measure, review
 from coreset_cleaning.core.errors import DataError, RoundError
-from coreset_cleaning.core.ledger import new_events, next_time
-from coreset_cleaning.core.verdicts import Review, Verdict
-from coreset_cleaning.labelstudio.config import answer_result
+from coreset_cleaning.core.review.ledger import new_events, next_time
+from coreset_cleaning.core.review.verdicts import Review, Verdict
+from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.store import rounds as rounds_module
 from coreset_cleaning.store.rounds import Round, now
 

@@ -18,9 +18,9 @@ from coreset_cleaning.core.errors import (
     RoundError,
     ServerUnreachableError,
 )
-from coreset_cleaning.labelstudio import connection
-from coreset_cleaning.labelstudio.config import answer_result
-from coreset_cleaning.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio import connection
+from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.store import names, rounds
 from label_studio_server import LabelStudioProcess
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix
 
-from coreset_cleaning.core.confusion import find_confused_pair, predict_confusion
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.judging.confusion import find_confused_pair, predict_confusion
 
 NAMES = ("cat", "dog", "<b>&$ 🐈")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coreset_cleaning.core.consensus import combine
-from coreset_cleaning.core.verdicts import Outcome, Verdict
+from coreset_cleaning.core.review.consensus import combine
+from coreset_cleaning.core.review.verdicts import Outcome, Verdict
 
 KEEP, DELETE, UNSURE = (Verdict.KEEP, None), (Verdict.DELETE, None), (Verdict.UNSURE, None)
 CAT, DOG = (Verdict.RELABEL, "cat"), (Verdict.RELABEL, "dog")

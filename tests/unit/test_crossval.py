@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from coreset_cleaning.core import auroc, crossval
-from coreset_cleaning.core.auroc import bootstrap_auroc
-from coreset_cleaning.core.crossval import C_GRID, Task
+from coreset_cleaning.core.judging import auroc
+from coreset_cleaning.core.judging.auroc import bootstrap_auroc
+from coreset_cleaning.core.scoring import crossval
+from coreset_cleaning.core.scoring.crossval import C_GRID, Task
 
 
 def test_c_follows_the_signal(monkeypatch):

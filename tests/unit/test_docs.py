@@ -14,7 +14,7 @@ import pytest
 
 import document_cli
 from coreset_cleaning.cli import command_line_parser
-from coreset_cleaning.core.verdicts import Outcome
+from coreset_cleaning.core.review.verdicts import Outcome
 from coreset_cleaning.store import coreset, names
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from coreset_cleaning.core.duplicates import near_duplicates, propose_corrections
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.scoring.duplicates import near_duplicates, propose_corrections
 
 
 def test_the_same_pairs_as_brute_force():

@@ -12,11 +12,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
-from coreset_cleaning.core.auroc import bootstrap_auroc, macro_auroc, weighted_auroc
-from coreset_cleaning.core.crossval import LabelState, Task
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.evaluation import AurocEvaluation, evaluate_auroc
-from coreset_cleaning.core.stopping import RoundSummary, next_step
+from coreset_cleaning.core.judging.auroc import bootstrap_auroc, macro_auroc, weighted_auroc
+from coreset_cleaning.core.judging.evaluation import AurocEvaluation, evaluate_auroc
+from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
+from coreset_cleaning.core.scoring.crossval import LabelState, Task
 
 
 def blobs(n=400, d=20, k=3, spread=0.45, seed=0):

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
-from coreset_cleaning.core import importance as module
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.importance import score_labels
-from coreset_cleaning.core.linalg import standardise
-from coreset_cleaning.core.model import logits
-from coreset_cleaning.core.sampling import sample_coreset
+from coreset_cleaning.core.scoring import importance as module
+from coreset_cleaning.core.scoring.importance import score_labels
+from coreset_cleaning.core.scoring.linalg import standardise
+from coreset_cleaning.core.scoring.model import logits
+from coreset_cleaning.core.scoring.sampling import sample_coreset
 
 # Fits stop at a tolerance: two ways to the same optimum agree so far in the smallest importance.
 RTOL = 5e-2

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.verdicts import Verdict
-from coreset_cleaning.labelstudio.config import (
+from coreset_cleaning.core.review.verdicts import Verdict
+from coreset_cleaning.desks.labelstudio.config import (
     MAX_BUTTONS,
     answer_result,
     class_alias,

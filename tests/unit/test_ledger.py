@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.ledger import (
+from coreset_cleaning.core.review.ledger import (
     AUDIT_COLUMNS,
     Event,
     EventKind,
@@ -25,8 +25,8 @@ from coreset_cleaning.core.ledger import (
     undo,
     undone_rounds,
 )
-from coreset_cleaning.core.queue import BatchItem
-from coreset_cleaning.core.verdicts import Outcome, Review, Verdict, settle
+from coreset_cleaning.core.review.queue import BatchItem
+from coreset_cleaning.core.review.verdicts import Outcome, Review, Verdict, settle
 
 CLASSES = ["cat", "dog", "<b>&$ 🐈"]
 

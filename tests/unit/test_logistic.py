@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from coreset_cleaning.core.channel import fit_noisy_softmax, start_channel, update_channel
-from coreset_cleaning.core.linalg import Bound, moments, row_hash, standardise
-from coreset_cleaning.core.logistic import fit_softmax, loss_and_gradient
+from coreset_cleaning.core.scoring.channel import fit_noisy_softmax, start_channel, update_channel
+from coreset_cleaning.core.scoring.linalg import Bound, moments, row_hash, standardise
+from coreset_cleaning.core.scoring.logistic import fit_softmax, loss_and_gradient
 
 
 def blobs(n=900, d=6, k=3, seed=0):

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import RoundError
-from coreset_cleaning.core.ledger import SampleState
-from coreset_cleaning.core.marks import Marks, apply_state
-from coreset_cleaning.core.schema import SCHEMA, upgrade
-from coreset_cleaning.core.verdicts import Outcome
+from coreset_cleaning.core.review.ledger import SampleState
+from coreset_cleaning.core.review.marks import Marks, apply_state
+from coreset_cleaning.core.review.schema import SCHEMA, upgrade
+from coreset_cleaning.core.review.verdicts import Outcome
 
 labels = st.sampled_from(["cat", "dog", "<b>&$ 🐈"])
 

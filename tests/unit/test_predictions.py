@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.predictions import out_of_fold_probabilities
+from coreset_cleaning.core.scoring.predictions import out_of_fold_probabilities
 
 
 def blobs(n=300):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.queue import BatchItem, draw_batch, share_controls, split_evenly
+from coreset_cleaning.core.review.queue import BatchItem, draw_batch, share_controls, split_evenly
 
 
 def ids(m: int) -> list[str]:

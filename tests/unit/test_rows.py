@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from coreset_cleaning.core.importance import score_labels
-from coreset_cleaning.core.rows import gather, run_rows, take
+from coreset_cleaning.core.scoring.importance import score_labels
+from coreset_cleaning.core.scoring.rows import gather, run_rows, take
 
 
 class Shelves:

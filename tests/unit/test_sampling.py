@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.sampling import draw_fit_rows, sample_coreset
+from coreset_cleaning.core.scoring.sampling import draw_fit_rows, sample_coreset
 
 
 def test_weights_sum_to_the_weight_of_all_rows():

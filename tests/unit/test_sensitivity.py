@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 
-from coreset_cleaning.core.sensitivity import local_sensitivity, weighted_median
+from coreset_cleaning.core.scoring.sensitivity import local_sensitivity, weighted_median
 
 
 def margins(theta, features, labels, shift):

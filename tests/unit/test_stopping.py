@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from coreset_cleaning.core.evaluation import AurocEvaluation, AurocScores, ControlScores
-from coreset_cleaning.core.stopping import RoundSummary, next_step
+from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, ControlScores
+from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
 
 NOISE = np.random.default_rng(0).normal(0, 0.01, 200)
 WOBBLE = np.random.default_rng(1).normal(0, 0.0005, 200)

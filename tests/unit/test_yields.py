@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coreset_cleaning.core.yields import (
+from coreset_cleaning.core.judging.yields import (
     Estimate,
     RoundYield,
     budget_curve,

@@ -1,0 +1,1 @@
+"""What review came to: AUROC, yields, when to stop."""

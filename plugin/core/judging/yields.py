@@ -1,0 +1,349 @@
+"""What a review yields: how noisy a class is, how much better than chance the queue is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import expit, gammaln
+from scipy.stats import betabinom
+
+from ..scoring.linalg import Float, Int
+
+_Z95 = 1.959963984540054
+_LOG_RATIO = 20.0  # beyond any ratio of two shares that people can count
+_PRIOR = 0.5  # Jeffreys
+_EDGE = 0.0175  # cut off where the posterior ends at what was found; see scripts/bench coverage
+_WEAK = 2.5  # standard deviation of the weak prior of logistic coefficients (Gelman et al. 2008)
+_DRAWS = 4000
+_NEWTON = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with its 95 % interval.
+
+    Attributes
+    ----------
+    value : float
+        Point estimate.
+    low, high : float
+        Ends of the interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def times(self, factor: float) -> Estimate:
+        """Return the estimate of a multiple."""
+        return Estimate(self.value * factor, self.low * factor, self.high * factor)
+
+    def plus(self, constant: float) -> Estimate:
+        """Return the estimate of a shifted number."""
+        return Estimate(self.value + constant, self.low + constant, self.high + constant)
+
+    def clip(self, low: float, high: float) -> Estimate:
+        """Return the estimate of a number that is known to lie within bounds."""
+        value, below, above = np.clip([self.value, self.low, self.high], low, high)
+        return Estimate(float(value), float(below), float(above))
+
+
+def wilson_interval(hits: int, n: int) -> Estimate:
+    """Return a share with its Wilson score interval (Wilson 1927).
+
+    Parameters
+    ----------
+    hits, n : int
+        Successes and trials; with n = 0 the interval is [0, 1].
+
+    Examples
+    --------
+    >>> estimate = wilson_interval(2, 20)
+    >>> round(estimate.low, 3), round(estimate.high, 3)
+    (0.028, 0.301)
+    """
+    if n == 0:
+        return Estimate(float("nan"), 0.0, 1.0)
+    share = hits / n
+    spread = _Z95**2 / n
+    center = (share + spread / 2) / (1 + spread)
+    half = float(_Z95 * np.sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread))
+    return Estimate(share, max(0.0, center - half), min(1.0, center + half))
+
+
+def lift(errors: int, reviewed: int, control_errors: int, n_controls: int) -> Estimate:
+    """Return how many times more errors the queue holds than a random sample of the class.
+
+    The interval inverts the score test of a ratio of two shares (Miettinen and Nurminen 1985); it
+    exists without any error among the controls, and has no upper end then. The estimate has half
+    an error added to each share (Walter 1975), for the same reason.
+
+    Parameters
+    ----------
+    errors, reviewed : int
+        Of the queue, controls left out.
+    control_errors, n_controls : int
+        Of the controls.
+    """
+    if reviewed == 0 or n_controls == 0:
+        return Estimate(float("nan"), 0.0, float("inf"))
+    ratio = ((errors + 0.5) / (reviewed + 0.5)) / ((control_errors + 0.5) / (n_controls + 0.5))
+
+    def score(log_ratio: float) -> float:
+        return _ratio_score(errors, reviewed, control_errors, n_controls, float(np.exp(log_ratio)))
+
+    low = brentq(lambda t: score(t) - _Z95, -_LOG_RATIO, _LOG_RATIO) if errors else -np.inf
+    high = brentq(lambda t: score(t) + _Z95, -_LOG_RATIO, _LOG_RATIO) if control_errors else np.inf
+    low, high = float(np.exp(low)), float(np.exp(high))
+    return Estimate(min(max(ratio, low), high), low, high)
+
+
+def _ratio_score(x1: int, n1: int, x0: int, n0: int, ratio: float) -> float:
+    """Return how many standard errors x1/n1 lies above `ratio` times x0/n0."""
+    # Shares that are most likely among those of this ratio: the smaller root of a quadratic.
+    a, b, c = (n1 + n0) * ratio, -(n1 * ratio + x1 + n0 + x0 * ratio), x1 + x0
+    p0 = (-b - np.sqrt(max(b * b - 4 * a * c, 0.0))) / (2 * a)
+    p1 = ratio * p0
+    variance = (p1 * (1 - p1) / n1 + ratio**2 * p0 * (1 - p0) / n0) * (n1 + n0) / (n1 + n0 - 1)
+    difference = x1 / n1 - ratio * x0 / n0
+    if variance <= 0:
+        return float(np.sign(difference)) * _LOG_RATIO
+    return float(difference / np.sqrt(variance))
+
+
+@dataclass(frozen=True, slots=True)
+class RoundYield:
+    """One round in counts.
+
+    Attributes
+    ----------
+    pool : int
+        Samples of the class that had not been reviewed when the round was drawn.
+    reviewed, errors : int
+        Answered samples, and those with a wrong label; controls included.
+    n_controls, control_errors : int
+        The same, of the controls.
+    """
+
+    pool: int
+    reviewed: int
+    errors: int
+    n_controls: int
+    control_errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class YieldReport:
+    """What all rounds of a class say together.
+
+    Attributes
+    ----------
+    noise_rate : Estimate
+        Share of wrong labels in the class before the first round, from the controls.
+    precision : Estimate
+        Share of wrong labels among the samples that the queue chose.
+    lift : Estimate
+        Precision over the controls' share.
+    errors_left : Estimate
+        Wrong labels among the samples of the class that nobody has reviewed.
+    next_batch : Estimate
+        Wrong labels that a further batch will probably find: a range for that one batch.
+    """
+
+    noise_rate: Estimate
+    precision: Estimate
+    lift: Estimate
+    errors_left: Estimate
+    next_batch: Estimate
+
+    def __str__(self) -> str:
+        if np.isnan(self.precision.value):
+            return "Nothing has been reviewed yet."
+        left, rate = self.errors_left, self.noise_rate
+        text = f"The queue is wrong in {self.precision.value:.0%} of what it shows"
+        if not np.isnan(rate.value):
+            text += f", the class in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+            text += f"; {left.low:.0f} to {left.high:.0f} wrong labels are left in it"
+        batch = self.next_batch
+        if not np.isnan(batch.value):
+            text += f"; a further batch finds {batch.low:.0f} to {batch.high:.0f}"
+        return text + "."
+
+
+def yield_report(rounds: Sequence[RoundYield], next_batch: Estimate | None = None) -> YieldReport:
+    """Return noise rate, precision, lift, errors left and the next batch's expected yield.
+
+    Parameters
+    ----------
+    rounds : sequence of RoundYield
+        Rounds of one class, oldest first.
+    next_batch : Estimate, optional
+        From `predict_batch`. Default: unknown.
+
+    Returns
+    -------
+    YieldReport
+        Without any control, noise rate and errors left are unknown: NaN within their full range.
+    """
+    n_controls = sum(row.n_controls for row in rounds)
+    control_errors = sum(row.control_errors for row in rounds)
+    reviewed = sum(row.reviewed for row in rounds) - n_controls
+    errors = sum(row.errors for row in rounds) - control_errors
+    start, left = _errors_of_class(rounds)
+    size = rounds[0].pool if rounds else 0
+    return YieldReport(
+        noise_rate=start.times(1 / size) if size else wilson_interval(0, 0),
+        precision=wilson_interval(errors, reviewed),
+        lift=lift(errors, reviewed, control_errors, n_controls),
+        errors_left=left,
+        next_batch=next_batch or Estimate(float("nan"), 0.0, float(_unseen(rounds))),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPoint:
+    """One point of the budget curve.
+
+    Attributes
+    ----------
+    reviewed, found : int
+        Images reviewed so far, and wrong labels found in them.
+    random : Estimate
+        Wrong labels that a review of as many random images of the class would have found.
+    """
+
+    reviewed: int
+    found: int
+    random: Estimate
+
+
+def budget_curve(rounds: Sequence[RoundYield]) -> list[BudgetPoint]:
+    """Return wrong labels found against images reviewed, before the first and after every round.
+
+    Parameters
+    ----------
+    rounds : sequence of RoundYield
+        Rounds of one class, oldest first.
+
+    Returns
+    -------
+    list of BudgetPoint
+        The random review's line comes from the controls of all rounds; without any it is NaN.
+    """
+    rate = yield_report(rounds).noise_rate
+    reviewed = np.cumsum([0] + [row.reviewed for row in rounds]).tolist()
+    found = np.cumsum([0] + [row.errors for row in rounds]).tolist()
+    return [BudgetPoint(n, k, rate.times(n)) for n, k in zip(reviewed, found, strict=True)]
+
+
+def predict_batch(
+    importance: ArrayLike, wrong: ArrayLike, upcoming: ArrayLike, random_state: int = 0
+) -> Estimate:
+    """Return how many wrong labels a batch will probably hold.
+
+    The chance that a label is wrong is a logistic function of the logarithm of its importance,
+    fitted to all labels that have been reviewed: those of the queue tell of the top, controls of
+    the rest. The range is that of one batch: it holds the doubt about the function (its Laplace
+    approximation) and chance.
+
+    Parameters
+    ----------
+    importance : array of shape (n,)
+        Importance of the reviewed samples when they were pushed.
+    wrong : bool array of shape (n,)
+        Whether their label was wrong.
+    upcoming : array of shape (m,)
+        Importance of the samples of the batch.
+    random_state : int, default 0
+        Seed.
+
+    Returns
+    -------
+    Estimate
+        NaN within 0 and m when nothing has been reviewed.
+    """
+    x, y, new = np.asarray(importance, float), np.asarray(wrong, float), np.asarray(upcoming, float)
+    if len(y) == 0 or len(new) == 0:
+        return Estimate(float("nan") if len(new) else 0.0, 0.0, float(len(new)))
+    x, new = (np.log(np.maximum(values, np.finfo(float).tiny)) for values in (x, new))
+    centre, spread = float(x.mean()), float(x.std()) or 1.0
+    design, ahead = (
+        np.column_stack([np.ones(len(values)), (values - centre) / spread]) for values in (x, new)
+    )
+    coef, hessian = _logistic_mode(design, y)
+    rng = np.random.default_rng(random_state)
+    draws = rng.multivariate_normal(coef, np.linalg.inv(hessian), size=_DRAWS)
+    chance = expit(draws @ ahead.T)
+    found = (rng.random(chance.shape) < chance).sum(axis=1)
+    share = np.bincount(found, minlength=len(new) + 1) / _DRAWS
+    # Counts are few: half of each one's share on either side keeps the range from being too wide.
+    (within,) = np.nonzero(np.abs(np.cumsum(share) - share / 2 - 0.5) < 0.475)
+    value, low, high = float(chance.sum(axis=1).mean()), float(within[0]), float(within[-1])
+    return Estimate(value, min(low, value), max(high, value))
+
+
+def _logistic_mode(design: Float, y: Float) -> tuple[Float, Float]:
+    """Return the most probable coefficients under a weak prior, and the Hessian there."""
+    coef: Float = np.zeros(design.shape[1])
+    prior = np.eye(len(coef)) / _WEAK**2
+    for _ in range(_NEWTON):
+        chance = expit(design @ coef)
+        hessian = (design.T * (chance * (1 - chance))) @ design + prior
+        step = np.linalg.solve(hessian, design.T @ (y - chance) - prior @ coef)
+        # Far from the mode a full step may overshoot.
+        coef = coef + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
+    return coef, hessian
+
+
+def _unseen(rounds: Sequence[RoundYield]) -> int:
+    return rounds[-1].pool - rounds[-1].reviewed if rounds else 0
+
+
+def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
+    """Return the wrong labels of the class before the first round, and those left now.
+
+    Each round's controls are a draw without replacement from a pool of known size, from which
+    earlier rounds have taken the errors they found. So every possible number of errors at the
+    start has a likelihood: a product of hypergeometric ones. The interval is the central one of
+    its posterior under Jeffreys' prior. When most of a class is reviewed, all that is left may be
+    nothing: then less is cut off there than at the other end.
+    """
+    if not rounds:
+        return Estimate(float("nan"), 0.0, 0.0), Estimate(float("nan"), 0.0, 0.0)
+    found, unseen = sum(row.errors for row in rounds), _unseen(rounds)
+    if sum(row.n_controls for row in rounds) == 0:
+        unknown = Estimate(float("nan"), float(found), float(found + unseen))
+        return unknown, unknown.plus(-found)
+    possible = np.arange(found, found + unseen + 1)
+    size = max(rounds[0].pool, int(possible[-1]))
+    log_p: Float = betabinom.logpmf(possible, size, _PRIOR, _PRIOR)
+    taken = 0
+    for row in rounds:
+        there = possible - taken
+        log_p += _log_choose(there, row.control_errors)
+        log_p += _log_choose(row.pool - there, row.n_controls - row.control_errors)
+        taken += row.errors
+    if not np.isfinite(log_p).any():  # samples came or went between the rounds
+        unknown = Estimate(float("nan"), float(found), float(found + unseen))
+        return unknown, unknown.plus(-found)
+    posterior = np.exp(log_p - log_p.max())
+    posterior = posterior / posterior.sum()
+    below = np.cumsum(posterior)
+    low, high = np.minimum(np.searchsorted(below, [0.025, 0.975]), unseen)
+    if posterior[0] >= posterior[high]:
+        low, high = np.minimum(np.searchsorted(below, [_EDGE, 0.95 + _EDGE]), unseen)
+    low, high = possible[low], possible[high]
+    start = Estimate(float(posterior @ possible), float(low), float(high))
+    return start, start.plus(-found)
+
+
+def _log_choose(n: Int, k: int) -> Float:
+    """Return the logarithm of n over k, -inf where k can't be drawn from n."""
+    valid = (n >= k) & (k >= 0)
+    at = np.where(valid, n, max(k, 0))
+    values = gammaln(at + 1.0) - gammaln(k + 1.0) - gammaln(at - k + 1.0)
+    return np.where(valid, values, -np.inf)

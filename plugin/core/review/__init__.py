@@ -1,0 +1,1 @@
+"""The rules of review: verdicts, ledger, queue, rounds."""

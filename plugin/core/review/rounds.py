@@ -1,0 +1,414 @@
+"""Every question about the rounds of one label field, answered from what is on record.
+
+`Rounds` is built once from what the store has read, and folds the ledger once. Five words that are
+easily mixed up mean five things here:
+
+- *touched*: a label with at least one answer on record,
+- *complete*: a label with as many answers as were wanted,
+- *judged*: a label whose answers come to an outcome, those that were undone left out,
+- *decided*: a judged label that needs no further review (not unsure, not in conflict),
+- *served*: a label that no new round may show, because it waits for an answer or is decided.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .ledger import (
+    Event,
+    EventKind,
+    LabelState,
+    current_answers,
+    fold,
+    recorded_answers,
+    undone_rounds,
+    voice,
+)
+from .queue import BatchItem
+from .states import RoundState
+from .verdicts import Outcome, Verdict
+
+
+@dataclass
+class Round:
+    """One batch through review.
+
+    Attributes
+    ----------
+    number : int
+        1, 2, …; unique in the dataset.
+    label_field, class_of_interest, rival : str
+        What is reviewed; `rival` is None when the class was chosen by hand. Of several classes,
+        the first.
+    config : dict
+        All that was fixed when the batch was drawn: seed, versions, options, the score record.
+    batch : list of BatchItem
+        The labels under review, by rank.
+    pools : dict of str to int
+        Class to the labels of it that could be served when the batch was drawn.
+    events : list of Event
+        Verdict events of this round, append-only.
+    home : str
+        Id of the dataset that drew it: the name by which the desk knows the round. Copies of the
+        dataset have ids of their own and still find its answers.
+    url : str
+        Link to the round at its desk; empty before it was sent, or where there is none.
+    closed_at : str or None
+        When the last answer was recorded, or the round was closed by hand.
+    """
+
+    number: int
+    label_field: str
+    class_of_interest: str
+    rival: str | None
+    config: dict[str, Any]
+    batch: list[BatchItem]
+    pools: dict[str, int] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    home: str = ""
+    url: str = ""
+    closed_at: str | None = None
+
+    @property
+    def sample_ids(self) -> set[str]:
+        """Ids of the labels in this round."""
+        return {item.sample_id for item in self.batch}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes under review, in the order they are shown."""
+        return tuple(dict.fromkeys(item.label for item in self.batch)) or (self.class_of_interest,)
+
+    @property
+    def reviewers(self) -> int:
+        """Answers wanted of each label."""
+        return int(self.config["options"]["reviewers_per_task"])
+
+    @property
+    def desk(self) -> str:
+        """Name of the desk it was given to."""
+        return str(self.config["options"].get("desk", "labelstudio"))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """What the labels of one class in a round came to.
+
+    Attributes
+    ----------
+    reviewed, errors : int
+        Judged labels, and those that were wrong; controls included.
+    n_controls, control_errors : int
+        The same, of the controls.
+    """
+
+    reviewed: int = 0
+    errors: int = 0
+    n_controls: int = 0
+    control_errors: int = 0
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One round in numbers: a column of the history is a field here.
+
+    Attributes
+    ----------
+    round : int
+        Its number.
+    class_of_interest : str
+        The classes under review, as one text.
+    classes : list of str
+        The same, one by one.
+    rival : str or None
+        The class it is confused with.
+    size, pool : int
+        Labels in the batch, and labels that could have been served.
+    reviewed, errors_found : int
+        Judged labels, and those relabeled or deleted; controls included.
+    kept, relabeled, deleted, unsure, conflict : int
+        Labels by outcome.
+    n_controls, control_errors : int
+        `reviewed` and `errors_found` of the controls.
+    undone : bool
+        Whether the round is left out.
+    state : str
+        "open", "closed" or "undone".
+    created_at, closed_at : str or None
+        ISO 8601 UTC.
+    url : str or None
+        Link to its desk.
+    evaluation : dict or None
+        What was measured after it.
+    """
+
+    round: int
+    class_of_interest: str
+    classes: list[str]
+    rival: str | None
+    size: int
+    pool: int
+    reviewed: int
+    errors_found: int
+    kept: int
+    relabeled: int
+    deleted: int
+    unsure: int
+    conflict: int
+    n_controls: int
+    control_errors: int
+    undone: bool
+    state: str
+    created_at: str
+    closed_at: str | None
+    url: str | None
+    evaluation: dict[str, Any] | None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the round counts: something is judged, and it is not undone."""
+        return bool(self.reviewed) and not self.undone
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as JSON-able values."""
+        return asdict(self)
+
+
+class Rounds(Sequence[Round]):
+    """The rounds of one label field, oldest first, and what they say together.
+
+    Parameters
+    ----------
+    rounds : iterable of Round
+        As the store has read them; later changes of them are not seen here.
+    """
+
+    def __init__(self, rounds: Iterable[Round] = ()) -> None:
+        self._rounds = tuple(sorted(rounds, key=lambda round_: round_.number))
+
+    def __len__(self) -> int:
+        return len(self._rounds)
+
+    def __iter__(self) -> Iterator[Round]:
+        return iter(self._rounds)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._rounds[index]
+
+    def plus(self, round_: Round) -> Rounds:
+        """Return the rounds with another one, or with another version of one of them."""
+        return Rounds([*(r for r in self if r.number != round_.number), round_])
+
+    def numbered(self, number: int) -> Round | None:
+        """Return a round by its number, or None."""
+        return next((round_ for round_ in self if round_.number == number), None)
+
+    # ---- the ledger
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The events of all rounds, in the order they were recorded."""
+        return sorted((e for r in self for e in r.events), key=lambda event: event.recorded_at)
+
+    @cached_property
+    def states(self) -> dict[str, LabelState]:
+        """Label id to what the ledger says of it: the fold."""
+        return fold(self.events)
+
+    @cached_property
+    def undone(self) -> frozenset[int]:
+        """Numbers of the rounds that are left out as a whole."""
+        return frozenset(undone_rounds(self.events))
+
+    def put_by(self, *verdicts: Verdict) -> set[str]:
+        """Return the labels about which such a verdict was ever recorded, undone or not."""
+        return {e.sample_id for e in self.events if e.sample_id and e.verdict in verdicts}
+
+    # ---- where the rounds are
+
+    def state(self, round_: Round) -> RoundState:
+        """Return where a round is; one that is undone is not open."""
+        if round_.number in self.undone:
+            return RoundState.UNDONE
+        return RoundState.OPEN if round_.closed_at is None else RoundState.CLOSED
+
+    @cached_property
+    def open(self) -> Round | None:
+        """The round that is in review, or None."""
+        waiting = [r for r in self if self.state(r) is RoundState.OPEN]
+        return waiting[-1] if waiting else None
+
+    @cached_property
+    def counted(self) -> tuple[Round, ...]:
+        """The rounds that count: something is judged, and they are not undone."""
+        return tuple(r for r in self if r.number not in self.undone and self.judged(r))
+
+    @property
+    def last_counted(self) -> Round | None:
+        """The round that an evaluation made now belongs to; None before the first."""
+        standing = [r for r in self if r.number not in self.undone]
+        return standing[-1] if standing else None
+
+    # ---- labels of one round
+
+    @staticmethod
+    def touched(round_: Round) -> set[str]:
+        """Return the labels of a round with at least one answer on record, undone or not."""
+        return {sample_id for sample_id, voices in _voices(round_).items() if voices}
+
+    @staticmethod
+    def complete(round_: Round) -> set[str]:
+        """Return the labels of a round that have all the answers wanted, undone or not."""
+        return {i for i, voices in _voices(round_).items() if len(voices) >= round_.reviewers}
+
+    @staticmethod
+    def answer_ids(round_: Round) -> dict[str, list[str]]:
+        """Return label id to the ids of its answers on record in a round."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for _, sample_id, answer_id in sorted(recorded_answers(round_.events)):
+            found[sample_id].append(answer_id)
+        return found
+
+    @staticmethod
+    def lacking(round_: Round) -> dict[str, int]:
+        """Return label id to the answers that it lacks, for those touched and not complete."""
+        voices = {i: len(people) for i, people in _voices(round_).items()}
+        return {i: round_.reviewers - n for i, n in voices.items() if n < round_.reviewers}
+
+    @staticmethod
+    def judged(round_: Round) -> dict[str, LabelState]:
+        """Return label id to outcome in this round alone, as if it were not undone as a whole."""
+        return fold(event for event in round_.events if event.sample_id is not None)
+
+    def lost_unanswered(self, round_: Round) -> set[str]:
+        """Return the labels whose task must be made again when it is gone from the desk.
+
+        Those that lack an answer. A task with all its answers is not made again: without them it
+        would look as if they had been taken back.
+        """
+        return round_.sample_ids - self.complete(round_)
+
+    # ---- labels of all rounds
+
+    @cached_property
+    def waiting(self) -> frozenset[str]:
+        """Labels that are in review now."""
+        return frozenset(i for r in self if self.state(r) is RoundState.OPEN for i in r.sample_ids)
+
+    @cached_property
+    def in_conflict(self) -> frozenset[str]:
+        """Labels on which reviewers disagree: they come up first."""
+        return frozenset(i for i, s in self.states.items() if s.outcome is Outcome.CONFLICT)
+
+    def is_served(self, sample_id: str, label: str | None) -> bool:
+        """Tell whether no new round may show a label.
+
+        It comes up again only when its round is undone, or was closed without an answer, or the
+        answer was unsure or a conflict, or was about another label than the one that is there now.
+        """
+        if sample_id in self.waiting:
+            return True
+        state = self.states.get(sample_id)
+        if state is None or not state.outcome.decides:
+            return False
+        return label in (self.asked(state).label, state.new_label)
+
+    def asked(self, state: LabelState) -> BatchItem:
+        """Return what was known of a label when the round that decided showed it."""
+        return self._items[state.round, state.sample_id]
+
+    @cached_property
+    def _items(self) -> dict[tuple[int, str], BatchItem]:
+        return {(r.number, item.sample_id): item for r in self for item in r.batch}
+
+    @cached_property
+    def first_labels(self) -> dict[str, str]:
+        """Label id to the class it had when it was first shown."""
+        return {item.sample_id: item.label for r in reversed(self) for item in r.batch}
+
+    @cached_property
+    def weights(self) -> dict[str, float]:
+        """Label id to its weight when it was last shown: what undoing a deletion restores."""
+        return {item.sample_id: item.weight for r in self for item in r.batch}
+
+    @cached_property
+    def rounds_of(self) -> dict[str, list[Round]]:
+        """Label id to the rounds that are not undone and show it, oldest first."""
+        found: dict[str, list[Round]] = {i: [] for i in self.weights}
+        for round_ in self:
+            if round_.number not in self.undone:
+                for sample_id in round_.sample_ids:
+                    found[sample_id].append(round_)
+        return found
+
+    # ---- in numbers
+
+    def counts(self, round_: Round) -> dict[str, ClassCount]:
+        """Return class to what its labels in a round came to."""
+        states = self.judged(round_)
+        found: dict[str, ClassCount] = {cls: ClassCount() for cls in round_.classes}
+        for item in round_.batch:
+            state = states.get(item.sample_id)
+            if state is None:
+                continue
+            wrong, old = state.outcome.is_error, found[item.label]
+            found[item.label] = ClassCount(
+                old.reviewed + 1,
+                old.errors + wrong,
+                old.n_controls + item.control,
+                old.control_errors + (wrong and item.control),
+            )
+        return found
+
+    def outcomes(self) -> dict[str, int]:
+        """Return outcome to number of labels, over all rounds."""
+        found: dict[str, int] = defaultdict(int)
+        for state in self.states.values():
+            found[state.outcome.value] += 1
+        return dict(found)
+
+    def history(self, evaluations: Mapping[int, dict[str, Any]] | None = None) -> list[HistoryRow]:
+        """Return one row per round.
+
+        Parameters
+        ----------
+        evaluations : mapping of int to dict, optional
+            Round number to what was measured after it.
+        """
+        return [self._row(round_, (evaluations or {}).get(round_.number)) for round_ in self]
+
+    def _row(self, round_: Round, evaluation: dict[str, Any] | None) -> HistoryRow:
+        judged, counts = self.judged(round_), list(self.counts(round_).values())
+        by_outcome = {o.value: sum(s.outcome is o for s in judged.values()) for o in Outcome}
+        return HistoryRow(
+            round=round_.number,
+            class_of_interest=", ".join(round_.classes),
+            classes=list(round_.classes),
+            rival=round_.rival,
+            size=len(round_.batch),
+            pool=sum(round_.pools.values()),
+            reviewed=sum(count.reviewed for count in counts),
+            errors_found=sum(count.errors for count in counts),
+            **by_outcome,
+            n_controls=sum(count.n_controls for count in counts),
+            control_errors=sum(count.control_errors for count in counts),
+            undone=round_.number in self.undone,
+            state=self.state(round_).value,
+            created_at=round_.config["created_at"],
+            closed_at=round_.closed_at,
+            url=round_.url or None,
+            evaluation=evaluation,
+        )
+
+
+def _voices(round_: Round) -> dict[str, set[str]]:
+    """Return label id to who has answered about it."""
+    people: dict[str, set[str]] = defaultdict(set)
+    for (_, sample_id, _), event in current_answers(round_.events).items():
+        if event.kind is EventKind.REVIEW:
+            people[sample_id].add(voice(event))
+    return people

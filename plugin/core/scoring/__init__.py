@@ -1,0 +1,1 @@
+"""The maths of importance: classifier, noise channel, neighbours, sensitivity."""

@@ -1,0 +1,67 @@
+"""What every scorer demands of its arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from .linalg import Float, Int
+from .rows import Partial, run_rows
+
+NAMED_ROWS = 10  # bad rows that an error names
+
+
+def check_arrays(
+    embeddings: Any,
+    labels: ArrayLike,
+    sample_weight: ArrayLike | None,
+    n_classes: int | None,
+) -> tuple[Any, Int, Float, int]:
+    """Return embeddings, labels, weights and the number of classes, or raise DataError."""
+    X = embeddings if hasattr(embeddings, "run_rows") else np.asanyarray(embeddings)
+    n = X.shape[0] if X.shape else 0
+    if len(X.shape) != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
+        raise DataError(
+            "embeddings: must be a number array of shape (n, d) with n and d at least 1, "
+            f"got shape {X.shape} of {X.dtype}. Stack one vector a sample."
+        )
+    y = np.asarray(labels)
+    if y.shape != (n,) or y.dtype.kind not in "iu":
+        raise DataError(
+            f"labels: must be an int array of shape ({n},), one a row of embeddings, "
+            f"got shape {y.shape} of {y.dtype}. Encode class names as 0..K-1."
+        )
+    y = y.astype(np.intp)
+    K = int(y.max()) + 1 if n_classes is None else n_classes
+    outside = np.flatnonzero((y < 0) | (y >= K))
+    if len(outside):
+        raise DataError(
+            f"labels: must lie in 0..{K - 1}, got {y[outside[0]]} in row {outside[0]} "
+            f"({len(outside)} rows in all). Encode class names as 0..K-1."
+        )
+    weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any():
+        raise DataError(
+            f"sample_weight: must be finite, not negative and of shape ({n},), "
+            f"got shape {weight.shape}. Use 1 for a normal row and 0 for a deleted one."
+        )
+    bad = not_finite_rows(X)
+    if len(bad):
+        named = ", ".join(map(str, bad[:NAMED_ROWS])) + (", …" if len(bad) > NAMED_ROWS else "")
+        raise DataError(
+            f"embeddings: must be finite, got NaN or infinity in {len(bad)} rows ({named}). "
+            "Compute these embeddings again or leave the rows out."
+        )
+    return X, y, weight, K
+
+
+def not_finite_rows(X: Any) -> Int:
+    """Numbers of the rows that hold NaN or infinity."""
+    return np.flatnonzero(run_rows(_not_finite, X)[1][0])
+
+
+def _not_finite(block: NDArray[Any]) -> Partial:
+    return (), (~np.isfinite(block).all(axis=1),)

@@ -1,0 +1,141 @@
+"""Near-duplicate images: reviewed side by side, and offered the same correction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from .linalg import Float32, Int
+from .rows import row_chunks
+
+DUPLICATE_COSINE = 0.98  # see docs/rounds.md
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Pairs of rows whose cosine reaches a threshold.
+
+    Attributes
+    ----------
+    query, reference : int arrays of shape (p,)
+        Rows of the two arrays, sorted by query and then by falling cosine.
+    cosine : float32 array of shape (p,)
+        Their similarity.
+    """
+
+    query: Int
+    reference: Int
+    cosine: Float32
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A correction offered to a near-duplicate of a corrected sample; never applied by itself.
+
+    Attributes
+    ----------
+    row : int
+        The duplicate.
+    source : int
+        The corrected sample.
+    cosine : float
+        Their similarity.
+    new_label : int or None
+        The class the source was given; None when it was deleted.
+    """
+
+    row: int
+    source: int
+    cosine: float
+    new_label: int | None
+
+
+def near_duplicates(
+    queries: NDArray[Any], references: NDArray[Any], threshold: float = DUPLICATE_COSINE
+) -> Matches:
+    """Return all pairs of a query and a reference whose cosine is at least the threshold.
+
+    Meant for few queries, such as a batch: time and memory grow with queries times references,
+    but never more than one chunk of references is held. Vectors of length 0 match nothing.
+
+    Parameters
+    ----------
+    queries, references : float arrays of shape (q, d) and (n, d)
+        Embeddings.
+    threshold : float, default 0.98
+        Least cosine, above 0 and at most 1.
+
+    Raises
+    ------
+    DataError
+        When the threshold is out of range or the widths differ.
+    """
+    if not 0 < threshold <= 1:
+        raise DataError(f"threshold: must lie above 0 and at most at 1, got {threshold}.")
+    if queries.ndim != 2 or references.ndim != 2 or queries.shape[1] != references.shape[1]:
+        raise DataError(
+            "queries and references: must be arrays of shape (q, d) and (n, d) of the same "
+            f"network, got {queries.shape} and {references.shape}."
+        )
+    unit = _unit_rows(queries)
+    none: Int = np.empty(0, dtype=np.intp)
+    found: list[tuple[Int, Int, Float32]] = [(none, none, np.empty(0, dtype=np.float32))]
+    for rows in row_chunks(len(references), max(references.shape[1], len(unit))):
+        cosine = unit @ _unit_rows(references[rows]).T
+        # Rounding leaves identical vectors a few units below 1.
+        query, reference = np.nonzero(cosine >= threshold - 1e-6)
+        found.append((query, reference + rows.start, cosine[query, reference]))
+    query = np.concatenate([part[0] for part in found])
+    reference = np.concatenate([part[1] for part in found])
+    similarity = np.concatenate([part[2] for part in found])
+    order = np.lexsort((reference, -similarity, query))
+    return Matches(query[order], reference[order], similarity[order])
+
+
+def propose_corrections(
+    embeddings: NDArray[Any],
+    labels: ArrayLike,
+    corrections: Mapping[int, int | None],
+    *,
+    threshold: float = DUPLICATE_COSINE,
+) -> list[Proposal]:
+    """Offer each correction to the near-duplicates that still carry the label it replaced.
+
+    Parameters
+    ----------
+    embeddings : float array of shape (n, d)
+        All rows that may get a proposal.
+    labels : int array of shape (n,)
+        Labels before the corrections.
+    corrections : mapping of int to int or None
+        Corrected row to its new class, or None when it was deleted.
+    threshold : float, default 0.98
+        Least cosine.
+
+    Returns
+    -------
+    list of Proposal
+        The most similar first; each row once, after its most similar corrected sample.
+    """
+    y = np.asarray(labels)
+    sources = np.array(sorted(corrections), dtype=np.intp)
+    matches = near_duplicates(embeddings[sources], embeddings, threshold)
+    best: dict[int, Proposal] = {}
+    pairs = zip(sources[matches.query].tolist(), matches.reference.tolist(), strict=True)
+    for (source, row), cosine in zip(pairs, matches.cosine.tolist(), strict=True):
+        if row in corrections or y[row] != y[source]:
+            continue
+        if row not in best or cosine > best[row].cosine:
+            best[row] = Proposal(row, source, cosine, corrections[source])
+    return sorted(best.values(), key=lambda proposal: (-proposal.cosine, proposal.row))
+
+
+def _unit_rows(X: NDArray[Any]) -> Float32:
+    values = np.asarray(X, dtype=np.float32)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    return np.asarray(values / np.where(length > 0, length, 1), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Where people answer: Label Studio, or the FiftyOne App."""

@@ -1,0 +1,239 @@
+"""What a desk is: a place where people answer.
+
+To add one, write a class with these methods and a name of its own in a folder or file here; `push`,
+`pull` and `close` of the use cases call nothing else. What comes back are `Review` objects, whose
+ids are text: the ledger, the rules and the marks are the same for every desk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..core.review.ledger import AnswerKey
+from ..core.review.verdicts import Review
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is reviewed, as a desk must know it.
+
+    Attributes
+    ----------
+    home : str
+        Id of the dataset that drew the rounds: with field and round, a task's key.
+    dataset_name, label_field : str
+        For people.
+    classes : tuple of str
+        Classes that reviewers may give.
+    """
+
+    home: str
+    dataset_name: str
+    label_field: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a round is shown.
+
+    Attributes
+    ----------
+    reviewers_per_task : int
+        Answers wanted of each label.
+    hide_suggestion : bool
+        Whether to keep the suggested class from reviewers.
+    smooth : bool
+        Whether to smooth images that are enlarged.
+    images : str
+        How reviewers get the images: "upload", "local" or "url".
+    images_root : Path or None
+        With "local": the folder that the desk may serve.
+    """
+
+    reviewers_per_task: int = 1
+    hide_suggestion: bool = False
+    smooth: bool = True
+    images: str = "upload"
+    images_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class ReviewTask:
+    """One label to be reviewed.
+
+    Attributes
+    ----------
+    sample_id : str
+        The label's id.
+    image : str
+        Path, or address.
+    rank : int
+        Position in the round, from 0.
+    of : int
+        Number of labels in the round.
+    label : str
+        The label under review.
+    suggested_label : str
+        Most probable other class.
+    suggested_probability : float
+        Its probability, 0 to 1.
+    note : str
+        Why it is shown, at most two sentences.
+    earlier_answers : tuple of str, default ()
+        Ids of the answers on record about the label in this round: if its task has to be made
+        again because it lacks others, these do not count as withdrawn.
+    lacking : int, optional
+        Answers that a label with some answers still lacks. Default: as many as the round wants.
+    """
+
+    sample_id: str
+    image: str
+    rank: int
+    of: int
+    label: str
+    suggested_label: str
+    suggested_probability: float
+    note: str
+    earlier_answers: tuple[str, ...] = ()
+    lacking: int | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What sending a round came to.
+
+    Attributes
+    ----------
+    created, existing : int
+        Tasks made now, and tasks that were there before.
+    url : str
+        Link to the round; empty where there is none.
+    project : dict
+        Where the desk keeps it, for later calls: kept on record.
+    """
+
+    created: int
+    existing: int
+    url: str = ""
+    project: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Answers:
+    """What a desk has to say of some rounds.
+
+    Attributes
+    ----------
+    reviews : list of Review
+        Answers, those on record among them or not.
+    withdrawn : list of (round, label id, answer id)
+        Answers on record that are no longer there.
+    problems : list of str
+        Answers that can't be read, one sentence each.
+    skipped : int
+        Tasks that somebody skipped and nobody answered.
+    skips : dict
+        Round to label ids that somebody skipped and that lack answers, with what the desk calls
+        the task.
+    missing : dict
+        Round to label ids without a task.
+    surplus : dict
+        Round to label ids that were answered more often than wanted.
+    project : dict
+        Where the desk keeps the rounds, with what the next fetch begins at.
+    """
+
+    reviews: list[Review] = field(default_factory=list)
+    withdrawn: list[AnswerKey] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    skipped: int = 0
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
+    missing: dict[int, list[str]] = field(default_factory=dict)
+    surplus: dict[int, list[str]] = field(default_factory=dict)
+    project: dict[str, Any] = field(default_factory=dict)
+
+
+class Desk(Protocol):
+    """A place where people answer.
+
+    Attributes
+    ----------
+    name : str
+        Kept with each round that is given to it.
+    """
+
+    name: str
+
+    def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
+        """Make sure that a round could be sent, and change nothing.
+
+        Parameters
+        ----------
+        subject : Subject
+        options : Options
+        images : mapping of str to str
+            Label id to the path of its image.
+
+        Raises
+        ------
+        CleaningError
+            Says what is in the way.
+        """
+
+    def send(
+        self,
+        subject: Subject,
+        options: Options,
+        round_: int,
+        tasks: Sequence[ReviewTask],
+        progress: Progress | None = None,
+    ) -> Sent:
+        """Bring those tasks of a round that are not there yet to the desk; each once."""
+
+    def fetch(
+        self,
+        subject: Subject,
+        rounds: Mapping[int, AbstractSet[str]],
+        known: AbstractSet[AnswerKey],
+        project: Mapping[str, Any],
+        wanted: Mapping[int, int],
+    ) -> Answers:
+        """Read what people answered about these rounds.
+
+        Parameters
+        ----------
+        subject : Subject
+        rounds : mapping of int to set of str
+            Round to the ids of its labels.
+        known : set of (round, label id, answer id)
+            Answers on record.
+        project : mapping
+            What `Sent` or the last `Answers` said.
+        wanted : mapping of int to int
+            Round to answers wanted of each label.
+
+        Raises
+        ------
+        ProjectMissingError
+            When the desk no longer has the rounds.
+        """
+
+    def close(
+        self, subject: Subject, round_: int, project: Mapping[str, Any], delete_tasks: bool
+    ) -> tuple[bool, int]:
+        """Tidy up after a round, the only one that was open.
+
+        Returns
+        -------
+        page_deleted : bool
+            Whether the page that showed it is gone now.
+        tasks_deleted : int
+            Tasks without an answer that are gone now.
+        """

@@ -1,0 +1,348 @@
+"""The labeling config: what a reviewer sees, and how the answers are read back."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from ...core.errors import DataError
+from ...core.review.verdicts import Verdict
+
+IMAGE, VERDICT, NEW_LABEL, COMMENT = "image", "verdict", "new_label", "comment"
+ACCEPT = "accept"
+
+# Up to here every class has a button and a key; above, a list with a search field.
+MAX_BUTTONS = 16
+_LIST = "Taxonomy"
+_CLASS_KEYS = "qwertyuiopasdfgh"
+_PLAIN_NAME = re.compile(r"[\w .,:()/+-]{1,60}")
+_SHOWN_LENGTH = 120
+_READ_FIX = "Answer the task again in Label Studio, or delete the answer."
+
+# Image and answer side by side. Of fixed shares: the image is as wide as its box and gives it none.
+_ROW_STYLE = "display: flex; gap: 24px; align-items: flex-start"
+_IMAGE_STYLE = "width: 58%; flex: none"
+_ANSWER_STYLE = "flex: 1; min-width: 0; overflow-wrap: anywhere; unicode-bidi: plaintext"
+_SMALL_STYLE = "font-size: 14px; font-weight: normal; margin: 0 0 12px; opacity: 0.75"
+# One line a rule. The panels for drawn regions have nothing to show here and take a quarter of the
+# page; answers are large enough to be hit without aiming, with their keys as keys; classes stand in
+# columns.
+_PAGE_STYLE = """
+.lsf-sidepanels__wrapper_align_right { display: none }
+.lsf-sidepanels { padding-right: 0 !important }
+.lsf-choice__checkbox { font-size: 16px; padding: 5px 0 }
+.lsf-choice .lsf-hint { font-size: 12px; margin-left: 6px; top: -0.2em; opacity: 0.75 }
+.lsf-choices_layout_inline:not(.lsf-choices_hidden) { display: grid; max-height: 45vh;
+  grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); overflow-y: auto }
+.htx-taxonomy { width: 100%; font-size: 16px }
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one annotation says.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        The answer.
+    new_label : str or None
+        The class given with `Verdict.RELABEL`.
+    comment : str
+        Free text.
+    """
+
+    verdict: Verdict
+    new_label: str | None
+    comment: str
+
+
+def class_alias(name: str) -> str:
+    """Return what stands for a class in an annotation; it never changes when classes are added.
+
+    Plain names stand for themselves. Others would be changed by Label Studio (``$`` starts a
+    variable there), so a hash stands for them.
+    """
+    if _PLAIN_NAME.fullmatch(name) and name == name.strip():
+        return name
+    return "class-" + hashlib.sha256(name.encode()).hexdigest()[:12]
+
+
+def visible(name: str) -> str:
+    """Return a class name as people can tell it from its look-alikes: with its spaces to be seen.
+
+    Examples
+    --------
+    >>> visible("sea lion"), visible("3 ")
+    ('sea lion', '“3␣”')
+    """
+    if name == " ".join(name.split()):
+        return name
+    return "“" + "".join("␣" if c.isspace() else c for c in name) + "”"
+
+
+def labeling_config(
+    classes: Sequence[str],
+    hide_suggestion: bool = False,
+    smooth: bool = True,
+    before: str | None = None,
+    label_field: str = "",
+) -> str:
+    """Return the labeling config for a list of classes.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        Class names; anything but an empty name.
+    hide_suggestion : bool, default False
+        Whether to leave out the suggested class and the choice to accept it.
+    smooth : bool, default True
+        Whether to smooth images that are enlarged. False for tiny ones, where every pixel counts.
+    before : str, optional
+        The config that the project has now. Buttons stay buttons and a list stays a list, however
+        many classes there are: answers given with one don't fit the other.
+    label_field : str, optional
+        Whose classes they are, for error texts.
+
+    Raises
+    ------
+    DataError
+        When there are fewer than two classes, or names that are empty or occur twice.
+    """
+    _check(classes, label_field)
+    view = ET.Element("View")
+    ET.SubElement(view, "Style").text = _PAGE_STYLE
+    row = ET.SubElement(view, "View", style=_ROW_STYLE)
+    picture = ET.SubElement(row, "View", style=_IMAGE_STYLE)
+    ET.SubElement(
+        picture,
+        "Image",
+        name=IMAGE,
+        value="$image",
+        zoom="true",
+        smoothing=str(smooth).lower(),
+        horizontalAlignment="center",
+        maxWidth="100%",
+        width="100%",
+    )
+    answer = ET.SubElement(row, "View", style=_ANSWER_STYLE)
+    ET.SubElement(answer, "Header", value="$position", size="5", style=_SMALL_STYLE)
+    ET.SubElement(answer, "Header", value="Labeled: $label", size="3")
+    if not hide_suggestion:
+        ET.SubElement(
+            answer, "Header", value="Suggested: $suggested ($suggested_probability)", size="5"
+        )
+    ET.SubElement(answer, "Header", value="$note", size="5", style=_SMALL_STYLE)
+    _verdict_choices(answer, hide_suggestion)
+    relabel = ET.SubElement(
+        answer,
+        "View",
+        visibleWhen="choice-selected",
+        whenTagName=VERDICT,
+        whenChoiceValue="Another class",
+    )
+    ET.SubElement(relabel, "Header", value="Which class is it?", size="5")
+    as_list = len(classes) > MAX_BUTTONS if before is None else f"<{_LIST} " in before
+    _class_choices(relabel, classes, as_list)
+    ET.SubElement(
+        answer,
+        "TextArea",
+        name=COMMENT,
+        toName=IMAGE,
+        placeholder="Comment (optional)",
+        rows="2",
+        maxSubmissions="1",
+        showSubmitButton="false",
+        editable="true",
+        required="false",
+    )
+    submit = "Ctrl+Enter submits and shows the next image."
+    ET.SubElement(answer, "Header", value=submit, size="5", style=_SMALL_STYLE)
+    return ET.tostring(view, encoding="unicode")
+
+
+def read_answer(result: Any, classes: Sequence[str], suggested: str | None) -> Answer:
+    """Read an annotation's result.
+
+    Parameters
+    ----------
+    result : list of dict
+        As Label Studio stores it.
+    classes : sequence of str
+        The classes a reviewer may give.
+    suggested : str or None
+        The class that "accept" stands for.
+
+    Raises
+    ------
+    DataError
+        When the result is not one that our labeling config makes.
+    """
+    values: dict[str, list[Any]] = {}
+    for item in result if isinstance(result, list) else []:
+        value = item.get("value", {}) if isinstance(item, dict) else {}
+        content = value.get("choices") or value.get("taxonomy") or value.get("text") or []
+        values.setdefault(str(item.get("from_name")), []).extend(
+            content if isinstance(content, list) else [content]
+        )
+    verdicts = values.get(VERDICT, [])
+    if len(verdicts) != 1:
+        raise DataError(f"an answer must hold one verdict, got {len(verdicts)}.", _READ_FIX)
+    comment = "\n".join(map(str, values.get(COMMENT, [])))
+    if verdicts[0] == ACCEPT:
+        accepted = [c for c in classes if suggested in (c, visible(c))]
+        if not accepted:
+            raise DataError(
+                f"the accepted suggestion {suggested!r} is not a class of the dataset.",
+                "Add it to the dataset's classes and pull again, or delete the answer.",
+            )
+        # The name itself before one that only looks like it.
+        name = suggested if suggested in accepted else accepted[0]
+        return Answer(Verdict.RELABEL, name, comment)
+    verdict = Verdict.parse(str(verdicts[0]))
+    if verdict is not Verdict.RELABEL:
+        return Answer(verdict, None, comment)
+    chosen = values.get(NEW_LABEL, [])
+    if len(chosen) != 1:
+        raise DataError(
+            f"the verdict relabel must come with one class, got {len(chosen)}.", _READ_FIX
+        )
+    alias = chosen[0][-1] if isinstance(chosen[0], list) and chosen[0] else chosen[0]
+    for name in classes:
+        if alias in (class_alias(name), name):
+            return Answer(verdict, name, comment)
+    raise DataError(
+        f"the class {str(alias)[:80]!r} is not one of the dataset.",
+        "Add it to the dataset's classes and pull again, or delete the answer.",
+    )
+
+
+def answer_result(
+    verdict: str, new_label: str | None = None, *, n_classes: int, comment: str = ""
+) -> list[dict[str, Any]]:
+    """Return the result that the review page would submit; for scripts that answer tasks.
+
+    Parameters
+    ----------
+    verdict : str
+        A verdict's value, or "accept".
+    new_label : str, optional
+        Class name; with "relabel".
+    n_classes : int
+        Number of classes in the labeling config, which decides how one is picked.
+    comment : str, default ""
+        Free text.
+    """
+
+    def item(name: str, kind: str, key: str, value: list[Any]) -> dict[str, Any]:
+        return {"from_name": name, "to_name": IMAGE, "type": kind, "value": {key: value}}
+
+    result = [item(VERDICT, "choices", "choices", [verdict])]
+    if new_label is not None:
+        alias = class_alias(new_label)
+        if n_classes <= MAX_BUTTONS:
+            result.append(item(NEW_LABEL, "choices", "choices", [alias]))
+        else:
+            result.append(item(NEW_LABEL, "taxonomy", "taxonomy", [[alias]]))
+    if comment:
+        result.append(item(COMMENT, "textarea", "text", [comment]))
+    return result
+
+
+def _verdict_choices(parent: ET.Element, hide_suggestion: bool) -> None:
+    choices = ET.SubElement(
+        parent,
+        "Choices",
+        name=VERDICT,
+        toName=IMAGE,
+        choice="single-radio",
+        required="true",
+        requiredMessage="Choose an answer first.",
+    )
+    answers = [
+        ("The label is right", Verdict.KEEP.value),
+        ("The suggestion is right", ACCEPT),
+        ("Another class", Verdict.RELABEL.value),
+        ("Not usable: delete", Verdict.DELETE.value),
+        ("I can't tell", Verdict.UNSURE.value),
+    ]
+    for key, (value, alias) in enumerate(answers, start=1):
+        if alias != ACCEPT or not hide_suggestion:
+            ET.SubElement(choices, "Choice", value=value, alias=alias, hotkey=str(key))
+
+
+def _class_choices(parent: ET.Element, classes: Sequence[str], as_list: bool) -> None:
+    message = "Choose the right class first."
+    if not as_list:
+        box = ET.SubElement(
+            parent,
+            "Choices",
+            name=NEW_LABEL,
+            toName=IMAGE,
+            choice="single-radio",
+            showInline="true",
+            required="true",
+            requiredMessage=message,
+        )
+        keys = list(_CLASS_KEYS)
+    else:
+        box = ET.SubElement(
+            parent,
+            _LIST,
+            name=NEW_LABEL,
+            toName=IMAGE,
+            leafsOnly="true",
+            maxUsages="1",
+            required="true",
+            requiredMessage=message,
+            placeholder="Type to search a class",
+        )
+        keys = []
+    shown_before: set[str] = set()
+    for index, name in enumerate(classes):
+        choice = ET.SubElement(
+            box, "Choice", value=_shown(name, shown_before), alias=class_alias(name)
+        )
+        if index < len(keys):
+            choice.set("hotkey", keys[index])
+
+
+def _shown(name: str, before: set[str]) -> str:
+    """Return what is shown for a class: no variables, not too long, unlike all before it."""
+    # Control characters can't stand in XML; `$` would be taken for a variable.
+    text = "".join(c for c in visible(name) if c.isprintable() and c != "$")
+    text = text.strip() or "(unnamed)"
+    if len(text) > _SHOWN_LENGTH:
+        text = text[: _SHOWN_LENGTH - 1] + "…"
+    shown, count = text, 2
+    while shown in before:
+        shown, count = f"{text} ({count})", count + 1
+    before.add(shown)
+    return shown
+
+
+def _check(classes: Sequence[str], label_field: str) -> None:
+    of = f" of field {label_field!r}" if label_field else ""
+    if len(classes) < 2:
+        raise DataError(
+            f"a labeling config needs at least two classes{of}, got {len(classes)}.",
+            "Set the dataset's classes, or label some samples of another class.",
+        )
+    for name in classes:
+        if not isinstance(name, str) or not name.strip():
+            where = f"F('{label_field or 'ground_truth'}.label') == {name!r}"
+            raise DataError(
+                f"a class name{of} must be a text that is not empty, got {name!r}.",
+                f"Find its samples with dataset.match({where}) and give them a class or no label; "
+                "take it out of the dataset's classes, too, if it is listed there.",
+            )
+    if len(set(classes)) != len(classes):
+        twice = sorted({name for name in classes if list(classes).count(name) > 1})
+        raise DataError(
+            f"class names{of} must differ, got twice: {', '.join(twice)}.",
+            "List each of them once.",
+        )

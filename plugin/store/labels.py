@@ -1,0 +1,435 @@
+"""The labels that are cleaned: where they live, of what kind they are, what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+from fiftyone import ViewField as F
+from numpy.typing import NDArray
+
+from ..core.errors import DataError
+from ..core.review.palette import OUTCOME_COLORS
+from . import appearance, names, ownership
+from .names import Names
+from .records import Records
+from .samples import Samples
+from .vectors import read_vectors
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Labels as arrays, all in the same order.
+
+    Attributes
+    ----------
+    ids : list of str
+        Label ids.
+    labels : ndarray of int, shape (n,)
+        Index into `classes` of each present label.
+    weights : ndarray of float, shape (n,)
+        Weights; 0 for deleted.
+    embeddings : ndarray of float32, shape (n, d)
+        One row per label.
+    classes : tuple of str
+        Class names.
+    """
+
+    ids: list[str]
+    labels: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    embeddings: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class ScoreRecord:
+    """What the scores of a label field rest on; a round keeps a copy.
+
+    Attributes
+    ----------
+    embeddings_field : str
+        Where the vectors were.
+    model : str or None
+        The network that made them, with a hash of its weights; None when not on record.
+    scorer_version : int
+    classes : list of str
+        Class names in the order of the fit.
+    rows : int
+        Scored labels.
+    random_state : int
+    scored_at : str
+        ISO 8601 UTC.
+    """
+
+    embeddings_field: str
+    model: str | None
+    scorer_version: int
+    classes: list[str]
+    rows: int
+    random_state: int
+    scored_at: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON-able values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class LabelField:
+    """A field whose labels are cleaned, and the marks beside them.
+
+    A kind of label is one subclass in a file of its own. To add one:
+
+    1. `document`: the FiftyOne type of the field's values.
+    2. `path`: where the class name is, such as ``ground_truth.label``.
+    3. `columns`, `set_values`: read and write marks by label id, be it a sample's id or not.
+    4. `lacking`: the ids of labels without a mark.
+    5. `set_tags`: replace tags by id.
+    6. `select`: the view that shows labels with these ids.
+    7. `images`: the image of each label.
+    8. Name it in `KINDS` of ``store/kinds.py``. Everything else follows.
+
+    Parameters
+    ----------
+    samples : Samples
+    name : str
+        The field.
+    embeddings_field : str
+        A ``VectorField``; need not exist yet.
+    prefix : str, optional
+        Comes before our names. Default: that on record, else none.
+
+    Raises
+    ------
+    DataError
+        When the field does not exist or is of another kind, or another prefix is on record.
+    """
+
+    document: type
+
+    def __init__(
+        self, samples: Samples, name: str, embeddings_field: str, prefix: str | None = None
+    ) -> None:
+        self.samples = samples
+        self.dataset = samples.dataset
+        self.name = name
+        self.embeddings_field = embeddings_field
+        self._records = Records(samples.dataset)
+        self._prefix = prefix
+        self.names = self._names(prefix)
+
+    # ---- the contract
+
+    @property
+    def path(self) -> str:
+        """Where the class names are."""
+        raise NotImplementedError
+
+    def columns(
+        self, fields: Sequence[str], ids: Iterable[str] | None = None
+    ) -> dict[str, tuple[Any, ...]]:
+        """Return label id to values of fields, for these ids or all labels."""
+        raise NotImplementedError
+
+    def set_values(self, field: str, values: Mapping[str, Any]) -> None:
+        """Write values by label id."""
+        raise NotImplementedError
+
+    def lacking(self, field: str) -> list[str]:
+        """Return the ids of the labels that have no value in a field."""
+        raise NotImplementedError
+
+    def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Replace the tags of labels by id."""
+        raise NotImplementedError
+
+    def select(self, ids: Iterable[str]) -> Any:
+        """Return the view that shows the labels with these ids."""
+        raise NotImplementedError
+
+    def images(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return label id to the path of its image."""
+        raise NotImplementedError
+
+    # ---- what is on record
+
+    @property
+    def _record_key(self) -> str:
+        return names.field_run_key("score", self.name)
+
+    def _names(self, prefix: str | None) -> Names:
+        """Return the names on record; without a record, those that are free."""
+        head = self._records.head(self._record_key)
+        if head is not None:
+            if prefix not in (None, head["prefix"]):
+                raise DataError(
+                    f"field {self.name!r} of dataset {self.dataset.name!r} is cleaned under the "
+                    f"prefix {head['prefix']!r}, got prefix={prefix!r}.",
+                    "Leave prefix out, or pass the same one.",
+                )
+            return Names(head["prefix"], head["suffix"])
+        others = self._records.heads("score")
+        plain = {h["label_field"] for h in others.values() if not h["suffix"]}
+        plain |= self._fields_of_version_0_1()
+        suffix = self.name if plain - {self.name} else ""
+        return Names(prefix or "", suffix)
+
+    def _fields_of_version_0_1(self) -> set[str]:
+        """Return the label fields that version 0.1 has scored: their marks have the plain names."""
+        importance = Names().importance
+        if not ownership.is_ours(self.dataset, importance) or self._records.heads("score"):
+            return set()
+        fields = {h["label_field"] for h in self._records.heads("start").values()}
+        if fields:
+            return {self.name} if self.name in fields else fields
+        indexed = {
+            key
+            for index in self.dataset.get_index_information().values()
+            for key, *_ in index["key"]
+            if importance in [k for k, *_ in index["key"]] and key.endswith(".label")
+        }
+        fields = {key.removesuffix(".label") for key in indexed}
+        return {self.name} if self.name in fields else fields
+
+    def score_record(self) -> dict[str, Any] | None:
+        """Return what the scores rest on; None when they are not on record."""
+        head = self._records.head(self._record_key)
+        return None if head is None else head["scores"]
+
+    def record_scores(self, record: ScoreRecord) -> None:
+        """Put on record what the scores rest on, and with it the names of the marks."""
+        # Another field may have taken the plain names since this object was made.
+        self.names = self._names(self._prefix)
+        head = {
+            "label_field": self.name,
+            "prefix": self.names.prefix,
+            "suffix": self.names.label_field,
+            "scores": record.to_dict(),
+        }
+        if not self._records.create(self._record_key, "score", head):
+            self._records.update(self._record_key, scores=record.to_dict())
+
+    def is_scored(self) -> bool:
+        """Tell whether importance has been computed for this field."""
+        return ownership.is_ours(self.dataset, self.names.importance)
+
+    def has_rounds(self) -> bool:
+        """Tell whether rounds of this field are on record."""
+        return bool(self._records.heads("round", label_field=self.name))
+
+    # ---- before anything is written
+
+    def check_unlocked(self) -> None:
+        """Make sure that labels can be changed.
+
+        Raises
+        ------
+        DataError
+            When the label field is read-only.
+        """
+        field = self.dataset.get_field(self.name)
+        if field.read_only:
+            raise DataError(
+                f"field {self.name!r} of dataset {self.dataset.name!r} must not be read-only: "
+                "verdicts change its labels.",
+                f"Unlock it: field = dataset.get_field({self.name!r}); field.read_only = False; "
+                "field.save()",
+            )
+
+    def taken_names(self) -> list[str]:
+        """Return what a user has under names of ours, in words."""
+        return ownership.taken_names(
+            self.dataset, self.names, self.has_rounds(), self._fixed_views()
+        )
+
+    def check_names(self, classes: Iterable[str] = (), round_number: int | None = None) -> None:
+        """Make sure that no field, tag or view of a user's is in the way.
+
+        Parameters
+        ----------
+        classes : iterable of str, optional
+            Classes whose queues are about to be saved as views.
+        round_number : int, optional
+            The round whose view is about to be saved.
+
+        Raises
+        ------
+        DataError
+            Names everything that is in the way, and the way out.
+        """
+        views = [*self._fixed_views(), *(self.names.queue_view(cls) for cls in classes)]
+        if round_number is not None:
+            views.append(self.names.round_view(round_number))
+        ownership.check_names(self.dataset, self.names, self.has_rounds(), views)
+
+    def _fixed_views(self) -> list[str]:
+        return [self.names.outcome_view(outcome) for outcome in OUTCOME_COLORS]
+
+    # ---- classes
+
+    def _listed(self) -> tuple[list[str], list[str]]:
+        """Return the classes that the dataset lists for this field, and for all fields."""
+        return (
+            list(self.dataset.classes.get(self.name) or []),
+            list(self.dataset.default_classes or []),
+        )
+
+    def classes(self) -> tuple[str, ...]:
+        """Return the class names, those listed for the field first, then others in use, sorted.
+
+        Of the dataset's default classes, which may be of other fields, only those in use.
+
+        Raises
+        ------
+        DataError
+            When there are fewer than two, or one of them is empty.
+        """
+        used = self.samples.view.distinct(self.path)
+        if "" in used:
+            empty = self.samples.view.match(F(self.path) == "")
+            raise DataError(
+                f"field {self.name!r} of dataset {self.dataset.name!r} must not hold the empty "
+                f'class name "", got it in {empty.count()} samples (first: {empty.first().id}).',
+                "Give them a class, or none: dataset.match(fiftyone.ViewField("
+                f'{self.path!r}) == "").set_field({self.name!r}, None).save()',
+            )
+        mine, default = self._listed()
+        declared = mine or [name for name in default if name in used]
+        classes = tuple(declared) + tuple(sorted(set(used) - set(declared)))
+        if len(used) < 2:
+            raise DataError(
+                f"field {self.name!r} of dataset {self.dataset.name!r} must hold at least two "
+                f"classes, got {len(used)} ({', '.join(used) or 'no label at all'}).",
+                "Check the label field, or the view.",
+            )
+        return classes
+
+    def has_class(self, name: str) -> bool:
+        """Tell whether a label has a class or the dataset lists it; looks at one label."""
+        if name in self._listed()[0]:
+            return True
+        return bool(self.samples.view.match(F(self.path) == name).limit(1).count())
+
+    def list_classes(self, given: Iterable[str]) -> None:
+        """Add classes to the dataset's list, if it has one."""
+        mine, default = self._listed()
+        new = [name for name in given if (mine or default) and name not in (mine or default)]
+        if not new:
+            return
+        if mine:
+            self.dataset.classes[self.name] = [*mine, *new]
+        else:
+            self.dataset.default_classes = [*default, *new]
+        self.dataset.save()
+
+    # ---- as arrays
+
+    def read(
+        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] | None = None
+    ) -> Rows:
+        """Read the labels of `view` that have an embedding.
+
+        Parameters
+        ----------
+        view : fiftyone.DatasetView
+            The samples.
+        classes : sequence of str
+            Class names.
+        reader : callable, default `read_vectors`
+            Gives ids, vectors and which of them are missing, for (view, field).
+
+        Raises
+        ------
+        DataError
+            When there is no embedding at all, or no label has one.
+        """
+        if not self.dataset.has_field(self.embeddings_field):
+            raise DataError(
+                f"field {self.embeddings_field!r} of dataset {self.dataset.name!r} must hold "
+                "embeddings; it does not exist.",
+                "Compute them first: `coreset-cleaning embed` or "
+                "CleaningLoop.compute_embeddings().",
+            )
+        labeled = view.exists(self.path).exists(self.embeddings_field)
+        # In the order of the ids: otherwise an index decides, and fits depend on it by rounding.
+        labeled = labeled.sort_by("id")
+        ids, embeddings, missing = (reader or read_vectors)(labeled, self.embeddings_field)
+        if not ids or missing.all():
+            raise DataError(
+                f"no sample of dataset {self.dataset.name!r} has both a label in {self.name!r} "
+                f"and an embedding in {self.embeddings_field!r}.",
+                "Compute the embeddings first: `coreset-cleaning embed`.",
+            )
+        known = self.columns([self.path, self.names.weight])
+        position = {name: index for index, name in enumerate(classes)}
+        return Rows(
+            ids=list(ids),
+            labels=np.array([position[known[i][0]] for i in ids], dtype=np.int64),
+            weights=np.array([_weight(known[i][1]) for i in ids], dtype=np.float64),
+            embeddings=embeddings,
+            classes=tuple(classes),
+        )
+
+    def train_rows(self) -> Rows:
+        """Read the labels that may be queued and changed."""
+        return self.read(self.samples.train_view(), self.classes())
+
+    def test_rows(self) -> Rows | None:
+        """Read the test split; None when there is none."""
+        view = self.samples.test_view()
+        return None if view is None else self.read(view, self.classes())
+
+    def left_out(self) -> tuple[int, int]:
+        """Return how many samples outside the test split have no label, and no embedding."""
+        train = self.samples.train_view()
+        labeled = train.exists(self.path)
+        if not self.dataset.has_field(self.embeddings_field):
+            return len(train) - len(labeled), len(labeled)
+        embedded = labeled.exists(self.embeddings_field).count()
+        return len(train) - len(labeled), len(labeled) - embedded
+
+    # ---- scores
+
+    def write_scores(self, rows: Rows, scores: Any) -> None:
+        """Write the scores of `score_labels`, and the index that queues sort by."""
+        ours = self.names
+        self._declare(
+            ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
+        )
+        suggestions = [
+            fo.Classification(label=rows.classes[index], confidence=float(probability))
+            for index, probability in zip(
+                scores.suggested_class, scores.suggested_probability, strict=True
+            )
+        ]
+        for field, values in (
+            (ours.importance, scores.importance),
+            (ours.disagreement, scores.knn_disagreement),
+            (ours.influence, scores.influence),
+        ):
+            self._declare(field, ftype=fo.FloatField)
+            self.set_values(field, dict(zip(rows.ids, values.tolist(), strict=True)))
+        self.set_values(ours.suggested, dict(zip(rows.ids, suggestions, strict=True)))
+        self.ensure_weights()
+        self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
+        appearance.arrange(self.dataset, self.name, ours)
+
+    def ensure_weights(self) -> None:
+        """Give every label without a weight the weight 1."""
+        weight = self.names.weight
+        self._declare(weight, ftype=fo.FloatField)
+        self.set_values(weight, dict.fromkeys(self.lacking(weight), 1.0))
+
+    def _declare(self, field: str, **kind: Any) -> None:
+        text = appearance.descriptions(self.names).get(field, "")
+        ownership.declare(self.dataset, field, text, **kind)
+
+
+def _weight(value: float | None) -> float:
+    return 1.0 if value is None else value

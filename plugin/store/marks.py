@@ -1,0 +1,173 @@
+"""Writes the state that the ledger folds to beside the labels.
+
+Only differences are written, so doing it twice changes nothing. What is taken back is what an event
+has put there: a first label where a relabel is on record, the weight 0 where a deletion is. Edits
+that a user makes beside us stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import fiftyone as fo
+
+from ..core.review.marks import Asked, Marks, ReviewMark, apply_state, is_outdated
+from ..core.review.rounds import Rounds
+from ..core.review.verdicts import Outcome, Verdict
+from . import appearance, ownership
+from .labels import LabelField
+
+_REVIEW_FIELDS: dict[str, dict[str, Any]] = {
+    "round": {"ftype": fo.IntField},
+    "verdict": {"ftype": fo.StringField},
+    "reviewers": {"ftype": fo.ListField, "subfield": fo.StringField},
+    "reviewed_at": {"ftype": fo.StringField},
+    "answer_ids": {"ftype": fo.ListField, "subfield": fo.StringField},
+    "comment": {"ftype": fo.StringField},
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write_back` came to.
+
+    Attributes
+    ----------
+    changed : int
+        Labels of which something changed.
+    outdated : list of str
+        Labels whose answers are about another class than the one they have now: left alone.
+    """
+
+    changed: int
+    outdated: list[str]
+
+
+def write_back(labels: LabelField, rounds: Rounds) -> Written:
+    """Bring every label of every round to its state in the ledger."""
+    if not rounds.weights:
+        return Written(0, [])
+    ours = labels.names
+    labels.ensure_weights()
+    declare_review_fields(labels)
+    appearance.arrange(labels.dataset, labels.name, ours)
+    deleted_tag = ours.outcome_tag(Outcome.DELETED)
+    was_relabeled = rounds.put_by(Verdict.RELABEL)
+    was_deleted = rounds.put_by(Verdict.DELETE)
+    before: dict[str, Marks] = {}
+    after: dict[str, Marks] = {}
+    new_tags: dict[str, list[str]] = {}
+    outdated = []
+    fields = [labels.path, f"{ours.original}.label", ours.weight, "tags", ours.review]
+    for label_id, values in labels.columns(fields, list(rounds.weights)).items():
+        label, original, weight, tags, review = values
+        state = rounds.states.get(label_id)
+        marks = Marks(label, original, weight, deleted_tag in tags, _read_review(review))
+        asked = Asked(
+            rounds.asked(state).label if state else rounds.first_labels[label_id],
+            rounds.weights[label_id],
+            label_id in was_relabeled,
+            label_id in was_deleted,
+        )
+        before[label_id], after[label_id] = marks, apply_state(marks, state, asked)
+        if is_outdated(marks, state, asked):
+            outdated.append(label_id)
+        wanted = _tags(labels, tags, rounds, label_id, after[label_id])
+        if sorted(wanted) != sorted(tags):
+            new_tags[label_id] = wanted
+    _write(labels, before, after, new_tags)
+    changed = {i for i in before if before[i] != after[i]} | set(new_tags)
+    return Written(len(changed), outdated)
+
+
+def _write(
+    labels: LabelField,
+    before: Mapping[str, Marks],
+    after: Mapping[str, Marks],
+    tags: Mapping[str, list[str]],
+) -> None:
+    """Write the differences, a field at a time: killed between two, the next call finishes it.
+
+    What tells that something is ours is set before that something changes and taken away after
+    it; the review, which tells that a state is written, comes last.
+    """
+    ours = labels.names
+
+    def changed(name: str) -> dict[str, Any]:
+        pairs = ((i, getattr(before[i], name), getattr(after[i], name)) for i in before)
+        return {i: new for i, old, new in pairs if old != new}
+
+    reviews, originals, deleted = changed("review"), changed("original"), changed("deleted")
+    now_deleted = {i for i, is_deleted in deleted.items() if is_deleted}
+    labels.set_values(ours.review, {i: None for i in reviews if before[i].review is not None})
+    labels.set_values(
+        ours.original,
+        {i: fo.Classification(label=name) for i, name in originals.items() if name is not None},
+    )
+    labels.set_tags({i: value for i, value in tags.items() if i in now_deleted})
+    labels.set_values(labels.path, changed("label"))
+    labels.set_values(ours.weight, changed("weight"))
+    labels.set_values(ours.original, {i: None for i, name in originals.items() if name is None})
+    labels.set_tags({i: value for i, value in tags.items() if i not in now_deleted})
+    labels.set_values(
+        ours.review, {i: _document(mark) for i, mark in reviews.items() if mark is not None}
+    )
+
+
+def declare_review_fields(labels: LabelField) -> None:
+    """Add those fields that tell of verdicts that are not there yet."""
+    ours = labels.names
+    texts = appearance.descriptions(ours)
+    kinds: dict[str, dict[str, Any]] = {
+        ours.original: {
+            "ftype": fo.EmbeddedDocumentField,
+            "embedded_doc_type": fo.Classification,
+        },
+        ours.review: {
+            "ftype": fo.EmbeddedDocumentField,
+            "embedded_doc_type": fo.DynamicEmbeddedDocument,
+        },
+        **{f"{ours.review}.{name}": kind for name, kind in _REVIEW_FIELDS.items()},
+    }
+    for name, kind in kinds.items():
+        ownership.declare(labels.dataset, name, texts.get(name, ""), **kind)
+
+
+def _tags(
+    labels: LabelField, tags: list[str], rounds: Rounds, label_id: str, marks: Marks
+) -> list[str]:
+    ours, mine, state = labels.names, rounds.rounds_of[label_id], rounds.states.get(label_id)
+    own = {ours.round_tag(round_.number) for round_ in mine}
+    if marks.review is not None:
+        own.add(ours.outcome_tag(Outcome(marks.review.verdict)))
+    waiting = mine and mine[-1].closed_at is None
+    if waiting and (state is None or state.round < mine[-1].number):
+        own.add(ours.queued)
+    not_ours = {*ours.review_tags(), *(ours.round_tag(round_.number) for round_ in rounds)}
+    return [tag for tag in tags if tag not in not_ours] + sorted(own)
+
+
+def _read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | None:
+    if document is None:
+        return None
+    values: dict[str, Any] = {name: getattr(document, name, None) for name in _REVIEW_FIELDS}
+    # Version 0.1 kept Label Studio's numbers.
+    answers = values["answer_ids"] or getattr(document, "annotation_ids", None) or ()
+    values["answer_ids"] = tuple(str(answer) for answer in answers)
+    values["reviewers"] = tuple(values["reviewers"] or ())
+    return ReviewMark(**values)
+
+
+def _document(mark: ReviewMark) -> dict[str, Any]:
+    """Return a mark as FiftyOne stores it: making documents first doubles the time of writing."""
+    return {
+        "_cls": fo.DynamicEmbeddedDocument.__name__,
+        "round": mark.round,
+        "verdict": mark.verdict,
+        "reviewers": list(mark.reviewers),
+        "reviewed_at": mark.reviewed_at,
+        "answer_ids": list(mark.answer_ids),
+        "comment": mark.comment,
+    }

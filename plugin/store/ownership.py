@@ -1,0 +1,162 @@
+"""What is ours on a dataset is on record as ours; what is a user's is never taken over.
+
+A field of ours carries a mark in its `info`, which stays with it when the dataset is cloned,
+exported or the field renamed, and is gone when somebody deletes the field and makes one of the same
+name. A saved view of ours is known by its description. A tag has nothing to carry a mark: ours are
+those that a round on record has set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import fiftyone as fo
+from fiftyone.core.utils import to_slug
+
+from ..core.errors import DataError
+from .names import Names
+
+_MARK = "coreset_cleaning"
+PLUGIN = "@coreset/label-cleaning"
+
+
+def is_ours(dataset: fo.Dataset, field: str) -> bool:
+    """Tell whether a field is there and was made by this project."""
+    found = dataset.get_field(field)
+    if found is None:
+        return False
+    return _MARK in (found.info or {}) or _is_of_version_0_1(dataset, field)
+
+
+def declare(dataset: fo.Dataset, field: str, description: str = "", **kind: Any) -> None:
+    """Add a field of ours unless it is there.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+    field : str
+        Its name; a field of an embedded document has none of its own to take over.
+    description : str, optional
+        The App's tooltip.
+    **kind
+        Type, as for ``Dataset.add_sample_field``.
+    """
+    found = dataset.get_field(field)
+    if found is None:
+        info = {} if "." in field else {"info": {_MARK: field}}
+        dataset.add_sample_field(field, description=description or None, **kind, **info)
+    elif "." not in field and _MARK not in (found.info or {}):  # of version 0.1
+        found.info = {**(found.info or {}), _MARK: field}
+        found.save()
+
+
+def taken_names(
+    dataset: fo.Dataset, names: Names, has_rounds: bool, views: Iterable[str] = ()
+) -> list[str]:
+    """Return what a user has under names of ours, in words; empty when nothing is in the way.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+    names : Names
+    has_rounds : bool
+        Whether rounds of this label field are on record: without them, tags and first labels that
+        are there come from somewhere else.
+    views : iterable of str, optional
+        Further saved views that are about to be written.
+    """
+    found = [
+        f"the field {name!r}"
+        for name in names.fields()
+        if dataset.has_field(name) and not is_ours(dataset, name)
+    ]
+    if not has_rounds:
+        # Without an event that put it there, such a value would count as a reviewer's.
+        if not found and dataset.has_field(names.original):
+            n = dataset.exists(names.original).count()
+            if n:
+                found.append(f"values in {names.original!r} ({n} samples)")
+        ours = names.ours_among(dataset.distinct("tags"))
+        if is_ours(dataset, names.coreset_weight) and names.coreset in ours:
+            ours.remove(names.coreset)
+        found += [f"the tag {tag!r}" for tag in ours]
+    there = {to_slug(name): name for name in dataset.list_saved_views()}
+    for name in dict.fromkeys([names.coreset_view, *views]):
+        other = there.get(to_slug(name))
+        if other is not None and not is_our_view(dataset, names, other):
+            found.append(f"the saved view {other!r}")
+    return found
+
+
+def check_names(
+    dataset: fo.Dataset, names: Names, has_rounds: bool, views: Iterable[str] = ()
+) -> None:
+    """Refuse to go on where a user has something under a name of ours; see `taken_names`.
+
+    Raises
+    ------
+    DataError
+        Names everything that is in the way, and the way out.
+    """
+    found = taken_names(dataset, names, has_rounds, views)
+    if found:
+        raise DataError(
+            f"dataset {dataset.name!r} has {', '.join(found)}, which no cleaning on record put "
+            "there; they would be overwritten.",
+            "Rename or delete them, or give our names a prefix: CleaningLoop(dataset, "
+            f'prefix="{names.prefix}qa_"), on the command line --prefix {names.prefix}qa_.',
+        )
+
+
+VIEW_MARK = "Label cleaning: "
+
+
+def is_our_view(dataset: fo.Dataset, names: Names, name: str) -> bool:
+    """Tell whether a saved view was made by this project."""
+    description = dataset.get_saved_view_info(name)["description"] or ""
+    old = ("Unreviewed samples labeled ", "Samples that reviewers ", "Round ")
+    if description.startswith((VIEW_MARK, *old)):
+        return True
+    # Version 0.1 gave the view of the coreset no description.
+    return name == names.coreset_view and is_ours(dataset, names.coreset_weight)
+
+
+def is_up_to_date(dataset: fo.Dataset, name: str) -> bool:
+    """Tell whether a saved view is there as this version makes it; older ones had limits."""
+    if not dataset.has_saved_view(name):
+        return False
+    return (dataset.get_saved_view_info(name)["description"] or "").startswith(VIEW_MARK)
+
+
+def save_view(dataset: fo.Dataset, name: str, view: Any, description: str, **more: Any) -> None:
+    """Save a view of ours, in place of one of ours with that name.
+
+    Raises
+    ------
+    DataError
+        When a user has a view of that name.
+    """
+    names = {to_slug(other): other for other in dataset.list_saved_views()}
+    other = names.get(to_slug(name))
+    if other is not None and not is_our_view(dataset, Names(), other):
+        raise DataError(
+            f"dataset {dataset.name!r} has a saved view {other!r} that no cleaning put there.",
+            'Rename it, or give our names a prefix: CleaningLoop(dataset, prefix="qa_").',
+        )
+    dataset.save_view(name, view, description=VIEW_MARK + description, overwrite=True, **more)
+
+
+def _is_of_version_0_1(dataset: fo.Dataset, field: str) -> bool:
+    """Tell whether version 0.1 made a field: it noted in the App's settings what it described."""
+    arranged = dataset.app_config.plugins.get(PLUGIN, {}).get("arranged", [])
+    names = Names()
+    if field == names.review:
+        return f"{field}.verdict" in arranged
+    if field == names.prediction:
+        return names.importance in arranged and any(
+            key.startswith("cleaning_after_") for key in dataset.list_evaluations()
+        )
+    if field == names.coreset_weight:
+        return names.importance in arranged and dataset.has_saved_view(names.coreset_view)
+    return field in arranged

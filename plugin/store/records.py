@@ -1,0 +1,167 @@
+"""Records of ours on a dataset: FiftyOne custom runs, each with a small head and large content.
+
+They survive cloning, renaming and exporting the dataset. Heads are read from the database itself,
+so that what another process has just written is seen, and changed there field by field: nobody
+writes back what they have read before, so nothing newer is overwritten.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import fiftyone as fo
+import fiftyone.core.odm as foo
+from bson import json_util
+from fiftyone.core.odm.runs import RunDocument
+from fiftyone.core.runs import RunConfig
+from gridfs.errors import CorruptGridFile, NoFile
+
+from ..core.errors import RoundError
+from . import names
+
+# Readers of content that is being replaced look again so often.
+_READS = 10
+_FIXED = {"cls", "type", "method"}
+
+Head = dict[str, Any]
+
+
+class Records:
+    """The custom runs of this project on a dataset.
+
+    Parameters
+    ----------
+    dataset : fiftyone.Dataset
+    """
+
+    def __init__(self, dataset: fo.Dataset) -> None:
+        self.dataset = dataset
+
+    def heads(self, kind: str, **equal: Any) -> dict[str, Head]:
+        """Return key to head of the records of a kind whose heads hold these values."""
+        ids = self._ids()
+        query = {"config.method": names.RUN_METHOD, "config.kind": kind}
+        query |= {f"config.{name}": value for name, value in equal.items()}
+        found = foo.get_db_conn().runs.find({"_id": {"$in": list(ids.values())}, **query})
+        return {document["key"]: _head(document) for document in found}
+
+    def head(self, key: str) -> Head | None:
+        """Return the head of a record; None when there is none."""
+        document = self._document(key)
+        return None if document is None else _head(document)
+
+    def create(self, key: str, kind: str, head: Head, content: Head | None = None) -> bool:
+        """Make a record with all that it holds; return False when there is one of that key.
+
+        Of two processes that make it at once, one gets False.
+        """
+        run = RunDocument(
+            dataset_id=self.dataset._doc.id,
+            key=key,
+            version=fo.__version__,
+            timestamp=datetime.now(timezone.utc),
+            config={
+                **RunConfig().serialize(),
+                "method": names.RUN_METHOD,
+                "kind": kind,
+                **head,
+            },
+        )
+        if content is not None:
+            run.results.put(_packed(content), content_type="application/json")
+        run.save(upsert=True)
+        claimed = foo.get_db_conn().datasets.update_one(
+            {"_id": self.dataset._doc.id, f"runs.{key}": {"$exists": False}},
+            {"$set": {f"runs.{key}": run.id}},
+        )
+        if not claimed.matched_count:
+            if content is not None:
+                run.results.delete()
+            run.delete()
+            return False
+        self.dataset.reload()
+        return True
+
+    def update(self, key: str, **values: Any) -> None:
+        """Set values of a record's head; what else it holds stays as it is."""
+        self._change(key, {"$set": {f"config.{name}": value for name, value in values.items()}})
+
+    def append(self, key: str, name: str, items: list[Any], **values: Any) -> None:
+        """Append to a list in a record's head, and set further values in the same stroke."""
+        change: dict[str, Any] = {"$push": {f"config.{name}": {"$each": items}}}
+        if values:
+            change["$set"] = {f"config.{field}": value for field, value in values.items()}
+        self._change(key, change)
+
+    def content(self, key: str) -> Head | None:
+        """Return the content of a record; None when it has none."""
+        for _ in range(_READS):
+            document = self._document(key)
+            file_id = (document or {}).get("results")
+            if file_id is None:
+                return None
+            try:
+                return dict(json_util.loads(_files().get(file_id).read().decode()))
+            except (NoFile, CorruptGridFile):
+                continue  # another process has just replaced it; of a large one, the bytes go last
+        raise RoundError(
+            f"run {key!r} of dataset {self.dataset.name!r} can't be read: its results are missing "
+            "from the database.",
+            f"Restore them from a backup, or give the run up with dataset.delete_run({key!r}).",
+        )
+
+    def write_content(self, key: str, content: Head) -> None:
+        """Replace the content of a record; there is a whole version of it at any time."""
+        document = self._require(key)
+        new = _files().put(_packed(content), content_type="application/json")
+        old = document.get("results")
+        foo.get_db_conn().runs.update_one({"_id": document["_id"]}, {"$set": {"results": new}})
+        if old is not None:
+            _files().delete(old)
+
+    def delete(self, key: str) -> None:
+        """Remove a record."""
+        self.dataset.reload()
+        self.dataset.delete_run(key)
+
+    # ---- the database
+
+    def _ids(self) -> dict[str, Any]:
+        document = foo.get_db_conn().datasets.find_one({"_id": self.dataset._doc.id}, {"runs": 1})
+        return (document or {}).get("runs") or {}
+
+    def _document(self, key: str) -> dict[str, Any] | None:
+        run_id = self._ids().get(key)
+        if run_id is None:
+            return None
+        found: dict[str, Any] | None = foo.get_db_conn().runs.find_one({"_id": run_id})
+        return found
+
+    def _require(self, key: str) -> dict[str, Any]:
+        document = self._document(key)
+        if document is None:
+            raise RoundError(
+                f"run {key!r} of dataset {self.dataset.name!r} is gone: it was deleted, or the "
+                "dataset was.",
+                "What it recorded can't be continued. Look at dataset.list_runs() and start again.",
+            )
+        return document
+
+    def _change(self, key: str, change: dict[str, Any]) -> None:
+        foo.get_db_conn().runs.update_one({"_id": self._require(key)["_id"]}, change)
+        # FiftyOne clones and exports what its own object of the run holds.
+        self.dataset.reload()
+
+
+def _head(document: dict[str, Any]) -> Head:
+    return {name: v for name, v in document.get("config", {}).items() if name not in _FIXED}
+
+
+def _packed(content: Head) -> bytes:
+    return json_util.dumps(content).encode()
+
+
+def _files() -> Any:
+    # The proxy that FiftyOne's own run documents use.
+    return RunDocument().results.fs

@@ -1,0 +1,217 @@
+"""The use cases "take answers in": pull them from a desk, wait for them, or record them directly.
+
+An answer is in the ledger before a label changes; what was cut off there is finished by the next
+call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from ..core.errors import BusyError, ProjectMissingError, RoundError, ServerError
+from ..core.review.ledger import (
+    AnswerKey,
+    Event,
+    EventKind,
+    new_events,
+    next_time,
+    recorded_answers,
+)
+from ..core.review.rounds import Round, Rounds
+from ..core.review.verdicts import settle
+from ..desks.app import Answer, read_verdicts
+from ..desks.base import Answers, Desk
+from ..desks.labelstudio.connection import is_refusal
+from ..reports import PullReport
+from ..store.marks import write_back
+from ..store.rounds import now
+from .push import subject
+from .workspace import Workspace, desk_for
+
+Progress = Callable[[float, str], None]
+
+
+def pull_reviews(work: Workspace, server: Any) -> PullReport:
+    """Fetch what was answered since the last pull and write it back.
+
+    Raises
+    ------
+    RoundError
+        When no round has been pushed yet.
+    ProjectMissingError
+        When the project is no longer on the server; nothing here changes.
+    """
+    work.labels.check_unlocked()
+    desk = desk_for(server)
+    with work.store.lock("pull") as claim:
+        rounds = work.store.all()
+        mine = [round_ for round_ in rounds if round_.desk == desk.name]
+        projects = work.store.projects()
+        # Without a project nothing was ever sent: the push died before.
+        homes = dict.fromkeys(r.home for r in mine if r.home in projects or desk.name == "app")
+        if not homes:
+            raise RoundError(
+                f"{work.where} has no round at the desk {desk.name!r}.",
+                "Push one first: `coreset-cleaning push`.",
+            )
+        reports = []
+        for home in homes:
+            here = [round_ for round_ in mine if round_.home == home]
+            answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
+            claim.check()
+            reports.append(_take_in(work, rounds, here, answers))
+            if answers.project:
+                work.store.save_project(home, answers.project)
+            rounds = work.store.all()
+        return _merged(work, rounds, reports)
+
+
+def _fetch(
+    work: Workspace, desk: Desk, rounds: Rounds, here: Sequence[Round], project: Mapping[str, Any]
+) -> Answers:
+    return desk.fetch(
+        subject(work, rounds, here[0].home),
+        {round_.number: round_.sample_ids for round_ in here},
+        recorded_answers(event for round_ in here for event in round_.events),
+        project,
+        {round_.number: round_.reviewers for round_ in here},
+    )
+
+
+def record_verdicts(
+    work: Workspace,
+    verdicts: Mapping[str, Answer],
+    reviewer: str | None,
+    comments: Mapping[str, str] | None = None,
+    withdrawn: Iterable[AnswerKey] = (),
+) -> PullReport:
+    """Record answers that were given in the App or by a script, and write them back.
+
+    Raises
+    ------
+    RoundError
+        When no round is open, or a label is not in it.
+    DataError
+        When one of them is no verdict; none is recorded then.
+    """
+    work.labels.check_unlocked()
+    with work.store.lock("record") as claim:
+        rounds = work.store.all()
+        round_ = rounds.open
+        if round_ is None:
+            raise RoundError(
+                f"{work.where} has no open round to answer.",
+                "Push one first: push_round(AppDesk()).",
+            )
+        outside = sorted(set(verdicts) - round_.sample_ids)
+        if outside:
+            raise RoundError(
+                f"{len(outside)} of {len(verdicts)} samples are not in round {round_.number}, "
+                f"which is open: {', '.join(outside[:5])}.",
+                f"The saved view {work.labels.names.round_view(round_.number)!r} shows it.",
+            )
+        reviews = read_verdicts(
+            verdicts,
+            work.given_classes(rounds),
+            round_=round_.number,
+            reviewer=reviewer,
+            at=next_time(rounds.events, now()),
+            comments=comments,
+        )
+        claim.check()
+        report = _take_in(work, rounds, [round_], Answers(reviews=reviews, withdrawn=[*withdrawn]))
+        return _merged(work, work.store.all(), [report])
+
+
+def _take_in(
+    work: Workspace, rounds: Rounds, here: Sequence[Round], answers: Answers
+) -> PullReport:
+    """Append the events that are new, close what is complete, and write the state back."""
+    label_of = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
+    reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
+    at = next_time(rounds.events, now())
+    events = new_events(rounds.events, reviews, answers.withdrawn, at)
+    # What a user has removed from the dataset has no task and gets no answer.
+    present = work.samples.existing(i for r in here for i in r.sample_ids)
+    open_before = {r.number for r in here if r.closed_at is None}
+    closed = [
+        round_.number
+        for round_ in here
+        if _record(work, round_, events, present & round_.sample_ids)
+    ]
+    work.labels.list_classes(dict.fromkeys(r.new_label for r in reviews if r.new_label))
+    rounds = work.store.all()
+    written = write_back(work.labels, rounds)
+    return PullReport(
+        new_answers=sum(event.kind is EventKind.REVIEW for event in events),
+        withdrawn=sum(event.kind is EventKind.WITHDRAW for event in events),
+        changed=written.changed,
+        outcomes={},
+        open_round=None,
+        answered=0,
+        total=0,
+        closed=closed,
+        skipped=answers.skipped,
+        problems=list(answers.problems),
+        # Tasks of a closed round may be tidied away.
+        missing={n: ids for n, ids in answers.missing.items() if ids and n in open_before},
+        skips={n: ids for n, ids in answers.skips.items() if ids and n in open_before},
+        surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
+        outdated=written.outdated,
+    )
+
+
+def _record(work: Workspace, round_: Round, events: Sequence[Event], present: set[str]) -> bool:
+    """Append a round's events; return whether that completes it."""
+    mine = [event for event in events if event.round == round_.number]
+    after = Round(**{**vars(round_), "events": [*round_.events, *mine]})
+    completes = round_.closed_at is None and present <= Rounds.complete(after)
+    if mine or completes:
+        work.store.append(round_, mine, now() if completes else None)
+    return completes
+
+
+def _merged(work: Workspace, rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
+    """Return what several homes came to, with where the rounds are now."""
+    last = rounds.open or rounds[-1]
+    first, *more = reports
+    for report in more:
+        first = first.plus(report)
+    return first.standing(
+        outcomes=rounds.outcomes(),
+        open_round=rounds.open.number if rounds.open else None,
+        answered=len(rounds.complete(last)),
+        total=len(last.batch),
+    )
+
+
+def wait_for_reviews(
+    work: Workspace,
+    server: Any,
+    seconds: float,
+    *,
+    timeout: float | None = None,
+    progress: Progress | None = None,
+) -> PullReport:
+    """Pull again and again until the open round is complete."""
+    end = float("inf") if timeout is None else time.monotonic() + timeout
+    report, away = pull_reviews(work, server), ""
+    while True:
+        if progress:
+            share = report.answered / report.total if report.total else 1.0
+            skipped = f", {report.skipped} skipped" if report.skipped else ""
+            progress(share, f"{report.answered} of {report.total} tasks{skipped}{away}")
+        left = end - time.monotonic()
+        if report.open_round is None or left <= 0:
+            return report
+        time.sleep(min(seconds, left))
+        try:
+            report, away = pull_reviews(work, server), ""
+        except BusyError:
+            pass  # a pull, too: the next one sees what it brought
+        except ServerError as error:
+            if isinstance(error, ProjectMissingError) or is_refusal(error):
+                raise
+            away = ", waiting for Label Studio"

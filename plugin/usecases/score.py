@@ -1,0 +1,98 @@
+"""The use cases "score every label" and "draw a coreset by the scores"."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.scoring.importance import SCORER_VERSION, score_labels
+from ..core.scoring.sampling import sample_coreset as draw_coreset
+from ..reports import CoresetReport, ImportanceReport
+from ..store import coreset, embedding_run, views
+from ..store.labels import Rows, ScoreRecord
+from ..store.lock import lock
+from ..store.marks import declare_review_fields
+from ..store.rounds import now
+from .embed import check_engine
+from .workspace import Workspace
+
+Progress = Callable[[float, str], None]
+
+
+def compute_importance(
+    work: Workspace, progress: Progress | None, engine: str, num_workers: int | None
+) -> ImportanceReport:
+    """Score every label outside the test split; see `CleaningLoop.compute_importance`."""
+    check_engine(engine)
+    work.labels.check_names()
+    with contextlib.ExitStack() as stack:
+        rows = _rows(work, engine, num_workers, stack)
+        scores = score_labels(
+            rows.embeddings,
+            rows.labels,
+            rows.weights,
+            work.random_state,
+            n_classes=len(rows.classes),
+            warm_start=work.model,
+            progress=progress,
+        )
+    work.model = scores.model
+    with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
+        work.labels.check_names()
+        work.labels.record_scores(
+            ScoreRecord(
+                embeddings_field=work.labels.embeddings_field,
+                model=embedding_run.network_name(
+                    work.samples.dataset, work.labels.embeddings_field
+                ),
+                scorer_version=SCORER_VERSION,
+                classes=list(rows.classes),
+                rows=len(rows),
+                random_state=work.random_state,
+                scored_at=now(),
+            )
+        )
+        declare_review_fields(work.labels)
+        work.labels.write_scores(rows, scores)
+    unlabeled, without_vector = work.labels.left_out()
+    return ImportanceReport(
+        samples=len(rows),
+        classes=len(np.unique(rows.labels)),
+        total_sensitivity=scores.total_sensitivity,
+        expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
+        unlabeled=unlabeled,
+        without_vector=without_vector,
+    )
+
+
+def _rows(
+    work: Workspace, engine: str, num_workers: int | None, stack: contextlib.ExitStack
+) -> Rows:
+    if engine != "ray":
+        return work.labels.train_rows()
+    from ..ray.rows import RayRows
+
+    def read(view: Any, field: str) -> Any:
+        ids = view.values("id")
+        vectors = RayRows.of_field(work.samples.dataset, field, ids, num_workers)
+        stack.callback(vectors.close)
+        return ids, vectors, np.zeros(len(ids), bool)
+
+    return work.labels.read(work.samples.train_view(), work.labels.classes(), read)
+
+
+def sample_coreset(work: Workspace, m: int) -> CoresetReport:
+    """Tag a weighted coreset; see `CleaningLoop.sample_coreset`."""
+    ours = work.labels.names
+    scored = views.scored_view(work.labels, ours.influence)
+    ids, influence, weights = scored.values(["id", ours.influence, ours.weight])
+    indices, coreset_weights = draw_coreset(
+        np.array(influence), m, np.array(weights), work.random_state
+    )
+    work.labels.check_names()
+    chosen = {ids[i]: float(w) for i, w in zip(indices.tolist(), coreset_weights, strict=True)}
+    coreset.write_coreset(work.labels, chosen)
+    return CoresetReport(len(chosen), sum(chosen.values()), ours.coreset_view)
