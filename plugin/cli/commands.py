@@ -224,23 +224,19 @@ def doctor(args: argparse.Namespace) -> Answer:
 
 def run_loop(args: argparse.Namespace) -> Answer:
     """Run whole rounds: push, wait for the reviewers, pull, score again, evaluate, decide."""
-    loop, server = _loop(args), _server(args)
-    if not loop.is_scored():
-        loop.compute_importance()
-    if not loop.is_started():
-        print(loop.evaluate_round(), file=sys.stderr)
-    decision = loop.next_step(budget=args.budget)
-    for _ in range(args.rounds):
-        report = loop.push_round(
-            server, n=args.n, controls=args.controls, class_of_interest=_classes(args)
+    loop = _loop(args)
+    with progress_bar("answered") as progress:
+        decision = loop.run_rounds(
+            _server(args),
+            args.rounds,
+            args.n,
+            args.controls,
+            class_of_interest=_classes(args),
+            seconds=args.watch,
+            budget=args.budget,
+            report=lambda report: print(report, file=sys.stderr),
+            progress=progress,
         )
-        print(report, file=sys.stderr)
-        print(wait_for_reviews(loop, server, args.watch), file=sys.stderr)
-        loop.compute_importance()
-        print(loop.evaluate_round(), file=sys.stderr)
-        decision = loop.next_step(budget=args.budget)
-        if not decision.continue_:
-            break
     text = _advice(decision)
     data = {
         "continue": decision.continue_,
@@ -295,7 +291,7 @@ def _loop(args: argparse.Namespace) -> CleaningLoop:
         args.label_field,
         args.embeddings_field,
         test_tag=args.test_tag or None,
-        cache_dir=args.cache_dir,
+        prefix=args.prefix,
     )
 
 

@@ -46,7 +46,9 @@ def command_line_parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--view", help="saved view to work on (default: the whole dataset)")
         sub.add_argument(
-            "--cache-dir", help="folder for memory-mapped copies of the embeddings (default: none)"
+            "--prefix",
+            help="what comes before the names of our fields, tags and views (default: the prefix "
+            "of the first scoring, else none)",
         )
         sub.add_argument("--json", action="store_true", help="print one JSON document")
         if server:

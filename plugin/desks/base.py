@@ -225,6 +225,9 @@ class Desk(Protocol):
             When the desk no longer has the rounds.
         """
 
+    def link(self, url: str, project: Mapping[str, Any]) -> str:
+        """Return a round's link as it is now that the desk is where `project` says."""
+
     def close(
         self, subject: Subject, round_: int, project: Mapping[str, Any], delete_tasks: bool
     ) -> tuple[bool, int]:

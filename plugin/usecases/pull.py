@@ -64,6 +64,8 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             reports.append(_take_in(work, rounds, here, answers))
             if answers.project:
                 work.store.save_project(home, answers.project)
+                for round_ in (r for r in here if r.url):
+                    work.store.save_url(round_, desk.link(round_.url, answers.project))
             rounds = work.store.all()
         return _merged(work, rounds, reports)
 

@@ -27,6 +27,7 @@ from torchvision.models import resnet18
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.cli import main
 from demonstration.reviewer import SimulatedReviewer
+from support.answers import project_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- not run: \S[^>]*-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -76,7 +77,7 @@ class Reader:
             dataset_id=loop.samples.dataset_id,
             label_field="ground_truth",
             n_classes=3,
-        ).answer_round(loop.rounds.all()[-1].project["id"])
+        ).answer_round(project_of(loop))
 
 
 @pytest.fixture

@@ -223,16 +223,3 @@ def test_an_object_with_embed_will_do_and_others_are_refused(images: Any) -> Non
         loop.compute_embeddings(Mean(), "weights.pth")
     with pytest.raises(DataError, match="engine=ray must be used with the name of a network"):
         loop.compute_embeddings(Mean(), engine="ray")
-
-
-def test_the_loop_reads_a_copy_of_vectors_on_record_only(images: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "cache"
-    images.set_values("ground_truth.label", ["a", "b"] * (N // 2))
-    images.set_values("mine", list(np.random.default_rng(0).random((N, 4))))
-    CleaningLoop(images, embeddings_field="mine", cache_dir=folder).compute_importance()
-    assert not folder.exists()
-    loop = CleaningLoop(images, embeddings_field="mean", cache_dir=folder)
-    loop.compute_embeddings(Mean())
-    loop.compute_importance()
-    (file,) = folder.iterdir()
-    assert np.load(file).shape == (N, 3)

@@ -50,7 +50,7 @@ def test_edits_of_all_rounds_are_pulled_whatever_the_server_is_called(
         assert report.missing == {}
         assert verdict(loop, edited) == "deleted"
         assert loop.samples.dataset[withdrawn].cleaning_review is None
-        assert loop.rounds.load(2).project["url"].startswith(f"{name.url}/projects/")
+        assert loop.rounds.load(2).url.startswith(f"{name.url}/projects/")
     assert (report.new_answers, report.withdrawn, report.answered) == (0, 0, 1)
 
 

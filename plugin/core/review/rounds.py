@@ -315,7 +315,7 @@ class Rounds(Sequence[Round]):
         state = self.states.get(sample_id)
         if state is None or not state.outcome.decides:
             return False
-        return label in (self.asked(state).label, state.new_label)
+        return label is not None and label in (self.asked(state).label, state.new_label)
 
     def asked(self, state: LabelState) -> BatchItem:
         """Return what was known of a label when the round that decided showed it."""

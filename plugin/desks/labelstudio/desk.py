@@ -96,6 +96,12 @@ class LabelStudioDesk:
             project={"server": self.server.url, "id": project_id, "cursor": found.cursor},
         )
 
+    def link(self, url: str, project: Mapping[str, Any]) -> str:
+        """Return the link under the address and the project's number of today."""
+        _, _, page = url.partition("/projects/")
+        _, _, rest = page.partition("/")
+        return f"{project['server']}/projects/{project['id']}/{rest}"
+
     def close(
         self, subject: Subject, round_: int, project: Mapping[str, Any], delete_tasks: bool
     ) -> tuple[bool, int]:

@@ -184,7 +184,7 @@ def pull_answers(
         # What is left of a task without answers was skipped.
         if annotation_id and overview[task_id]["total_annotations"]
     }
-    present |= {(*owner, i) for task_id, owner in owners.items() for i in earlier[task_id]}
+    present |= {(*owner, str(i)) for task_id, owner in owners.items() for i in earlier[task_id]}
     read: set[int] = set()
     for task in _in_full(server, project_id, since, overview, present, known, owners):
         owner = owners.get(task["id"])
