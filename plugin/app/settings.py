@@ -67,8 +67,8 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
     if label_field is None or ("label_field" not in given and label_field not in fields):
         if not fields:
             raise DataError(
-                f"dataset {dataset.name!r} must have a Classification field to clean, got none. "
-                "Import the labels as fiftyone.Classification first."
+                f"dataset {dataset.name!r} must have a Classification field to clean, got none.",
+                "Import the labels as fiftyone.Classification first.",
             )
         label_field = _DEFAULT_LABELS if _DEFAULT_LABELS in fields else fields[0]
     vectors = embeddings_fields(dataset)

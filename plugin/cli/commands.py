@@ -136,7 +136,7 @@ def status(args: argparse.Namespace) -> Answer:
             f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  "
             f"{RoundState.of(row).value}"
         )
-    if any(row["reviewed"] and not row["undone"] for row in history):
+    if any(row["reviewed"] and RoundState.of(row) is not RoundState.UNDONE for row in history):
         lines.append(str(loop.yields()))
     return history, "\n".join(lines), 0
 
@@ -203,7 +203,7 @@ def audit(args: argparse.Namespace) -> Answer:
 
 def doctor(args: argparse.Namespace) -> Answer:
     """Check the set-up."""
-    from .doctor import check_setup
+    from ..doctor import check_setup
 
     findings = check_setup(
         args.dataset,

@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from ..core.judging.yields import RoundYield, budget_curve, wilson_interval
+from ..core.review.verdicts import Outcome
 
 # Okabe and Ito's colours, told apart by marker and line as well.
 _BLUE, _ORANGE, _GREEN, _GREY, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#767676", "#CC79A7"
+# Colour and hatch of each outcome, the errors first: they stand at the bottom.
+_VERDICTS = {
+    Outcome.RELABELED: (_BLUE, ""),
+    Outcome.DELETED: (_ORANGE, "//"),
+    Outcome.KEPT: ("#D0D0D0", ""),
+    Outcome.UNSURE: ("white", ".."),
+    Outcome.CONFLICT: ("white", "xx"),
+}
 
 
 def save_charts(
@@ -51,7 +60,7 @@ def save_charts(
 def auroc_points(
     rows: Sequence[dict[str, Any]], baseline: dict[str, Any] | None
 ) -> dict[str, list[Any]]:
-    """Return the AUROC of the pair, or of all classes, by round: one list a line of the chart."""
+    """Return the AUROC of the pair, or of all classes, by round: one list per line of the chart."""
     points: dict[str, list[Any]] = {
         key: [] for key in ("round", "cv", "frozen", "heldout", "low", "high", "random", "blind")
     }
@@ -142,20 +151,14 @@ def _verdicts(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     figure, axes = _figure("Verdicts by round", "round", "images")
     numbers = [row["round"] for row in rows]
     bottom = [0] * len(rows)
-    for key, label, color, hatch in (
-        ("relabeled", "relabeled", _BLUE, ""),
-        ("deleted", "deleted", _ORANGE, "//"),
-        ("kept", "kept", "#D0D0D0", ""),
-        ("unsure", "unsure", "white", ".."),
-        ("conflict", "conflict", "white", "xx"),
-    ):
-        counts = [row[key] for row in rows]
+    for outcome, (color, hatch) in _VERDICTS.items():
+        counts = [row[outcome.value] for row in rows]
         if any(counts):
             axes.bar(
                 numbers,
                 counts,
                 bottom=bottom,
-                label=label,
+                label=outcome.value,
                 color=color,
                 hatch=hatch,
                 edgecolor="#404040",

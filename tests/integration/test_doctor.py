@@ -10,8 +10,8 @@ import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer, review
 from coreset_cleaning.cli import main
-from coreset_cleaning.cli.doctor import check_setup
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
+from coreset_cleaning.doctor import check_setup
 from coreset_cleaning.review import shows_small_images
 
 

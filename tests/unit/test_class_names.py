@@ -13,7 +13,7 @@ from coreset_cleaning.core.review.class_names import look_alikes
         (["3", "3 ", "8"], [("3", "3 ")]),
         (["Cat", "cat", " CAT"], [(" CAT", "Cat", "cat")]),
         (["a  b", "a b", "ab"], [("a  b", "a b")]),
-        (["caf\u00e9", "cafe\u0301"], [("cafe\u0301", "caf\u00e9")]),
+        (["\u00e9t\u00e9", "e\u0301te\u0301"], [("e\u0301te\u0301", "\u00e9t\u00e9")]),
         (["cat", "cat", "dog"], []),
     ],
 )

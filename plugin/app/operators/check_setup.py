@@ -34,7 +34,7 @@ class CheckSetup(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Check."""
-        from ...cli.doctor import check_setup
+        from ...doctor import check_setup
 
         name = ctx.dataset.name if ctx.dataset is not None else None
         fields = settings.label_fields(ctx.dataset) if name else []

@@ -59,7 +59,7 @@ class ComputeEmbeddings(LoopOperator):
         )
         inputs.bool(
             "overwrite",
-            label="Compute all anew",
+            label="Compute every vector again",
             description="Also the vectors that are there",
             default=False,
             view=types.CheckboxView(),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fiftyone.operators import types
 
-from ...core.errors import DataError, RoundError
+from ...core.errors import RoundError
 from ...core.review.states import RoundState
 from ..context import loop_for
 from .base import Answer, LoopOperator, add_label_field, refuse, warn
@@ -79,7 +79,7 @@ class UndoRound(LoopOperator):
     def run(self, ctx: Any) -> Answer:
         """Undo or redo; twice is the same as once."""
         loop, number = loop_for(ctx), int(ctx.params["round"])
-        action = _action(ctx.params.get("action", Action.UNDO.value))
+        action = Action(ctx.params.get("action", Action.UNDO.value))
         report = {"round": number, "action": action.value, "redo": action is Action.REDO}
         if ctx.params.get("selected_only"):
             changed = _change_samples(loop, number, action, ctx.selected)
@@ -114,14 +114,6 @@ def _is_undone(history: list[dict[str, Any]], number: int) -> bool:
 
 def _already(undone: bool) -> str:
     return "undone already" if undone else "not undone"
-
-
-def _action(text: str) -> Action:
-    try:
-        return Action(text)
-    except ValueError:
-        valid = " or ".join(repr(action.value) for action in Action)
-        raise DataError(f"action must be {valid}, got {text!r}.", "Choose one of them.") from None
 
 
 def _change_samples(loop: CleaningLoop, number: int, action: Action, sample_ids: list[str]) -> int:

@@ -307,7 +307,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                     "round": str(row["round"]),
                     "class": row["class"],
                     "reviewed": f"{row['reviewed']} of {row['size']}",
-                    "wrong": str(row["relabeled"] + row["deleted"]),
+                    "wrong": str(row["errors"]),
                     "controls": f"{row['control_errors']} of {row['n_controls']}",
                     "state": row["state"],
                 }

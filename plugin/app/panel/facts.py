@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ...core.review.states import RoundState, open_row
+from ...core.review.verdicts import Outcome
 from ...reports.charts import budget_points
 from .. import settings
 from ..confusion import load_confusion
@@ -100,9 +101,10 @@ def _stage(standing: list[dict[str, Any]], another: bool) -> Stage:
 
 
 def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
-    keys = ("round", "size", "reviewed", "kept", "relabeled", "deleted", "unsure", "conflict")
     return {
-        **{key: row[key] for key in keys},
+        **{key: row[key] for key in ("round", "size", "reviewed")},
+        **{outcome.value: row[outcome.value] for outcome in Outcome},
+        "errors": row["errors_found"],
         "class": row["class_of_interest"],
         "n_controls": row["n_controls"],
         "control_errors": row["control_errors"],

@@ -140,11 +140,10 @@ def next_step(facts: dict[str, Any]) -> Step:
             changes_labels=True,
         )
     if name is Stage.PULLED:
-        errors = last["relabeled"] + last["deleted"]
         return Step(
             3,
             f"Round {last['round']} is answered",
-            f"{errors} of {last['reviewed']} labels were wrong. What has it brought?",
+            f"{last['errors']} of {last['reviewed']} labels were wrong. What has it brought?",
             "Evaluate",
             "evaluate_round",
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from importlib import metadata
 
-from ..core.errors import CleaningError, DataError
-from ..desks.labelstudio.connection import LabelStudioServer
-from ..loop import CleaningLoop
-from ..usecases.check_setup import Finding, attempt, check_server, finding
-from ..version import __version__
+from .core.errors import CleaningError, DataError
+from .desks.labelstudio.connection import LabelStudioServer
+from .loop import CleaningLoop
+from .usecases.check_setup import Finding, attempt, check_server, finding
+from .version import __version__
 
 _START_DATABASE = "Start the database, or set its address: FIFTYONE_DATABASE_URI."
 _NAME = "Name another dataset or label field."
