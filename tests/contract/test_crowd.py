@@ -38,9 +38,9 @@ import fiftyone as fo
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import BusyError, ServerError
 from coreset_cleaning.desks.labelstudio import connection, project, push
-from coreset_cleaning.store import rounds
+from coreset_cleaning.store import lock
 
-rounds.WAIT_SECONDS = 0.2
+lock.WAIT_SECONDS = 0.2
 push.CHUNK = 3
 push.PAUSE = project.PAUSE = 0.01
 connection.READ_PAUSES = (0.01,) * 4
