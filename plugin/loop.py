@@ -41,6 +41,7 @@ from .usecases import (
     undo,
 )
 from .usecases.check_setup import Finding
+from .usecases.draw import Wanted
 from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -247,9 +248,26 @@ class CleaningLoop:
         """
         return confuse.find_confused_pair(self._work)
 
-    def queue_view(self, class_of_interest: str, limit: int | None = None) -> Any:
-        """Return the unreviewed samples of a class, most important first, and save that view."""
-        return confuse.queue_view(self._work, class_of_interest, limit)
+    def queue_view(
+        self,
+        class_of_interest: str | None = None,
+        limit: int | None = None,
+        *,
+        scope: str | Sequence[str] | None = None,
+    ) -> Any:
+        """Return unreviewed samples, most important first, and save that view.
+
+        Parameters
+        ----------
+        class_of_interest : str, optional
+            Of this class.
+        limit : int, optional
+            So many at most. Default: all; those that are saved always hold all.
+        scope : "dataset" or list of str, optional
+            Instead of a class: of the whole dataset, or of several classes, whose views are saved
+            one by one.
+        """
+        return confuse.queue_view(self._work, class_of_interest, scope, limit)
 
     # ---- rounds
 
@@ -259,7 +277,9 @@ class CleaningLoop:
         n: int = 50,
         controls: int = 5,
         *,
+        scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
+        max_per_class: int | None = None,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
@@ -277,11 +297,19 @@ class CleaningLoop:
         n : int, default 50
             Samples in the batch, controls included.
         controls : int, default 5
-            Random samples of the class among them, to measure its noise rate.
+            Random samples of the class, or of the whole dataset, among them, to measure its noise
+            rate.
+        scope : {"class", "dataset"} or list of str, optional
+            What the batch is drawn from: the most confused class, as published; the whole dataset,
+            most important first; or these classes. Default: as in the round before; in the first
+            round, "class".
         class_of_interest : str, list of str or dict of str to int, optional
             A class, or several among which the batch is split evenly, or the samples of each,
             whose sum is `n` then. Default: as in the round before; in the first round, the most
             confused class.
+        max_per_class : int, optional
+            With scope "dataset": samples of one class at most, while others are left. Default:
+            half of `n`, or twice an even share where there are fewer than four classes.
         images : {"upload", "local", "url"}, default "upload"
             How reviewers' browsers get the images.
         images_root : path, optional
@@ -307,7 +335,7 @@ class CleaningLoop:
             When Label Studio can't be reached or refuses; a round that was begun is completed by
             calling this again.
         RoundError
-            When the class has no unreviewed samples left.
+            When the class or dataset has no unreviewed samples left.
         """
         options = _options(images, images_root, reviewers_per_task, hide_suggestion, new_classes)
         return push.push_round(
@@ -315,7 +343,7 @@ class CleaningLoop:
             server,
             n,
             controls,
-            class_of_interest=class_of_interest,
+            asked=Wanted(scope, class_of_interest, max_per_class),
             options=options,
             progress=progress,
         )
@@ -397,7 +425,9 @@ class CleaningLoop:
         n: int = 50,
         controls: int = 5,
         *,
+        scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
+        max_per_class: int | None = None,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
@@ -412,8 +442,8 @@ class CleaningLoop:
 
         Parameters
         ----------
-        server, n, controls, class_of_interest, images, images_root, reviewers_per_task,
-        hide_suggestion, new_classes
+        server, n, controls, scope, class_of_interest, max_per_class, images, images_root,
+        reviewers_per_task, hide_suggestion, new_classes
             As for `push_round`.
         rounds : int, default 1
             Rounds at most.
@@ -437,7 +467,7 @@ class CleaningLoop:
             rounds,
             n,
             controls,
-            class_of_interest=class_of_interest,
+            asked=Wanted(scope, class_of_interest, max_per_class),
             options=_options(images, images_root, reviewers_per_task, hide_suggestion, new_classes),
             seconds=seconds,
             budget=budget,
@@ -538,30 +568,37 @@ class CleaningLoop:
         """Say whether another round is worth it, and why; parameters go to `core.next_step`."""
         return evaluate.decide(self._work, **parameters)
 
-    def yields(self, class_of_interest: str | None = None) -> YieldReport:
+    def yields(
+        self, class_of_interest: str | None = None, *, scope: str | None = None
+    ) -> YieldReport:
         """Say how noisy a class is, how much better than chance its queue is, and what is left.
 
         Parameters
         ----------
         class_of_interest : str, optional
-            Default: the class of the last round.
+            Default: what the last round was drawn from, its class or the whole dataset.
+        scope : {"class", "dataset"}, optional
+            "dataset": of the whole dataset, as far as rounds of it tell; "class": the class that a
+            round was drawn from last.
 
         Returns
         -------
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        return evaluate.yields(self._work, class_of_interest)
+        return evaluate.yields(self._work, class_of_interest, scope)
 
-    def budget_curve(self, class_of_interest: str | None = None) -> list[BudgetPoint]:
+    def budget_curve(
+        self, class_of_interest: str | None = None, *, scope: str | None = None
+    ) -> list[BudgetPoint]:
         """Return wrong labels found against images reviewed, beside a random review.
 
         Parameters
         ----------
-        class_of_interest : str, optional
-            Default: the class of the last round.
+        class_of_interest, scope
+            As for `yields`. Of the whole dataset, rounds of a class count as images reviewed, too.
         """
-        return evaluate.budget(self._work, class_of_interest)
+        return evaluate.budget(self._work, class_of_interest, scope)
 
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
@@ -643,8 +680,8 @@ class CleaningLoop:
         """Return the name of the saved view that holds a round."""
         return str(self.labels.names.round_view(number))
 
-    def queue_view_name(self, class_of_interest: str) -> str:
-        """Return the name of the saved view that holds a class's queue."""
+    def queue_view_name(self, class_of_interest: str | None) -> str:
+        """Return the name of the saved view of a class's queue; None: of the whole dataset's."""
         return views.queue_view_name(self.labels, class_of_interest)
 
     def check_dataset(self) -> list[Finding]:

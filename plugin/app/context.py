@@ -40,9 +40,15 @@ def server_for(ctx: Any) -> LabelStudioServer:
     return LabelStudioServer(ctx.secret(URL), ctx.secret(KEY))
 
 
-def show_queue(ctx: Any, loop: CleaningLoop, class_of_interest: str, limit: Any = None) -> int:
-    """Show a class's queue in the grid, with what speaks against each label; return its length."""
-    view = loop.queue_view(class_of_interest, limit)
+def show_queue(
+    ctx: Any, loop: CleaningLoop, class_of_interest: str | None, limit: Any = None
+) -> int:
+    """Show a queue in the grid, with what speaks against each label; return its length.
+
+    Without a class it is the queue of the whole dataset.
+    """
+    scope = "dataset" if class_of_interest is None else None
+    view = loop.queue_view(class_of_interest, limit, scope=scope)
     ctx.ops.set_view(view=view)
     if hasattr(ctx.ops, "set_active_fields"):  # not in older versions of FiftyOne
         ctx.ops.set_active_fields(loop.queue_fields())

@@ -77,7 +77,9 @@ def push(args: argparse.Namespace) -> Answer:
             _server(args),
             n=args.n,
             controls=args.controls,
+            scope=args.scope,
             class_of_interest=_classes(args),
+            max_per_class=args.max_per_class,
             images=args.images,
             images_root=args.images_root,
             reviewers_per_task=args.reviewers,
@@ -158,8 +160,8 @@ def undo(args: argparse.Namespace) -> Answer:
 def yields(args: argparse.Namespace) -> Answer:
     """Estimate noise and what is left."""
     loop = _loop(args)
-    report = loop.yields(args.class_of_interest)
-    curve = loop.budget_curve(args.class_of_interest)
+    report = loop.yields(args.class_of_interest, scope=args.scope)
+    curve = loop.budget_curve(args.class_of_interest, scope=args.scope)
     data = {**asdict(report), "budget_curve": [asdict(point) for point in curve]}
     return data, str(report), 0
 
@@ -231,7 +233,9 @@ def run_loop(args: argparse.Namespace) -> Answer:
             args.rounds,
             args.n,
             args.controls,
+            scope=args.scope,
             class_of_interest=_classes(args),
+            max_per_class=args.max_per_class,
             seconds=args.watch,
             budget=args.budget,
             report=lambda report: print(report, file=sys.stderr),

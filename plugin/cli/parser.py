@@ -97,7 +97,22 @@ def command_line_parser() -> argparse.ArgumentParser:
     )
     command("confusion", commands.confusion, "Find the most confused pair of classes.")
 
+    def scope_option(sub: argparse.ArgumentParser, what: str) -> None:
+        sub.add_argument("--scope", choices=("class", "dataset"), help=what)
+
     def batch_options(sub: argparse.ArgumentParser) -> None:
+        scope_option(
+            sub,
+            "dataset: the most suspicious labels of all classes; class: those of the most confused "
+            "class (default: as in the round before, at first class)",
+        )
+        sub.add_argument(
+            "--max-per-class",
+            type=int,
+            metavar="N",
+            help="with --scope dataset: samples of one class at most (default: half of -n, or "
+            "twice an even share where there are fewer than four classes)",
+        )
         sub.add_argument(
             "-n", type=int, default=50, help="samples per round (default: %(default)s)"
         )
@@ -174,13 +189,14 @@ def command_line_parser() -> argparse.ArgumentParser:
     yields = command(
         "yields",
         commands.yields,
-        "Estimate how noisy a class is and what another round would find.",
+        "Estimate how noisy a class or the dataset is and what another round would find.",
     )
     yields.add_argument(
         "--class",
         dest="class_of_interest",
-        help="class to report on (default: that of the last round)",
+        help="class to report on (default: what the last round was drawn from)",
     )
+    scope_option(yields, "dataset: report on the whole dataset; class: on the class reviewed last")
 
     charts = command(
         "charts", commands.charts, "Draw AUROC, verdicts and yield per round as PNG files."

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.judging.evaluation import leading_scores
 from ..core.judging.yields import RoundYield, budget_curve, wilson_interval
+from ..core.review.scope import Scope
 from ..core.review.verdicts import Outcome
 
 # Okabe and Ito's colours, told apart by marker and line as well.
@@ -60,7 +62,8 @@ def save_charts(
 def auroc_points(
     rows: Sequence[dict[str, Any]], baseline: dict[str, Any] | None
 ) -> dict[str, list[Any]]:
-    """Return the AUROC of the pair, or of all classes, by round: one list per line of the chart."""
+    """Return the AUROC that leads, of pair or all classes, by round: one list per line."""
+    scope = Scope(rows[-1]["scope"]) if rows else Scope.CLASS
     points: dict[str, list[Any]] = {
         key: [] for key in ("round", "cv", "frozen", "heldout", "low", "high", "random", "blind")
     }
@@ -68,7 +71,7 @@ def auroc_points(
     for number, evaluation in start + [(row["round"], row["evaluation"]) for row in rows]:
         if evaluation is None:
             continue
-        scores = evaluation["pair"] or evaluation["all_classes"]
+        scores = evaluation[leading_scores(bool(evaluation["pair"]), scope)]
         low, high = scores["heldout_interval"] or (None, None)
         points["round"].append(number)
         points["low"].append(low)
@@ -89,6 +92,8 @@ def budget_points(
 
     The random line has a 95 % interval, "low" and "high", when it is estimated from controls.
     """
+    # Beside rounds of the whole dataset, those of a class tell nothing of a random review of it.
+    whole = any(row["scope"] == Scope.DATASET for row in rows)
     points = budget_curve(
         [
             RoundYield(
@@ -97,6 +102,7 @@ def budget_points(
                 row["errors_found"],
                 row["n_controls"],
                 row["control_errors"],
+                of_part=whole and row["scope"] != Scope.DATASET,
             )
             for row in rows
             if row["reviewed"]
@@ -106,13 +112,14 @@ def budget_points(
     curve = {"reviewed": reviewed, "found": [float(point.found) for point in points]}
     if random_precision is not None:
         return {**curve, "random": [n * random_precision for n in reviewed], "low": [], "high": []}
-    controls = sum(row["n_controls"] for row in rows)
+    drawn = [row for row in rows if not whole or row["scope"] == Scope.DATASET]
+    controls = sum(row["n_controls"] for row in drawn)
     if not controls:
         return {**curve, "random": [], "low": [], "high": []}
     lines = [point.random for point in points]
     if len({row["class_of_interest"] for row in rows}) > 1 or math.isnan(lines[-1].value):
-        # Of several classes, only the controls' share of all of them is known.
-        share = wilson_interval(sum(row["control_errors"] for row in rows), controls)
+        # Of several queues, only the controls' share of all of them is known.
+        share = wilson_interval(sum(row["control_errors"] for row in drawn), controls)
         lines = [share.times(n) for n in reviewed]
     return {
         **curve,

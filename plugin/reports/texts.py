@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ..core.judging.evaluation import AurocEvaluation
+from ..core.judging.evaluation import AurocEvaluation, leading_scores
 from ..core.judging.stopping import StopDecision
 from ..core.judging.yields import YieldReport
+from ..core.review.scope import Scope
 
 # Tasks in one line of text.
 _NAMED = 5
@@ -103,7 +104,7 @@ class RoundReport(Report):
     round : int
         Number of the round.
     class_of_interest : str
-        The class under review.
+        The classes under review, as one text; "whole dataset" with that scope.
     rival : str or None
         The class it is confused with.
     n, controls : int
@@ -120,6 +121,8 @@ class RoundReport(Report):
         Samples of the batch that are near-duplicates of a test sample.
     unscored : int, default 0
         Samples of the class that no queue can show, because they have no score.
+    scope : str, default "class"
+        "class" or "dataset": what it was drawn from.
     """
 
     round: int
@@ -134,10 +137,12 @@ class RoundReport(Report):
     desk: str = "labelstudio"
     test_duplicates: int = 0
     unscored: int = 0
+    scope: str = Scope.CLASS.value
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
-        text = f"Round {self.round}, class {self.class_of_interest}: "
+        what = "class " if self.scope == Scope.CLASS else ""
+        text = f"Round {self.round}, {what}{self.class_of_interest}: "
         if self.url:
             text += f"{new}, {self.existing} were there. Review them at {self.url}"
         else:
@@ -301,23 +306,28 @@ class EvaluationReport(Report):
         Now.
     baseline : AurocEvaluation or None
         Before the first round.
+    scope : str, default "class"
+        That of the round: with "dataset" the scores of all classes lead.
     """
 
     round: int
     evaluation: AurocEvaluation
     baseline: AurocEvaluation | None
+    scope: str = Scope.CLASS.value
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
         return {
             "round": self.round,
+            "scope": self.scope,
             "evaluation": self.evaluation.to_dict(),
             "baseline": self.baseline.to_dict() if self.baseline else None,
         }
 
     def __str__(self) -> str:
         lines = [f"AUROC after round {self.round}:" if self.round else "AUROC before cleaning:"]
-        for name in ("pair", "all_classes"):
+        first = leading_scores(self.evaluation.pair is not None, Scope(self.scope))
+        for name in sorted(("all_classes", "pair"), key=lambda name: name != first):
             now = getattr(self.evaluation, name)
             if now is None:
                 continue
@@ -418,7 +428,7 @@ class Overview(Report):
     baseline : dict or None
         Evaluation before the first round.
     yields : YieldReport or None
-        Of the class reviewed last; None when no answer counts.
+        Of what was reviewed last; None when no answer counts.
     decision : StopDecision
         Whether another round is worth it.
     next_round : int

@@ -248,13 +248,15 @@ class LabelField:
             self.dataset, self.names, self.has_rounds(), self._fixed_views()
         )
 
-    def check_names(self, classes: Iterable[str] = (), round_number: int | None = None) -> None:
+    def check_names(
+        self, classes: Iterable[str | None] = (), round_number: int | None = None
+    ) -> None:
         """Make sure that no field, tag or view of a user's is in the way.
 
         Parameters
         ----------
-        classes : iterable of str, optional
-            Classes whose queues are about to be saved as views.
+        classes : iterable of str or None, optional
+            Classes whose queues are about to be saved as views; None for the whole dataset.
         round_number : int, optional
             The round whose view is about to be saved.
 
@@ -422,7 +424,9 @@ class LabelField:
             self.set_values(field, dict(zip(rows.ids, values.tolist(), strict=True)))
         self.set_values(ours.suggested, dict(zip(rows.ids, suggestions, strict=True)))
         self.ensure_weights()
+        # The queue of a class, and that of the whole dataset.
         self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
+        self.dataset.create_index([(ours.importance, -1)])
         appearance.arrange(self.dataset, self.name, ours)
 
     def ensure_weights(self) -> None:

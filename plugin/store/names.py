@@ -155,9 +155,9 @@ class Names:
 
     # ---- saved views
 
-    def queue_view(self, class_name: str) -> str:
-        """Return the name of the saved view that holds a class's review queue."""
-        return self._view(f"cleaning queue {class_name}")
+    def queue_view(self, class_name: str | None) -> str:
+        """Return the name of the saved view of a class's queue; None: of the whole dataset's."""
+        return self._view("cleaning queue" + (f" {class_name}" if class_name else ""))
 
     def round_view(self, number: int) -> str:
         """Return the name of the saved view that holds a round."""

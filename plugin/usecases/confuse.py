@@ -1,10 +1,15 @@
-"""The use case "which two classes are confused most", and the queue of a class."""
+"""The use case "which two classes are confused most", and the queues."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from fiftyone import ViewField as F
+
+from ..core.errors import DataError
 from ..core.judging.confusion import ConfusedPair, predict_confusion
+from ..core.review.scope import Scope, read_scope
 from ..store import views
 from .workspace import Workspace
 
@@ -23,9 +28,27 @@ def find_confused_pair(work: Workspace) -> ConfusedPair:
     )
 
 
-def queue_view(work: Workspace, class_of_interest: str, limit: int | None) -> Any:
-    """Return the unreviewed labels of a class, most important first, and save that view."""
-    view = views.queue_view(work.labels, class_of_interest, limit)
-    work.labels.check_names([class_of_interest])
-    views.save_queue_view(work.labels, class_of_interest)
-    return view
+def queue_view(
+    work: Workspace,
+    class_of_interest: str | None,
+    scope: str | Sequence[str] | None,
+    limit: int | None,
+) -> Any:
+    """Return unreviewed labels, most important first, and save their queues as views."""
+    kind, asked = read_scope(scope, class_of_interest)
+    classes: list[str | None] = [asked] if isinstance(asked, str) else list(asked or ())
+    if kind is Scope.DATASET:
+        classes = [None]
+    if not classes:
+        raise DataError(
+            "queue_view needs a class or a scope, got neither.",
+            'Name a class, or pass scope="dataset".',
+        )
+    found = [views.queue_view(work.labels, cls) for cls in classes]
+    work.labels.check_names(classes)
+    for cls in classes:
+        views.save_queue_view(work.labels, cls)
+    view = found[0]
+    if len(classes) > 1:
+        view = views.queue_of(work.labels, None).match(F(work.labels.path).is_in(classes))
+    return view.limit(limit) if limit else view

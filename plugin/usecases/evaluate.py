@@ -12,21 +12,24 @@ from ..core.errors import DataError
 from ..core.judging.confusion import predict_confusion
 from ..core.judging.evaluation import AurocEvaluation, evaluate_auroc
 from ..core.judging.stopping import RoundSummary, StopDecision, next_step
+from ..core.judging.tally import round_yields
 from ..core.judging.yields import (
     BudgetPoint,
     Estimate,
-    RoundYield,
     YieldReport,
     budget_curve,
     predict_batch,
     yield_report,
 )
-from ..core.review.rounds import HistoryRow, Round, Rounds
+from ..core.review.queue import BatchItem, take_top
+from ..core.review.rounds import HistoryRow, Rounds
+from ..core.review.scope import Scope, read_scope
 from ..core.scoring.importance import SCORER_VERSION
 from ..core.scoring.predictions import out_of_fold_probabilities
 from ..reports import EvaluationReport, Overview
 from ..store import evaluations, views
 from ..store.labels import Rows
+from ..store.queues import read_queue
 from ..store.rounds import Start, now
 from .workspace import Workspace
 
@@ -100,7 +103,8 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
         last = rounds.last_counted
         number = last.number if last else 0
         store.save_evaluation(number, evaluation.to_dict())
-    return EvaluationReport(number, evaluation, _baseline(store.evaluations()))
+    scope = last.scope if last else Scope.CLASS
+    return EvaluationReport(number, evaluation, _baseline(store.evaluations()), scope.value)
 
 
 def publish_evaluation(work: Workspace) -> str:
@@ -172,7 +176,7 @@ def overview(work: Workspace) -> Overview:
     return Overview(
         history=[row.to_dict() for row in rows],
         baseline=found.get(0),
-        yields=_yields(work, rounds, None) if rounds.counted else None,
+        yields=_yields(work, rounds) if rounds.counted else None,
         decision=_decide(rows, found),
         next_round=work.store.next_number(),
     )
@@ -186,77 +190,89 @@ def _summary(row: HistoryRow) -> RoundSummary:
         n_controls=row.n_controls,
         control_errors=row.control_errors,
         evaluation=AurocEvaluation.from_dict(row.evaluation) if row.evaluation else None,
+        scope=Scope(row.scope),
     )
 
 
-def yields(work: Workspace, class_of_interest: str | None) -> YieldReport:
-    """Say how noisy a class is, how much better than chance its queue is, and what is left."""
-    return _yields(work, work.store.all(), class_of_interest)
+def yields(work: Workspace, class_of_interest: str | None, scope: str | None = None) -> YieldReport:
+    """Say how noisy a class or the dataset is, how good its queue, and what is left."""
+    return _yields(work, work.store.all(), *_read_scope(scope, class_of_interest))
 
 
-def _yields(work: Workspace, rounds: Rounds, class_of_interest: str | None) -> YieldReport:
-    of_class, cls = _of_class(rounds, class_of_interest)
-    mine = [_round_yield(rounds, round_, cls) for round_ in of_class]
-    if not of_class:
-        return yield_report(mine, None)
-    return yield_report(mine, _next_batch(work, rounds, of_class, cls))
+def _yields(
+    work: Workspace, rounds: Rounds, scope: Scope | None = None, asked: str | None = None
+) -> YieldReport:
+    cls = _what(rounds, scope, asked)
+    mine = round_yields(rounds, cls)
+    kind = Scope.DATASET if cls is None else Scope.CLASS
+    if not mine:
+        return yield_report(mine, None, kind)
+    return yield_report(mine, _next_batch(work, rounds, cls), kind)
 
 
-def budget(work: Workspace, class_of_interest: str | None) -> list[BudgetPoint]:
+def budget(
+    work: Workspace, class_of_interest: str | None, scope: str | None = None
+) -> list[BudgetPoint]:
     """Return wrong labels found against images reviewed, beside a random review."""
     rounds = work.store.all()
-    of_class, cls = _of_class(rounds, class_of_interest)
-    return budget_curve([_round_yield(rounds, round_, cls) for round_ in of_class])
+    return budget_curve(round_yields(rounds, _what(rounds, *_read_scope(scope, class_of_interest))))
 
 
-def _of_class(rounds: Rounds, asked: str | None) -> tuple[list[Round], str]:
-    """Return the rounds that count and have judged labels of a class, and the class."""
-    if not rounds.counted:
-        return [], asked or ""
-    cls = asked or rounds.counted[-1].class_of_interest
-    found = [r for r in rounds.counted if cls in r.classes and rounds.counts(r)[cls].reviewed]
-    return found, cls
+def _read_scope(scope: str | None, asked: str | None) -> tuple[Scope | None, str | None]:
+    kind, found = read_scope(scope, asked)
+    if found is not None and not isinstance(found, str):
+        raise DataError(
+            f"yields are those of one class or of the whole dataset, got {found!r}.",
+            'Name one class, or pass scope="dataset".',
+        )
+    return kind, found
 
 
-def _round_yield(rounds: Rounds, round_: Round, cls: str) -> RoundYield:
-    count = rounds.counts(round_)[cls]
-    return RoundYield(
-        pool=round_.pools[cls],
-        reviewed=count.reviewed,
-        errors=count.errors,
-        n_controls=count.n_controls,
-        control_errors=count.control_errors,
-    )
+def _what(rounds: Rounds, scope: Scope | None, asked: str | None) -> str | None:
+    """Return the class to report on, or None for the whole dataset; by default as last reviewed."""
+    last = rounds.counted[-1] if rounds.counted else None
+    if scope is Scope.DATASET or (scope is None and last and last.scope is Scope.DATASET):
+        return None
+    of_classes = [r for r in rounds.counted if r.scope is Scope.CLASS] or rounds.counted
+    return asked or (of_classes[-1].class_of_interest if of_classes else "")
 
 
-def _next_batch(work: Workspace, rounds: Rounds, of_class: Sequence[Round], cls: str) -> Estimate:
-    """Predict a batch like the last one from everything judged of its class."""
+def _next_batch(work: Workspace, rounds: Rounds, cls: str | None) -> Estimate:
+    """Predict a batch like the last one from everything judged of its class or of the dataset."""
     importance, wrong = [], []
-    for round_ in of_class:
+    batch: list[BatchItem] = []
+    limit = None
+    for round_ in rounds.counted:
         states = rounds.judged(round_)
-        for item in round_.batch:
-            if item.label == cls and item.sample_id in states:
-                importance.append(item.importance)
-                wrong.append(states[item.sample_id].outcome.is_error)
-    batch = [item for item in of_class[-1].batch if item.label == cls]
+        mine = [item for item in round_.batch if cls in (None, item.label)]
+        judged = [item for item in mine if item.sample_id in states]
+        importance += [item.importance for item in judged]
+        wrong += [states[item.sample_id].outcome.is_error for item in judged]
+        if judged and (cls is not None or round_.scope is Scope.DATASET):
+            batch = mine
+            limit = round_.config["options"].get("max_per_class") if cls is None else None
     upcoming = _upcoming_importance(
-        work, rounds, cls, len(batch), sum(item.control for item in batch)
+        work, rounds, cls, len(batch), sum(item.control for item in batch), limit
     )
     return predict_batch(importance, wrong, upcoming, work.random_state)
 
 
 def _upcoming_importance(
-    work: Workspace, rounds: Rounds, cls: str, n: int, controls: int
+    work: Workspace,
+    rounds: Rounds,
+    cls: str | None,
+    n: int,
+    controls: int,
+    max_per_class: int | None,
 ) -> NDArray[Any]:
-    """Return the importance of what a further batch of a class would show.
+    """Return the importance of what a further batch would show.
 
     The top of the queue, and in place of random controls as many evenly spaced over the rest. A
     class that has lost all its labels has none.
     """
-    ids, importance = views.queue_of(work.labels, cls).values(["id", work.labels.names.importance])
-    left = np.array(
-        [v for i, v in zip(ids, importance, strict=True) if not rounds.is_served(i, cls)]
-    )
-    top, rest = left[: max(n - controls, 0)], left[max(n - controls, 0) :]
+    queue = read_queue(work.labels, views.queue_of(work.labels, cls))
+    queue = queue.only(queue.eligible(rounds))
+    top = take_top(queue.codes, max(n - controls, 0), max_per_class or n)
+    rest = np.delete(queue.importance, top)
     spaced = np.linspace(0, len(rest) - 1, min(controls, len(rest))).round().astype(int)
-    return np.concatenate([top, rest[spaced]])
+    return np.concatenate([queue.importance[top], rest[spaced]])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..core.judging.stopping import StopDecision
 from . import evaluate
+from .draw import Wanted
 from .pull import wait_for_reviews
 from .push import push_round
 from .score import compute_importance
@@ -22,7 +23,7 @@ def run_rounds(
     n: int,
     controls: int,
     *,
-    class_of_interest: str | Sequence[str] | Mapping[str, int] | None,
+    asked: Wanted,
     options: dict[str, Any],
     seconds: float,
     budget: int | None,
@@ -43,7 +44,7 @@ def run_rounds(
                 server,
                 n,
                 controls,
-                class_of_interest=class_of_interest,
+                asked=asked,
                 options=options,
                 progress=None,
             )

@@ -91,7 +91,13 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--reviewer", choices=("simulated", "human"), default="simulated")
     add("--rounds", type=int, default=6)
-    add("-n", type=int, help="images per round (50, or a twelfth of a small class)")
+    add("-n", type=int, help="images per round (50, or a twelfth of a small class or dataset)")
+    add(
+        "--scope",
+        choices=("class", "dataset"),
+        default="class",
+        help="review the most confused class, or the whole dataset (%(default)s)",
+    )
     add("--controls", type=int, help="random images among them (a tenth)")
     add("--model", default="resnet18")
     add("--weights", help="state dict (.pth, .safetensors) instead of a download")

@@ -39,9 +39,9 @@ _PAGE = """<!doctype html>
 """
 
 
-def error_rate(images: list[DemoImage], label: str) -> float:
-    """Return the share of wrong labels among what a reviewer could be shown of a class."""
-    of_class = [image for image in images if image.label == label and not image.test]
+def error_rate(images: list[DemoImage], label: str | None) -> float:
+    """Return the share of wrong labels in what a reviewer could be shown of a class, or of all."""
+    of_class = [image for image in images if label in (image.label, None) and not image.test]
     return sum(image.label != image.true_label for image in of_class) / len(of_class)
 
 
@@ -68,13 +68,16 @@ def write(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -
     )
     reviewed = sum(row["reviewed"] for row in result["rounds"])
     found = sum(row["wrong_found"] for row in result["rounds"])
+    of_class = f" labeled “{result['class_of_interest']}”" if result["rival"] else ""
     summary = (
-        f"{found} wrong labels found among {reviewed} reviewed images labeled "
-        f"“{result['class_of_interest']}” ({found / reviewed:.0%}"
+        f"{found} wrong labels found among {reviewed} reviewed images{of_class} "
+        f"({found / reviewed:.0%}"
     )
     if result["random_precision"]:
         summary += f"; a random review would find {result['random_precision']:.0%}"
-    summary += f"). It is confused with “{result['rival']}”."
+    summary += ")."
+    if result["rival"]:
+        summary += f" It is confused with “{result['rival']}”."
     page = folder / "report.html"
     page.write_text(
         _PAGE.format(

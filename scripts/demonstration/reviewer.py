@@ -14,7 +14,8 @@ class SimulatedReviewer:
     """Answers every task of a project that has no answer yet, as a user of its own.
 
     Keeps what is right, accepts a suggestion that is right, gives images of the rival back to it,
-    and deletes wrong ones that belong to a third class, as reviewers of a two-class job do.
+    and deletes wrong ones that belong to a third class, as reviewers of a two-class job do. Without
+    a rival, every wrong one gets its class.
 
     Parameters
     ----------
@@ -22,8 +23,8 @@ class SimulatedReviewer:
         The server, and the reviewer's own key.
     truth : mapping of str to str
         Sample id to true label.
-    rival : str
-        The class that the class of interest is confused with.
+    rival : str or None
+        The class that the class of interest is confused with; None in a round of all classes.
     dataset_id, label_field : str
         Whose tasks are answered.
     n_classes : int
@@ -36,7 +37,7 @@ class SimulatedReviewer:
         token: str,
         truth: Mapping[str, str],
         *,
-        rival: str,
+        rival: str | None,
         dataset_id: str,
         label_field: str,
         n_classes: int,
@@ -85,6 +86,6 @@ class SimulatedReviewer:
             return "keep", None
         if true == shown["suggested"]:
             return ACCEPT, None
-        if true == self.rival:
+        if self.rival in (true, None):
             return "relabel", true
         return "delete", None

@@ -13,6 +13,7 @@ from typing import Any
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import progress_bar, wait_for_reviews
 from coreset_cleaning.core.errors import WeightsError
+from coreset_cleaning.core.review.scope import WHOLE_DATASET, Scope
 from demonstration import data, report
 from demonstration.reviewer import SimulatedReviewer
 from label_studio_server import LabelStudioProcess, port_is_taken
@@ -41,9 +42,13 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
     with progress_bar("Importance") as progress:
         print(loop.compute_importance(progress=progress))
     pair = loop.find_confused_pair()
+    # Of the whole dataset, no class is the class of interest.
+    reviewed = None if args.scope == "dataset" else pair.class_of_interest
     print(
         f"Most confused: {pair.rate:.1%} of {pair.rival!r} in the test split are taken for "
-        f"{pair.class_of_interest!r}, so what is labeled {pair.class_of_interest!r} is reviewed."
+        f"{pair.class_of_interest!r}. "
+        + (f"So what is labeled {reviewed!r}" if reviewed else "The whole dataset")
+        + " is reviewed."
     )
     baseline = loop.evaluate_round()
     print(baseline)
@@ -58,7 +63,7 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
             process.url,
             process.add_user("reviewer@example.com"),
             dict(zip(ids, truths, strict=True)),
-            rival=pair.rival,
+            rival=pair.rival if reviewed else None,
             dataset_id=loop.samples.dataset_id,
             label_field=data.LABEL_FIELD,
             n_classes=len(pair.classes),
@@ -66,7 +71,7 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
     else:
         print(f"Log in as {process.admin_email}, password {process.admin_password}")
 
-    n = args.n or batch_size(images, pair.class_of_interest)
+    n = args.n or batch_size(images, reviewed)
     rows = []
     for _ in range(args.rounds):
         rows.append(one_round(loop, server, reviewer, n, args))
@@ -81,9 +86,10 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
     result = {
         "data": name,
         "images": len(images),
-        "class_of_interest": pair.class_of_interest,
-        "rival": pair.rival,
-        "random_precision": report.error_rate(images, pair.class_of_interest) if known else None,
+        "scope": args.scope,
+        "class_of_interest": reviewed or WHOLE_DATASET,
+        "rival": pair.rival if reviewed else None,
+        "random_precision": report.error_rate(images, reviewed) if known else None,
         "round_size": n,
         "network": loop.recorded_network(),
         "baseline": baseline.evaluation.to_dict(),
@@ -161,9 +167,9 @@ def images_are_small(images: list[data.DemoImage]) -> bool:
     return bool(sides) and max(sides) <= SMALL_IMAGE
 
 
-def batch_size(images: list[data.DemoImage], class_of_interest: str) -> int:
-    """Return 50, or less where six rounds of 50 would be most of the class."""
-    labeled = sum(not i.test and i.label == class_of_interest for i in images)
+def batch_size(images: list[data.DemoImage], label: str | None) -> int:
+    """Return 50, or less where six rounds of 50 would be most of the class or dataset."""
+    labeled = sum(not i.test and label in (i.label, None) for i in images)
     return max(5, min(50, labeled // 12))
 
 
@@ -176,7 +182,7 @@ def one_round(
 ) -> dict[str, Any]:
     """Push, have it reviewed, pull, score again, evaluate; return the round's row."""
     controls = args.controls if args.controls is not None else max(1, n // 10)
-    pushed = loop.push_round(server, n=n, controls=controls)
+    pushed = loop.push_round(server, n=n, controls=controls, scope=args.scope)
     if reviewer:
         reviewer.answer_round(pushed.project)
         loop.pull_reviews(server)
@@ -186,7 +192,7 @@ def one_round(
     loop.compute_importance()
     evaluation = loop.evaluate_round().evaluation
     row = loop.history()[-1]
-    scores = evaluation.pair or evaluation.all_classes
+    scores = evaluation.leading(Scope(args.scope))
     return {
         "round": row["round"],
         "reviewed": row["reviewed"],

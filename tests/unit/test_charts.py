@@ -7,8 +7,11 @@ import pytest
 from coreset_cleaning.reports.charts import budget_points
 
 
-def row(cls="cat", pool=1000, reviewed=50, errors=20, n_controls=10, control_errors=2):
+def row(
+    cls="cat", pool=1000, reviewed=50, errors=20, n_controls=10, control_errors=2, scope="class"
+):
     return {
+        "scope": scope,
         "class_of_interest": cls,
         "pool": pool,
         "reviewed": reviewed,

@@ -19,6 +19,8 @@ NO_SERVER = (
     "in Label Studio under Account & Settings."
 )
 
+_SCOPES = {"class": "One class, or some", "dataset": "The whole dataset"}
+
 _logger = logging.getLogger(__name__)
 
 
@@ -283,6 +285,15 @@ def add_class(ctx: Any, inputs: types.Object, default: str | None, **options: An
     field_name = settings.resolve(ctx.dataset, ctx.params).label_field
     classes = ctx.dataset.distinct(f"{field_name}.label")
     choice(inputs, "class_of_interest", classes, label="Class", default=default, **options)
+
+
+def add_scope(ctx: Any, inputs: types.Object, default: str) -> str:
+    """Add the choice between a class and the whole dataset; return what is chosen."""
+    view = types.DropdownView()
+    for value, label in _SCOPES.items():
+        view.add_choice(value, label=label)
+    inputs.enum("scope", view.values(), label="What to review", default=default, view=view)
+    return str(ctx.params.get("scope") or default)
 
 
 def check_scored(ctx: Any, inputs: types.Object) -> bool:

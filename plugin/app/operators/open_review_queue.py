@@ -1,4 +1,4 @@
-"""Operator: a class's samples in the grid, most important first."""
+"""Operator: the samples of a class or of the whole dataset in the grid, most important first."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for, show_queue
-from .base import Answer, LoopOperator, add_class, add_label_field, check_scored
+from .base import Answer, LoopOperator, add_class, add_label_field, add_scope, check_scored
 
 
 class OpenReviewQueue(LoopOperator):
-    """Show a class's unreviewed samples, most important first."""
+    """Show unreviewed samples, most important first."""
 
     name = "open_review_queue"
     label = "Label cleaning: open review queue"
-    description = "Show a class's unreviewed samples, the most suspicious labels first"
+    description = (
+        "Show unreviewed samples of a class or the dataset, the most suspicious labels first"
+    )
     icon = "filter_list"
     changes_samples = False
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
-        """Ask for the class."""
+        """Ask for scope and class."""
         if not check_scored(ctx, inputs):
             return
         add_label_field(ctx, inputs)
-        add_class(ctx, inputs, None)
+        if add_scope(ctx, inputs, "class") == "class":
+            add_class(ctx, inputs, None)
         inputs.int("limit", label="Samples at most", description="Empty: all", min=1)
 
     def run(self, ctx: Any) -> Answer:
         """Set the view."""
-        name = ctx.params["class_of_interest"]
+        whole = ctx.params.get("scope") == "dataset"
+        name = None if whole else ctx.params["class_of_interest"]
         n = show_queue(ctx, loop_for(ctx), name, ctx.params.get("limit"))
+        which = "of all classes" if whole else f"labeled {name}"
         return Answer(
-            f"{n} unreviewed samples labeled {name}, most important first.",
+            f"{n} unreviewed samples {which}, most important first.",
             "push a round of them to Label Studio.",
             report={"class_of_interest": name, "samples": n},
         )

@@ -13,6 +13,7 @@ from .base import (
     LoopOperator,
     add_class,
     add_label_field,
+    add_scope,
     check_scored,
     check_server,
     warn,
@@ -31,19 +32,22 @@ class PushRound(LoopOperator):
 
     name = "push_round"
     label = "Label cleaning: push a round"
-    description = "Send the next batch of a class's queue to Label Studio for review"
+    description = (
+        "Send the most suspicious labels of a class or the dataset to Label Studio for review"
+    )
     icon = "cloud_upload"
     risk = "MEDIUM"
     changes_labels = True
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
-        """Ask for class and size; an open round is completed instead."""
+        """Ask for scope, class and size; an open round is completed instead."""
         if not (check_scored(ctx, inputs) and check_server(ctx, inputs)):
             return
         add_label_field(ctx, inputs)
         warn_if_not_persistent(ctx, inputs)
-        row = open_row(loop_for(ctx).history())
+        history = loop_for(ctx).history()
+        row = open_row(history)
         if row is not None:
             warn(
                 inputs,
@@ -53,19 +57,27 @@ class PushRound(LoopOperator):
                 "pulled, or closed.",
             )
             return
-        add_class(
-            ctx,
-            inputs,
-            None,
-            required=False,
-            description="Empty: that of the last round, or at first the most confused class",
-        )
-        inputs.list(
-            "more_classes",
-            types.String(),
-            label="Further classes",
-            description="The round is split evenly among all of them",
-        )
+        if add_scope(ctx, inputs, history[-1]["scope"] if history else "class") == "dataset":
+            inputs.int(
+                "max_per_class",
+                label="Samples of one class at most",
+                description="Empty: half of them, so that one class does not fill the round",
+                min=1,
+            )
+        else:
+            add_class(
+                ctx,
+                inputs,
+                None,
+                required=False,
+                description="Empty: that of the last round, or at first the most confused class",
+            )
+            inputs.list(
+                "more_classes",
+                types.String(),
+                label="Further classes",
+                description="The round is split evenly among all of them",
+            )
         inputs.int("n", label="Samples", default=50, min=1)
         inputs.int(
             "controls",
@@ -97,15 +109,16 @@ class PushRound(LoopOperator):
             server_for(ctx),
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
-            class_of_interest=_classes(ctx.params),
+            **_asked(ctx.params),
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
             hide_suggestion=ctx.params.get("hide_suggestion", False),
             progress=progress_for(ctx),
         )
         return Answer(
-            f"Round {report.round}, class **{report.class_of_interest}**: {report.created} tasks "
-            f"sent, {report.existing} were there.",
+            f"Round {report.round}, {'' if report.scope == 'dataset' else 'class '}"
+            f"**{report.class_of_interest}**: {report.created} tasks sent, {report.existing} were "
+            "there.",
             "answer the tasks in Label Studio, then pull the reviews.",
             report.url,
             loop.round_view_name(report.round),
@@ -113,7 +126,11 @@ class PushRound(LoopOperator):
         )
 
 
-def _classes(params: dict[str, Any]) -> list[str] | None:
-    """Return the classes of the form; None when it leaves the choice to the loop."""
+def _asked(params: dict[str, Any]) -> dict[str, Any]:
+    """Return scope and classes of the form; what it leaves to the loop is None."""
+    if params.get("scope") == "dataset":
+        # The form may still hold the class that was chosen before the scope.
+        return {"scope": "dataset", "max_per_class": params.get("max_per_class")}
     asked = [params.get("class_of_interest"), *(params.get("more_classes") or ())]
-    return [name for name in asked if name] or None
+    classes = [name for name in asked if name] or None
+    return {"scope": params.get("scope"), "class_of_interest": classes}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from ...core.judging.evaluation import leading_scores
+from ...core.review.scope import Scope
 from ...core.review.states import RoundState, open_row
 from ...core.review.verdicts import Outcome
 from ...reports.charts import budget_points
@@ -74,9 +76,10 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
     # Of an undone round nothing is left to pull, to evaluate or to go on from.
     standing = [row for row in history if RoundState.of(row) is not RoundState.UNDONE]
+    scope = Scope(standing[-1]["scope"]) if standing else Scope.CLASS
     return {
         "rounds": [_slim_round(loop, row) for row in history],
-        "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
+        "auroc": [_slim_evaluation(number, value, scope) for number, value in evaluations],
         "budget": budget_points(_counted(standing), None) if seen.yields else None,
         "yields": str(seen.yields) if seen.yields else "",
         "reasons": list(seen.decision.reasons) if standing else [],
@@ -106,6 +109,7 @@ def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
         **{outcome.value: row[outcome.value] for outcome in Outcome},
         "errors": row["errors_found"],
         "class": row["class_of_interest"],
+        "scope": row["scope"],
         "n_controls": row["n_controls"],
         "control_errors": row["control_errors"],
         "state": RoundState.of(row).value,
@@ -114,13 +118,14 @@ def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
-    """Keep what the chart draws: of the pair where there is one, else of all classes."""
-    scores = evaluation.get("pair") or evaluation["all_classes"]
+def _slim_evaluation(number: int, evaluation: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """Keep what the chart draws: the scores that lead."""
+    what = leading_scores(bool(evaluation.get("pair")), scope)
+    scores = evaluation[what]
     random, blind = scores.get("random_deletion") or {}, scores.get("blind_deletion") or {}
     return {
         "round": number,
-        "what": "pair" if evaluation.get("pair") else "all classes",
+        "what": what.replace("_", " "),
         "cv": scores["cv"],
         "frozen": scores["frozen"],
         "heldout": scores.get("heldout"),

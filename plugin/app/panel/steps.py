@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ...core.review.scope import Scope
 from ...core.review.states import RoundState
 from ..context import NOT_PERSISTENT
 from ..server import ServerState
@@ -131,9 +132,9 @@ def next_step(facts: dict[str, Any]) -> Step:
         return Step(
             2,
             f"Round {last['round']} is in review",
-            f"{last['reviewed']} of {last['size']} answered at the last pull. Send reviewers the "
-            "link to Label Studio; pull as often as you like. Skipped images keep the round open: "
-            "close it when nobody is going to answer the rest.",
+            f"It shows {_shown(last)}. {last['reviewed']} of {last['size']} answered at the last "
+            "pull. Send reviewers the link to Label Studio; pull as often as you like. Skipped "
+            "images keep the round open: close it when nobody is going to answer the rest.",
             "Pull reviews",
             "pull_reviews",
             needs_server=True,
@@ -159,6 +160,13 @@ def next_step(facts: dict[str, Any]) -> Step:
             changes_labels=True,
         )
     return Step(4, "Done: stop here", reasons, "Export the audit", "export_audit")
+
+
+def _shown(round_: dict[str, Any]) -> str:
+    """Return what a round was drawn from, in words."""
+    if round_["scope"] == Scope.DATASET:
+        return "the most suspicious labels of the whole dataset"
+    return f"what is labeled “{round_['class']}”"
 
 
 def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:

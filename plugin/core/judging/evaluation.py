@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
 
 from ..errors import DataError
+from ..review.scope import Scope
 from ..scoring.checks import check_arrays
 from ..scoring.crossval import LabelState, Task
 from ..scoring.linalg import Float, Int
@@ -91,6 +92,14 @@ class AurocScores:
         )
 
 
+def leading_scores(has_pair: bool, scope: Scope) -> str:
+    """Return which scores lead: those of the pair, or of all classes where there is no pair.
+
+    What was reviewed in the whole dataset shows in all classes.
+    """
+    return "pair" if has_pair and scope is Scope.CLASS else "all_classes"
+
+
 @dataclass(frozen=True, slots=True)
 class AurocEvaluation:
     """What `evaluate_auroc` returns.
@@ -108,6 +117,12 @@ class AurocEvaluation:
     pair: AurocScores | None
     all_classes: AurocScores
     n_changed: int
+
+    def leading(self, scope: Scope) -> AurocScores:
+        """Return the scores to look at after rounds of a scope."""
+        scores = getattr(self, leading_scores(self.pair is not None, scope))
+        assert isinstance(scores, AurocScores)
+        return scores
 
     def to_dict(self) -> dict[str, Any]:
         """Return the evaluation as JSON-able values."""

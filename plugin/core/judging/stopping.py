@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..review.scope import Scope
 from .evaluation import AurocEvaluation, AurocScores
 from .yields import lift
 
@@ -28,6 +30,8 @@ class RoundSummary:
         The same, of the controls.
     evaluation : AurocEvaluation or None
         What was measured after it.
+    scope : Scope, default Scope.CLASS
+        What it was drawn from.
     """
 
     round: int
@@ -36,6 +40,7 @@ class RoundSummary:
     n_controls: int
     control_errors: int
     evaluation: AurocEvaluation | None
+    scope: Scope = Scope.CLASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,8 @@ def next_step(
         held-out difference is not above 0, its mean is below `min_gain`, and cross-validated AUROC
         gained less than that or no more than blind deletion does. Without a test split the
         cross-validated number decides alone. It is also the number of rounds whose yield counts.
+        After the scope has changed, as many rounds of the new one are needed first, and what was
+        drawn from the whole dataset is judged by the AUROC of all classes.
     min_gain : float, default 0.001
         A small test split can't tell small gains from 0; those of this size still count.
     min_reviewed : int, default 50
@@ -95,7 +102,10 @@ def next_step(
             False, (f"The budget is spent: {reviewed} of {budget} samples are reviewed.",)
         )
     reasons = []
-    if reviewed >= min_reviewed:
+    scope = history[-1].scope
+    # What rounds of another scope found and changed says little of the queue that comes next.
+    of_scope = list(takewhile(lambda row: row.scope is scope, reversed(history)))
+    if reviewed >= min_reviewed and len(of_scope) >= plateau_rounds:
         reasons += _yield_reasons(history[-plateau_rounds:], plateau_rounds)
         reasons += _plateau_reasons(history, baseline, plateau_rounds, min_gain)
     if reasons:
@@ -103,13 +113,11 @@ def next_step(
     last = history[-1]
     found = "1 wrong label" if last.errors_found == 1 else f"{last.errors_found} wrong labels"
     reason = f"Round {last.round} found {found} in {last.reviewed} samples."
-    return StopDecision(True, (reason, *_trap(last.evaluation, baseline)))
+    return StopDecision(True, (reason, *_trap(last.evaluation, baseline, scope)))
 
 
 def _yield_reasons(recent: Sequence[RoundSummary], needed: int) -> list[str]:
     """Stop when the queue is no better than the controls, or finds nothing."""
-    if len(recent) < needed:
-        return []
     rounds = f"round {recent[-1].round}" if needed == 1 else f"the last {needed} rounds"
     errors, reviewed = (sum(getattr(r, k) for r in recent) for k in ("errors_found", "reviewed"))
     if reviewed and not errors:
@@ -134,10 +142,8 @@ def _plateau_reasons(
     history: Sequence[RoundSummary], baseline: AurocEvaluation | None, needed: int, min_gain: float
 ) -> list[str]:
     """Stop when neither held-out nor honest cross-validated AUROC has risen for some rounds."""
-    measured = [baseline, *(row.evaluation for row in history)]
-    if len(measured) <= needed:
-        return []
-    now, before = _main(measured[-1]), _main(measured[-needed - 1])
+    measured, scope = [baseline, *(row.evaluation for row in history)], history[-1].scope
+    now, before = _main(measured[-1], scope), _main(measured[-needed - 1], scope)
     if now is None or before is None:
         return []
     gained = now.cv - before.cv
@@ -149,7 +155,7 @@ def _plateau_reasons(
     # The cross-validated number counts only as far as blind deletion can't do the same.
     if gained >= min_gain and _beats_blind(now):
         return []
-    warning = _trap(measured[-1], baseline)
+    warning = _trap(measured[-1], baseline, scope)
     if difference is None:
         if gained >= min_gain:
             return warning
@@ -166,9 +172,9 @@ def _plateau_reasons(
     ]
 
 
-def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None) -> list[str]:
+def _trap(now: AurocEvaluation | None, baseline: AurocEvaluation | None, scope: Scope) -> list[str]:
     """Warn when the cross-validated number rose and blind deletion raises it as well."""
-    scores, start = _main(now), _main(baseline)
+    scores, start = _main(now, scope), _main(baseline, scope)
     if scores is None or start is None or scores.blind_deletion is None or scores.cv <= start.cv:
         return []
     difference = _paired(scores, start)
@@ -186,8 +192,8 @@ def _beats_blind(scores: AurocScores) -> bool:
     return scores.blind_deletion is not None and scores.cv > scores.blind_deletion.cv + _SAME
 
 
-def _main(evaluation: AurocEvaluation | None) -> AurocScores | None:
-    return None if evaluation is None else evaluation.pair or evaluation.all_classes
+def _main(evaluation: AurocEvaluation | None, scope: Scope) -> AurocScores | None:
+    return None if evaluation is None else evaluation.leading(scope)
 
 
 def _paired(now: AurocScores | None, before: AurocScores | None) -> NDArray[np.float64] | None:

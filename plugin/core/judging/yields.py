@@ -11,6 +11,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, gammaln
 from scipy.stats import betabinom
 
+from ..review.scope import Scope
 from ..scoring.linalg import Float, Int
 
 _Z95 = 1.959963984540054
@@ -76,7 +77,7 @@ def wilson_interval(hits: int, n: int) -> Estimate:
 
 
 def lift(errors: int, reviewed: int, control_errors: int, n_controls: int) -> Estimate:
-    """Return how many times more errors the queue holds than a random sample of the class.
+    """Return how many times more errors the queue holds than a random sample does.
 
     The interval inverts the score test of a ratio of two shares (Miettinen and Nurminen 1985); it
     exists without any error among the controls, and has no upper end then. The estimate has half
@@ -122,11 +123,15 @@ class RoundYield:
     Attributes
     ----------
     pool : int
-        Samples of the class that had not been reviewed when the round was drawn.
+        Samples of the class, or of the whole dataset, that had not been reviewed when the round
+        was drawn.
     reviewed, errors : int
         Answered samples, and those with a wrong label; controls included.
     n_controls, control_errors : int
         The same, of the controls.
+    of_part : bool, default False
+        Whether it was drawn from a part only of what is reported on, as a round of one class is of
+        the dataset: it takes wrong labels away, and tells nothing of how many there are.
     """
 
     pool: int
@@ -134,11 +139,12 @@ class RoundYield:
     errors: int
     n_controls: int
     control_errors: int
+    of_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class YieldReport:
-    """What all rounds of a class say together.
+    """What all rounds of a class, or of the whole dataset, say together.
 
     Attributes
     ----------
@@ -152,6 +158,8 @@ class YieldReport:
         Wrong labels among the samples of the class that nobody has reviewed.
     next_batch : Estimate
         Wrong labels that a further batch will probably find: a range for that one batch.
+    scope : Scope, default Scope.CLASS
+        Whether "class" above means the whole dataset.
     """
 
     noise_rate: Estimate
@@ -159,14 +167,19 @@ class YieldReport:
     lift: Estimate
     errors_left: Estimate
     next_batch: Estimate
+    scope: Scope = Scope.CLASS
 
     def __str__(self) -> str:
         if np.isnan(self.precision.value):
-            return "Nothing has been reviewed yet."
+            return "Nothing has been reviewed yet" + (
+                " in a round of the whole dataset." if self.scope is Scope.DATASET else "."
+            )
         left, rate = self.errors_left, self.noise_rate
         text = f"The queue is wrong in {self.precision.value:.0%} of what it shows"
         if not np.isnan(rate.value):
-            text += f", the class in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+            text += (
+                f", the {self.scope.value} in {rate.value:.0%} ({rate.low:.0%} to {rate.high:.0%})"
+            )
             text += f"; {left.low:.0f} to {left.high:.0f} wrong labels are left in it"
         batch = self.next_batch
         if not np.isnan(batch.value):
@@ -174,25 +187,32 @@ class YieldReport:
         return text + "."
 
 
-def yield_report(rounds: Sequence[RoundYield], next_batch: Estimate | None = None) -> YieldReport:
+def yield_report(
+    rounds: Sequence[RoundYield],
+    next_batch: Estimate | None = None,
+    scope: Scope = Scope.CLASS,
+) -> YieldReport:
     """Return noise rate, precision, lift, errors left and the next batch's expected yield.
 
     Parameters
     ----------
     rounds : sequence of RoundYield
-        Rounds of one class, oldest first.
+        Rounds of one class or of the whole dataset, oldest first.
     next_batch : Estimate, optional
         From `predict_batch`. Default: unknown.
+    scope : Scope, default Scope.CLASS
+        Which of the two.
 
     Returns
     -------
     YieldReport
         Without any control, noise rate and errors left are unknown: NaN within their full range.
     """
-    n_controls = sum(row.n_controls for row in rounds)
-    control_errors = sum(row.control_errors for row in rounds)
-    reviewed = sum(row.reviewed for row in rounds) - n_controls
-    errors = sum(row.errors for row in rounds) - control_errors
+    drawn = [row for row in rounds if not row.of_part]
+    n_controls = sum(row.n_controls for row in drawn)
+    control_errors = sum(row.control_errors for row in drawn)
+    reviewed = sum(row.reviewed for row in drawn) - n_controls
+    errors = sum(row.errors for row in drawn) - control_errors
     start, left = _errors_of_class(rounds)
     size = rounds[0].pool if rounds else 0
     return YieldReport(
@@ -201,6 +221,7 @@ def yield_report(rounds: Sequence[RoundYield], next_batch: Estimate | None = Non
         lift=lift(errors, reviewed, control_errors, n_controls),
         errors_left=left,
         next_batch=next_batch or Estimate(float("nan"), 0.0, float(_unseen(rounds))),
+        scope=scope,
     )
 
 
@@ -213,7 +234,8 @@ class BudgetPoint:
     reviewed, found : int
         Images reviewed so far, and wrong labels found in them.
     random : Estimate
-        Wrong labels that a review of as many random images of the class would have found.
+        Wrong labels that a review of as many random images of the class, or of the whole dataset,
+        would have found.
     """
 
     reviewed: int
@@ -227,7 +249,7 @@ def budget_curve(rounds: Sequence[RoundYield]) -> list[BudgetPoint]:
     Parameters
     ----------
     rounds : sequence of RoundYield
-        Rounds of one class, oldest first.
+        Rounds of one class or of the whole dataset, oldest first.
 
     Returns
     -------
@@ -315,7 +337,7 @@ def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
     if not rounds:
         return Estimate(float("nan"), 0.0, 0.0), Estimate(float("nan"), 0.0, 0.0)
     found, unseen = sum(row.errors for row in rounds), _unseen(rounds)
-    if sum(row.n_controls for row in rounds) == 0:
+    if not any(row.n_controls for row in rounds if not row.of_part):
         unknown = Estimate(float("nan"), float(found), float(found + unseen))
         return unknown, unknown.plus(-found)
     possible = np.arange(found, found + unseen + 1)
@@ -324,8 +346,9 @@ def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
     taken = 0
     for row in rounds:
         there = possible - taken
-        log_p += _log_choose(there, row.control_errors)
-        log_p += _log_choose(row.pool - there, row.n_controls - row.control_errors)
+        if not row.of_part:
+            log_p += _log_choose(there, row.control_errors)
+            log_p += _log_choose(row.pool - there, row.n_controls - row.control_errors)
         taken += row.errors
     if not np.isfinite(log_p).any():  # samples came or went between the rounds
         unknown = Estimate(float("nan"), float(found), float(found + unseen))

@@ -29,6 +29,7 @@ from .ledger import (
     voice,
 )
 from .queue import BatchItem
+from .scope import WHOLE_DATASET, Scope
 from .states import RoundState
 from .verdicts import Outcome, Verdict
 
@@ -43,7 +44,7 @@ class Round:
         1, 2, …; unique in the dataset.
     label_field, class_of_interest, rival : str
         What is reviewed; `rival` is None when the class was chosen by hand. Of several classes,
-        the first.
+        the first; of the whole dataset, the one with the most labels in the batch.
     config : dict
         All that was fixed when the batch was drawn: seed, versions, options, the score record.
     batch : list of BatchItem
@@ -84,6 +85,21 @@ class Round:
         return tuple(dict.fromkeys(item.label for item in self.batch)) or (self.class_of_interest,)
 
     @property
+    def scope(self) -> Scope:
+        """Whether it was drawn from chosen classes or from the whole dataset."""
+        return Scope(self.config["options"].get("scope", Scope.CLASS))
+
+    @property
+    def queues(self) -> tuple[str | None, ...]:
+        """The queues it was drawn from, by class; None is that of the whole dataset."""
+        return (None,) if self.scope is Scope.DATASET else self.classes
+
+    @property
+    def reviewed_what(self) -> str:
+        """The classes under review as one text, for people."""
+        return WHOLE_DATASET if self.scope is Scope.DATASET else ", ".join(self.classes)
+
+    @property
     def reviewers(self) -> int:
         """Answers wanted of each label."""
         return int(self.config["options"]["reviewers_per_task"])
@@ -120,10 +136,12 @@ class HistoryRow:
     ----------
     round : int
         Its number.
+    scope : str
+        "class", or "dataset" where the queue was that of the whole dataset.
     class_of_interest : str
-        The classes under review, as one text.
+        The classes under review, as one text; "whole dataset" with that scope.
     classes : list of str
-        The same, one by one.
+        The classes of the batch, one by one.
     rival : str or None
         The class it is confused with.
     size, pool : int
@@ -147,6 +165,7 @@ class HistoryRow:
     """
 
     round: int
+    scope: str
     class_of_interest: str
     classes: list[str]
     rival: str | None
@@ -347,6 +366,13 @@ class Rounds(Sequence[Round]):
 
     # ---- in numbers
 
+    def total(self, round_: Round) -> ClassCount:
+        """Return what all labels of a round came to."""
+        counts = self.counts(round_).values()
+        return ClassCount(
+            *(sum(getattr(c, f) for c in counts) for f in ClassCount.__dataclass_fields__)
+        )
+
     def counts(self, round_: Round) -> dict[str, ClassCount]:
         """Return class to what its labels in a round came to."""
         states = self.judged(round_)
@@ -382,20 +408,21 @@ class Rounds(Sequence[Round]):
         return [self._row(round_, (evaluations or {}).get(round_.number)) for round_ in self]
 
     def _row(self, round_: Round, evaluation: dict[str, Any] | None) -> HistoryRow:
-        judged, counts = self.judged(round_), list(self.counts(round_).values())
+        judged, total = self.judged(round_), self.total(round_)
         by_outcome = {o.value: sum(s.outcome is o for s in judged.values()) for o in Outcome}
         return HistoryRow(
             round=round_.number,
-            class_of_interest=", ".join(round_.classes),
+            scope=round_.scope.value,
+            class_of_interest=round_.reviewed_what,
             classes=list(round_.classes),
             rival=round_.rival,
             size=len(round_.batch),
             pool=sum(round_.pools.values()),
-            reviewed=sum(count.reviewed for count in counts),
-            errors_found=sum(count.errors for count in counts),
+            reviewed=total.reviewed,
+            errors_found=total.errors,
             **by_outcome,
-            n_controls=sum(count.n_controls for count in counts),
-            control_errors=sum(count.control_errors for count in counts),
+            n_controls=total.n_controls,
+            control_errors=total.control_errors,
             undone=round_.number in self.undone,
             state=self.state(round_).value,
             created_at=round_.config["created_at"],

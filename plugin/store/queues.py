@@ -1,0 +1,55 @@
+"""Queues as columns: what a draw and a prediction need of every label that waits for a review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.review.queue import class_codes
+from ..core.review.rounds import Rounds
+from .labels import LabelField
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue, most important first, without vectors: those of a whole dataset may be too many.
+
+    Attributes
+    ----------
+    ids, classes : list of str, length m
+        Label ids and their classes.
+    importance : float array of shape (m,)
+    """
+
+    ids: list[str]
+    classes: list[str]
+    importance: NDArray[np.float64]
+
+    @cached_property
+    def codes(self) -> NDArray[np.intp]:
+        """The classes as numbers."""
+        return class_codes(self.classes)
+
+    def eligible(self, rounds: Rounds) -> NDArray[np.bool_]:
+        """Return which labels a round after these may show."""
+        served = map(rounds.is_served, self.ids, self.classes)
+        return ~np.fromiter(served, dtype=bool, count=len(self.ids))
+
+    def only(self, mask: NDArray[np.bool_]) -> Queue:
+        """Return the queue of some of its labels."""
+        rows = np.flatnonzero(mask).tolist()
+        return Queue(
+            [self.ids[row] for row in rows],
+            [self.classes[row] for row in rows],
+            self.importance[rows],
+        )
+
+
+def read_queue(labels: LabelField, view: Any) -> Queue:
+    """Read the labels of a queue's view."""
+    ids, classes, importance = view.values(["id", labels.path, labels.names.importance])
+    return Queue(ids, classes, np.array(importance, dtype=np.float64))
