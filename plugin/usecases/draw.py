@@ -158,8 +158,8 @@ def draw_round(
             raise _nothing_left(work, cls, len(queue.ids))
         pool = _count(queue.classes, eligible)
         pools |= pool
-        if cls is None:
-            limit = limit or default_max_per_class(choice.quotas[cls], len(pool))
+        if cls is None and limit is None:
+            limit = default_max_per_class(choice.quotas[cls], len(pool))
         drawn = draw_batch(
             queue.ids,
             queue.importance,

@@ -9,6 +9,7 @@ import pytest
 
 from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, ControlScores
 from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
+from coreset_cleaning.core.review.scope import Scope
 
 NOISE = np.random.default_rng(0).normal(0, 0.01, 200)
 WOBBLE = np.random.default_rng(1).normal(0, 0.0005, 200)
@@ -157,3 +158,43 @@ def test_parameters_move_the_rules():
     history = rounds(20, 20, evaluations=slow[1:])
     assert next_step(history, baseline=slow[0], min_gain=0.001).continue_
     assert not next_step(history, baseline=slow[0], min_gain=0.005).continue_
+
+
+# ---- the whole dataset
+
+
+def of_dataset(history):
+    return [replace(row, scope=Scope.DATASET) for row in history]
+
+
+def apart(pair, everything):
+    """An evaluation whose pair and all classes say different things."""
+    return replace(measured(heldout=pair), all_classes=measured(heldout=everything).all_classes)
+
+
+@pytest.mark.parametrize("rising", ["pair", "all_classes"])
+def test_of_the_whole_dataset_all_classes_decide(rising):
+    path = [
+        apart(0.9 + 0.01 * i, 0.9) if rising == "pair" else apart(0.9, 0.9 + 0.01 * i)
+        for i in range(3)
+    ]
+    history = rounds(20, 20, evaluations=path[1:])
+    assert next_step(history, baseline=path[0]).continue_ is (rising == "pair")
+    decision = next_step(of_dataset(history), baseline=path[0])
+    assert decision.continue_ is (rising == "all_classes")
+
+
+def test_the_trap_of_the_whole_dataset_is_that_of_all_classes():
+    start, now = measured(cv=0.90), measured(cv=0.92, blind=0.93)
+    now = replace(now, pair=None)
+    reasons = next_step(of_dataset(rounds(20, evaluations=[now])), baseline=start).reasons
+    assert "rose from 0.9000 to 0.9200" in reasons[1]
+
+
+def test_a_new_scope_gets_rounds_of_its_own_before_it_is_given_up():
+    exhausted = rounds(20, 0, 0)
+    assert not next_step(exhausted).continue_
+    other = of_dataset(rounds(0, 0, 0, 0, 0))[3:]
+    assert next_step([*exhausted, other[0]]).continue_
+    decision = next_step([*exhausted, *other])
+    assert "No wrong label was found in the last 2 rounds (100 samples)" in decision.reasons[0]

@@ -100,9 +100,9 @@ def draw_batch(
     random_state : int, default 0
         Seed.
     embeddings : float array of shape (m, d), or callable, optional
-        When given, near-duplicates of a queued sample take the places of less important ones, and
-        are shown next to it. A callable is given some rows and returns their embeddings: only the
-        top of the queue is asked for.
+        When given, near-duplicates of a queued sample that carry the same label take the places of
+        less important ones, and are shown next to it. A callable is given some rows and returns
+        their embeddings: only the top of the queue is asked for.
     duplicate_threshold : float, default 0.98
         Least cosine of near-duplicates.
     first : bool array of shape (m,), optional
@@ -265,13 +265,17 @@ def _with_duplicates(
     embeddings: NDArray[Any],
     threshold: float,
 ) -> list[list[int]]:
-    """Fill as many places as there are leaders, every one followed by its near-duplicates."""
+    """Fill as many places as there are leaders, every one followed by its near-duplicates.
+
+    Those of another class would not get the same answer, and come up by their own importance.
+    """
     n, left = len(leaders), room.copy()
     matches = near_duplicates(embeddings[leaders], embeddings, threshold)
     groups: list[list[int]] = []
     group_of: dict[int, list[int]] = {}  # position to its group
     for k, position in enumerate(leaders.tolist()):
-        members = [position, *matches.reference[matches.query == k].tolist()]
+        near = matches.reference[matches.query == k]
+        members = [position, *near[codes[near] == codes[position]].tolist()]
         # A duplicate of a duplicate joins the group that is there.
         group = group_of.get(position)
         if group is None:
