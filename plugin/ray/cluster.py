@@ -124,5 +124,5 @@ def worker_failure(error: BaseException) -> CleaningError:
     text = " ".join(str(error).split())
     return CleaningError(
         f"the workers of the Ray cluster gave up ({text[-400:]}). What they have written stays: "
-        "mend the cause and call the same again."
+        "fix the cause and run it again."
     )

@@ -188,7 +188,7 @@ def evaluate_auroc(
     for name, values in (("given_labels", given), ("scoring_rows", frozen), ("importance", order)):
         if values is not None and values.shape != y.shape:
             raise DataError(
-                f"{name}: must have one entry a row of embeddings, shape {y.shape}, got shape "
+                f"{name}: must have one entry per row of embeddings, shape {y.shape}, got shape "
                 f"{values.shape}."
             )
     test_y = None if test_labels is None else np.asarray(test_labels, dtype=np.intp)

@@ -110,12 +110,12 @@ def draw_batch(
     values, mask = np.asarray(importance, dtype=float), np.asarray(eligible, dtype=bool)
     if not len(sample_ids) == len(values) == len(mask):
         raise DataError(
-            "sample_ids, importance and eligible must have one entry a sample, got lengths "
+            "sample_ids, importance and eligible must have one entry per sample, got lengths "
             f"{len(sample_ids)}, {len(values)} and {len(mask)}."
         )
     if embeddings is not None and len(embeddings) != len(values):
         raise DataError(
-            f"embeddings must have one row a sample, got {len(embeddings)} rows for {len(values)} "
+            f"embeddings must have one row per sample, got {len(embeddings)} rows for {len(values)} "
             "samples. Compute the missing embeddings."
         )
     if n < 1 or not 0 <= controls <= n:
