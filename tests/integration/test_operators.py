@@ -709,4 +709,8 @@ def test_the_panel_without_labels_and_with_a_removed_field(scored):
         empty.delete()
     scored.rename_sample_field("ground_truth", "labels")
     facts = panel(scored)[0]
-    assert facts.get("label_field") == "labels", facts
+    assert facts["step"] == "error"
+    assert "is of field 'ground_truth'" in facts["text"]
+    assert "**Fix:**" in facts["text"]
+    scored.rename_sample_field("labels", "ground_truth")
+    assert panel(scored)[0]["step"] == "ready"
