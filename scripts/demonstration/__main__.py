@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> int:
             # Before FiftyOne is imported, and not where the environment says.
             use_own_database(args.database_uri)
             os.environ["FIFTYONE_PLUGINS_DIR"] = str(link_plugin(folder))
+            keep_weights_here()
             from demonstration.run import run
 
             run(args, folder, cleanup)
@@ -58,6 +59,13 @@ def link_plugin(folder: Path) -> Path:
     plugins.mkdir()
     (plugins / "label-cleaning").symlink_to(ROOT, target_is_directory=True)
     return plugins
+
+
+def keep_weights_here() -> None:
+    """Let torch download weights into this checkout, unless it has those of ResNet18 already."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "torch")
+    if not any((usual / "hub" / "checkpoints").glob("resnet18-*")):
+        os.environ.setdefault("TORCH_HOME", str(CACHE / "torch"))
 
 
 def parser() -> argparse.ArgumentParser:

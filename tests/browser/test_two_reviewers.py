@@ -8,44 +8,44 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
+from chromium import open_browser
 from coreset_cleaning import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.project import Project, find_or_create_project
 from coreset_cleaning.desks.labelstudio.pull import Answers, pull_answers
 from coreset_cleaning.desks.labelstudio.push import PushResult, ReviewTask, push_tasks
-from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS
 from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage
 
+pytestmark = pytest.mark.xdist_group("two-reviewers")
 # pragma: allowlist nextline secret
-PEOPLE, PASSWORD = ("first@example.com", "second@example.com"), "correct horse"
+PEOPLE, PASSWORD = ("left@example.com", "right@example.com"), "correct horse"
 CLASSES = ("cat", "dog", "bird")
 
 
 @pytest.fixture(scope="module")
-def label_studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioProcess]:
-    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as process:
-        for person in PEOPLE:
-            process.add_user(person, PASSWORD)
-        yield process
+def people(label_studio: LabelStudioProcess) -> tuple[str, ...]:
+    for person in PEOPLE:
+        label_studio.add_user(person, PASSWORD)
+    return PEOPLE
 
 
 @pytest.fixture
-def reviewers(label_studio: LabelStudioProcess) -> Iterator[list[ReviewPage]]:
+def reviewers(
+    label_studio: LabelStudioProcess, people: tuple[str, ...]
+) -> Iterator[list[ReviewPage]]:
     """A page for each, in a browser profile of its own that has never been used."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with open_browser() as browser:
         expect.set_options(timeout=60_000)
         reviews = []
-        for person in PEOPLE:
+        for person in people:
             page = browser.new_context(viewport={"width": 1400, "height": 820}).new_page()
             page.set_default_timeout(60_000)
             review = ReviewPage(page, label_studio.url)
             review.log_in(person, PASSWORD)
             reviews.append(review)
         yield reviews
-        browser.close()
 
 
 class Work:

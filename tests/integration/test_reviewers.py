@@ -8,26 +8,7 @@ import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.desks.labelstudio.config import answer_result
-
-
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
-
-
-def tasks(server: LabelStudioServer, project: int, round_: int) -> dict[str, int]:
-    """Return sample id to task id of a round."""
-    found = server.tasks(project=project, include="id,data", resolve_uri="false")
-    keys = {t["data"]["push_key"]: t["id"] for t in found if t["data"]["round"] == round_}
-    return {key.rsplit(":", 1)[1]: task_id for key, task_id in keys.items()}
-
-
-def answer(server: LabelStudioServer, task_id: int, verdict: str) -> int:
-    result = answer_result(verdict, n_classes=3)
-    made = server.post(f"api/tasks/{task_id}/annotations/", {"result": result, "lead_time": 3.5})
-    return int(made["id"])
+from support.answers import answer_task, task_ids
 
 
 def verdict(loop: CleaningLoop, sample_id: str) -> str:
@@ -38,19 +19,19 @@ def test_edits_of_all_rounds_are_pulled_whatever_the_server_is_called(
     loop: CleaningLoop, server: LabelStudioServer, label_studio: Any
 ) -> None:
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-    ids = tasks(server, pushed.project, 1)
-    given = {sample_id: answer(server, task_id, "keep") for sample_id, task_id in ids.items()}
+    ids = task_ids(server, pushed.project, 1)
+    given = {sample_id: answer_task(server, task_id, "keep") for sample_id, task_id in ids.items()}
     assert loop.pull_reviews(server).closed == [1]
     other = LabelStudioServer(
         label_studio.url.replace("127.0.0.1", "localhost"), label_studio.admin_token
     )
     assert loop.push_round(other, n=2, controls=0, class_of_interest="8").project == pushed.project
-    second = tasks(server, pushed.project, 2)
+    second = task_ids(server, pushed.project, 2)
     edited, withdrawn = sorted(given)
     result = {"result": answer_result("delete", n_classes=3)}
     server.patch(f"api/annotations/{given[edited]}/", result)
     server.delete(f"api/annotations/{given[withdrawn]}/")
-    answer(server, next(iter(second.values())), "keep")
+    answer_task(server, next(iter(second.values())), "keep")
     for name in (other, server, other):
         report = loop.pull_reviews(name)
         assert report.problems == []
@@ -67,9 +48,9 @@ def test_deleted_accounts_are_two_voices_and_the_round_completes(
     people = ["gone-1@example.com", "gone-2@example.com"]
     keys = [LabelStudioServer(label_studio.url, label_studio.add_user(name)) for name in people]
     pushed = loop.push_round(server, n=1, controls=0, class_of_interest="8", reviewers_per_task=2)
-    [(sample_id, task_id)] = tasks(server, pushed.project, 1).items()
+    [(sample_id, task_id)] = task_ids(server, pushed.project, 1).items()
     for key, answered in zip(keys, ("keep", "delete"), strict=True):
-        answer(key, task_id, answered)
+        answer_task(key, task_id, answered)
     for user in server.get("api/users/"):
         if user["email"] in people:
             server.delete(f"api/users/{user['id']}/")
@@ -85,11 +66,11 @@ def test_a_half_answered_task_that_is_gone_is_made_again(
     reviewer = LabelStudioServer(label_studio.url, reviewer_token)
     options = {"n": 2, "controls": 0, "class_of_interest": "8", "reviewers_per_task": 2}
     pushed = loop.push_round(server, **options)
-    ids = tasks(server, pushed.project, 1)
+    ids = task_ids(server, pushed.project, 1)
     half, whole = sorted(ids)
-    answer(server, ids[half], "keep")
+    answer_task(server, ids[half], "keep")
     for person in (server, reviewer):
-        answer(person, ids[whole], "keep")
+        answer_task(person, ids[whole], "keep")
     assert loop.pull_reviews(server).answered == 1
     if what == "task":
         server.delete(f"api/tasks/{ids[half]}/")
@@ -98,7 +79,7 @@ def test_a_half_answered_task_that_is_gone_is_made_again(
     again = loop.push_round(server, **options)
     assert again.created == 1
     assert loop.pull_reviews(server).withdrawn == 0
-    answer(reviewer, tasks(server, again.project, 1)[half], "keep")
+    answer_task(reviewer, task_ids(server, again.project, 1)[half], "keep")
     report = loop.pull_reviews(server)
     assert (report.closed, report.answered, report.withdrawn) == ([1], 2, 0)
     assert verdict(loop, half) == verdict(loop, whole) == "kept"
@@ -109,11 +90,11 @@ def test_a_skipped_task_is_named_with_the_way_out_and_surplus_answers_are_counte
 ) -> None:
     reviewer = LabelStudioServer(label_studio.url, reviewer_token)
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-    (skipped, skipped_task), (_, twice_task) = tasks(server, pushed.project, 1).items()
+    (skipped, skipped_task), (_, twice_task) = task_ids(server, pushed.project, 1).items()
     skip = {"result": [], "was_cancelled": True}
     server.post(f"api/tasks/{skipped_task}/annotations/", skip)
     for person in (server, reviewer):
-        answer(person, twice_task, "keep")
+        answer_task(person, twice_task, "keep")
     report = loop.pull_reviews(server)
     assert report.skips == {1: {skipped: skipped_task}}
     assert report.surplus == 1
@@ -128,13 +109,13 @@ def test_what_a_closed_round_left_is_not_handed_out_any_more(
     loop: CleaningLoop, server: LabelStudioServer
 ) -> None:
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-    left = set(tasks(server, pushed.project, 1).values())
+    left = set(task_ids(server, pushed.project, 1).values())
     ask = {"project": pushed.project}
     assert server.post("api/dm/actions", ask, id="next_task", **ask)["id"] in left
     loop.close_round(server=server)
     loop.push_round(server, n=1, controls=0, class_of_interest="8")
-    new = set(tasks(server, pushed.project, 2).values())
+    new = set(task_ids(server, pushed.project, 2).values())
     assert server.post("api/dm/actions", ask, id="next_task", **ask)["id"] in new
     # Late answers still count.
-    answer(server, min(left), "delete")
+    answer_task(server, min(left), "delete")
     assert loop.pull_reviews(server).new_answers == 1

@@ -12,10 +12,14 @@ LEAD_TIME = 3.5
 Said = tuple[str, str | None]
 
 
-def task_ids(server: LabelStudioServer, project: int) -> dict[str, int]:
-    """Return sample id to task id of a project."""
+def task_ids(server: LabelStudioServer, project: int, round_: int | None = None) -> dict[str, int]:
+    """Return sample id to task id, of a project or of one of its rounds."""
     found = server.tasks(project=project, include="id,data", resolve_uri="false")
-    return {task["data"]["push_key"].rsplit(":", 1)[1]: task["id"] for task in found}
+    return {
+        task["data"]["push_key"].rsplit(":", 1)[1]: task["id"]
+        for task in found
+        if round_ in (None, task["data"]["round"])
+    }
 
 
 def answer_task(
