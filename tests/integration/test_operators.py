@@ -633,7 +633,7 @@ def test_the_panel_does_not_wait_for_a_server_that_hangs(scored, monkeypatch):
         assert facts["server"]["state"] == "down"
         _, layout, _ = panel(scored, "refresh", {"facts": facts})
         assert "Check again" in labels_in(layout)
-        assert "TimerView" not in json.dumps(layout)
+        assert '"interval": 10000' in json.dumps(layout)  # it may come back by itself
 
 
 def known_server(dataset, facts):
