@@ -10,7 +10,7 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.review.palette import OUTCOME_COLORS
+from ..core.review.verdicts import Outcome
 from .names import Names
 from .ownership import PLUGIN
 
@@ -120,8 +120,8 @@ def _color(config: Any, names: Names, new: list[str]) -> None:
     scheme = config.color_scheme
     by_path = {field["path"] for field in scheme.fields or []}
     colors = {
-        verdict: {o.value: color for o, color in OUTCOME_COLORS.items()},
-        "tags": {names.outcome_tag(o): color for o, color in OUTCOME_COLORS.items()},
+        verdict: {o.value: o.color for o in Outcome},
+        "tags": {names.outcome_tag(o): o.color for o in Outcome},
     }
     scheme.fields = [
         *(scheme.fields or []),

@@ -12,7 +12,7 @@ from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
-from ..core.review.palette import OUTCOME_COLORS
+from ..core.review.verdicts import Outcome
 from . import appearance, names, ownership
 from .names import Names
 from .records import Records
@@ -269,7 +269,12 @@ class LabelField:
         ownership.check_names(self.dataset, self.names, self.has_rounds(), views)
 
     def _fixed_views(self) -> list[str]:
-        return [self.names.outcome_view(outcome) for outcome in OUTCOME_COLORS]
+        return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
+
+    @staticmethod
+    def outcomes_with_a_view() -> list[Outcome]:
+        """Return the outcomes whose labels are a saved view."""
+        return [outcome for outcome in Outcome if outcome.done_by_reviewers]
 
     # ---- classes
 

@@ -141,7 +141,7 @@ def _tags(
     ours, mine, state = labels.names, rounds.rounds_of[label_id], rounds.states.get(label_id)
     own = {ours.round_tag(round_.number) for round_ in mine}
     if marks.review is not None:
-        own.add(ours.outcome_tag(Outcome(marks.review.verdict)))
+        own.add(ours.outcome_tag(Outcome.parse(marks.review.verdict)))
     waiting = mine and mine[-1].closed_at is None
     if waiting and (state is None or state.round < mine[-1].number):
         own.add(ours.queued)

@@ -27,7 +27,7 @@ from label_studio_server import LabelStudioProcess
 from .fault_proxy import FAULTS, FaultProxy
 from .test_people_at_work import next_task
 
-IMAGES = 60
+IMAGES = 36
 AT_LEAST = 200
 SECONDS = 300.0
 
@@ -46,7 +46,7 @@ push.PAUSE = project.PAUSE = 0.01
 connection.READ_PAUSES = (0.01,) * 4
 url, key, dataset, images = sys.argv[1:]
 loop = CleaningLoop(fo.load_dataset(dataset), "ground_truth", "pixels", test_tag=None)
-server = LabelStudioServer(url, key, timeout=1.0)
+server = LabelStudioServer(url, key, timeout=0.8)
 
 def again_and_again(act):
     while True:
@@ -58,7 +58,7 @@ def again_and_again(act):
 options = {"n": int(images), "controls": 0, "class_of_interest": "3", "images": "upload"}
 pushed = again_and_again(lambda: loop.push_round(server, **options))
 print("pushed", pushed.round, flush=True)
-again_and_again(lambda: loop.wait_for_reviews(server, 0.3))
+again_and_again(lambda: loop.wait_for_reviews(server, 0.1))
 print("done", flush=True)
 """
 
@@ -82,20 +82,16 @@ def dataset(tmp_path: Path) -> Iterator[Any]:
 
 
 def review(
-    person: LabelStudioServer, project: int, ready: threading.Event, may: Any, done: list[int]
+    person: LabelStudioServer, project: int, over: threading.Event, may: Any, given: list[int]
 ) -> None:
-    """Take what the server hands out and answer it, until the round is through."""
-    while not ready.wait(0.01) or len(done) < IMAGES:
-        if not may(len(done)):
-            continue
-        task_id = next_task(person, project)
-        if task_id is None:
-            if ready.is_set() and len(done) >= IMAGES - 1:
-                return  # the last one is on the other's screen
-            continue
-        result = answer_result("keep", n_classes=2)
-        person.post(f"api/tasks/{task_id}/annotations/", {"result": result, "lead_time": 1.0})
-        done.append(task_id)
+    """Take what the server hands out and answer it, until the round is over."""
+    while not over.wait(0.01):
+        task_id = next_task(person, project) if may(len(set(given))) else None
+        if task_id is not None:
+            result = answer_result("keep", n_classes=2)
+            body = {"result": result, "lead_time": 1.0}
+            person.post(f"api/tasks/{task_id}/annotations/", body)
+            given.append(task_id)
 
 
 def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
@@ -108,7 +104,7 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
     loop = CleaningLoop(dataset, "ground_truth", "pixels", test_tag=None)
     loop.compute_importance()
     draw = random.Random(0)
-    costs = {"slow": 3, "late": 3}
+    costs = {"slow": 4, "late": 4}
 
     def plan(method: str, path: str) -> str:
         # The fault that is rarest so far; those that take all of the client's patience less often.
@@ -116,7 +112,7 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
             return ""
         return min(FAULTS, key=lambda f: (proxy.counts[f] * costs.get(f, 1), draw.random()))
 
-    with FaultProxy(process.url, plan, delay=1.5) as proxy:
+    with FaultProxy(process.url, plan, delay=1.0) as proxy:
         arguments = [proxy.url, process.admin_token, dataset.name, str(IMAGES)]
         logs = [tmp_path / f"worker-{i}.log" for i in range(2)]
         workers = [
@@ -129,7 +125,7 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
             for log in logs
         ]
         pushed: list[str] = []
-        both = threading.Event()
+        both, over = threading.Event(), threading.Event()
 
         def listen(worker: subprocess.Popen[str]) -> None:
             assert worker.stdout is not None
@@ -151,7 +147,7 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
         project = wait_for_project(server, own, workers)
         given: list[int] = []
         people = [
-            threading.Thread(target=review, args=(person, project, both, may, given), daemon=True)
+            threading.Thread(target=review, args=(person, project, over, may, given), daemon=True)
             for person in (server, reviewer)
         ]
         for person in people:
@@ -160,6 +156,7 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
             for worker, log in zip(workers, logs, strict=True):
                 assert worker.wait(SECONDS) == 0, log.read_text()[-3000:]
         finally:
+            over.set()
             for worker in workers:
                 worker.kill()
         for thread in (*people, *listeners):
@@ -169,18 +166,23 @@ def test_two_reviewers_and_two_processes_lose_nothing_and_double_nothing(
     keys = Counter(task["data"]["push_key"] for task in tasks)
     duplicates = sum(keys.values()) - len(keys)
     losses = IMAGES - len(keys)
-    print(f"faults {sum(injected.values())} {json.dumps(injected)}, {duplicates=}, {losses=}")
+    print(f"faults {sum(injected.values())} {json.dumps(injected)}, answers {len(given)}")
+    print(f"{duplicates=}, {losses=}")
     assert set(injected) == set(FAULTS)
     assert sum(injected.values()) >= AT_LEAST
     assert (duplicates, losses) == (0, 0)
-    assert {task["total_annotations"] for task in tasks} == {1}
-    assert sorted(given) == sorted(task["id"] for task in tasks)
+    # Asked twice in the same instant, Label Studio on SQLite hands out the same task twice.
+    answers = [int(i) for task in tasks for i in task["annotations_ids"].split(",")]
+    assert set(given) == {task["id"] for task in tasks}
+    assert len(answers) == len(given)
+    # What was submitted after the last pull of the two counts, too.
+    assert loop.pull_reviews(server).problems == []
     [round_] = loop.rounds.all()
     on_server = {(1, key.rsplit(":", 1)[1]) for key in keys}
     recorded = recorded_answers(round_.events)
     assert {answer[:2] for answer in recorded} == on_server
-    assert {i for _, _, i in recorded} == {int(task["annotations_ids"]) for task in tasks}
-    assert len(round_.events) == IMAGES
+    assert sorted(i for _, _, i in recorded) == sorted(answers)
+    assert len(round_.events) == len(answers)
     assert {event.reviewer for event in round_.events} == {
         server.get("api/current-user/whoami")["email"],
         reviewer.get("api/current-user/whoami")["email"],

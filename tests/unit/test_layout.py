@@ -87,7 +87,6 @@ FRONT_END_IMPORTS = {
     "",  # the package itself: its version and what it registers
     "core.errors",
     "core.judging.stopping",
-    "core.review.palette",
     "core.review.states",
     "core.review.verdicts",
     "desks.app",

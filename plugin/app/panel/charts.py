@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...core.review.palette import OUTCOME_COLORS
 from ...core.review.verdicts import Outcome
 
 Chart = tuple[list[dict[str, Any]], dict[str, Any]]
@@ -12,14 +11,8 @@ Chart = tuple[list[dict[str, Any]], dict[str, Any]]
 _ORANGE, _BLUE, _GREEN, _GREY, _RED = "#ff6d04", "#4c9be8", "#3fb68b", "#8a8f98", "#e05563"
 # The errors at the bottom, where their heights compare; in the colours of the grid.
 _VERDICTS = {
-    outcome: OUTCOME_COLORS[outcome]
-    for outcome in (
-        Outcome.RELABELED,
-        Outcome.DELETED,
-        Outcome.KEPT,
-        Outcome.UNSURE,
-        Outcome.CONFLICT,
-    )
+    outcome: outcome.color
+    for outcome in sorted(Outcome, key=lambda o: (not o.is_error, not o.decides))
 }
 _CLEAR = "rgba(0,0,0,0)"
 _GRID = "rgba(128,128,128,0.25)"
