@@ -57,7 +57,7 @@ def test_the_pure_functions_need_neither_database_nor_server() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(coreset_cleaning.__all__) == [
-        "CleaningLoop", "LabelStudioServer", "__version__", "register",
+        "AppDesk", "CleaningLoop", "LabelStudioServer", "__version__", "register",
     ]  # fmt: skip
     assert sorted(core.__all__) == [
         "LabelScores", "evaluate_auroc", "sample_coreset", "score_labels",
