@@ -419,11 +419,15 @@ class LabelField:
         self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
         appearance.arrange(self.dataset, self.name, ours)
 
-    def ensure_weights(self) -> None:
-        """Give every label without a weight the weight 1."""
+    def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
+        """Give those of the labels, or of all, that have no weight the weight 1."""
         weight = self.names.weight
         self._declare(weight, ftype=fo.FloatField)
-        self.set_values(weight, dict.fromkeys(self.lacking(weight), 1.0))
+        if ids is None:
+            lacking = self.lacking(weight)
+        else:
+            lacking = [i for i, (value,) in self.columns([weight], ids).items() if value is None]
+        self.set_values(weight, dict.fromkeys(lacking, 1.0))
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")

@@ -50,7 +50,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     if not rounds.weights:
         return Written(0, [])
     ours = labels.names
-    labels.ensure_weights()
+    labels.ensure_weights(rounds.weights)
     declare_review_fields(labels)
     appearance.arrange(labels.dataset, labels.name, ours)
     deleted_tag = ours.outcome_tag(Outcome.DELETED)
