@@ -175,15 +175,22 @@ class LabelField:
             return Names(head["prefix"], head["suffix"])
         others = self._records.heads("score")
         plain = {h["label_field"] for h in others.values() if not h["suffix"]}
-        plain |= self._fields_of_version_0_1()
+        plain = plain or self._fields_of_version_0_1()
         suffix = self.name if plain - {self.name} else ""
         return Names(prefix or "", suffix)
 
     def _fields_of_version_0_1(self) -> set[str]:
-        """Return the label fields that version 0.1 has scored: their marks have the plain names."""
+        """Return the label fields whose marks have the plain names since version 0.1.
+
+        There, all had them. The one that was reviewed first keeps them; where none was reviewed,
+        the one that is asked for.
+        """
         importance = Names().importance
-        if not ownership.is_ours(self.dataset, importance) or self._records.heads("score"):
+        if not ownership.is_ours(self.dataset, importance):
             return set()
+        rounds = self._records.heads("round").values()
+        if rounds:
+            return {min(rounds, key=lambda head: int(head["round"]))["label_field"]}
         fields = {h["label_field"] for h in self._records.heads("start").values()}
         if fields:
             return {self.name} if self.name in fields else fields

@@ -92,24 +92,26 @@ def record_verdicts(
     Raises
     ------
     RoundError
-        When no round is open, or a label is not in it.
+        When there is no round, or a label is not in the open one or the one that closed last.
     DataError
         When one of them is no verdict; none is recorded then.
     """
     work.labels.check_unlocked()
     with work.store.lock("record") as claim:
         rounds = work.store.all()
-        round_ = rounds.open
+        round_ = rounds.open or rounds.last_counted
+        # The last answer closes a round. Who corrects one then, or repeats a call that was cut
+        # off there, means that round.
         if round_ is None:
             raise RoundError(
-                f"{work.where} has no open round to answer.",
+                f"{work.where} has no round to answer.",
                 "Push one first: push_round(AppDesk()).",
             )
         outside = sorted(set(verdicts) - round_.sample_ids)
         if outside:
             raise RoundError(
                 f"{len(outside)} of {len(verdicts)} samples are not in round {round_.number}, "
-                f"which is open: {', '.join(outside[:5])}.",
+                f"which is {rounds.state(round_).value}: {', '.join(outside[:5])}.",
                 f"The saved view {work.labels.names.round_view(round_.number)!r} shows it.",
             )
         reviews = read_verdicts(

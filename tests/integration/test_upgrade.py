@@ -327,3 +327,61 @@ def test_a_dataset_that_is_only_scored(old: Callable[[str], Old]) -> None:
     data.dataset.clone_sample_field("animal", "second")
     assert data.loop("second").labels.names == Names("", "second")
     assert data.loop().labels.names == Names()
+
+
+def test_two_label_fields_part_with_all_their_marks(
+    old: Callable[[str], Old], killed_at_write: Any
+) -> None:
+    """Version 0.1 kept both under the same names; the one reviewed later gets names of its own."""
+    for step in (None, *range(0, 40, 4)):
+        data = old("two-fields")
+        animal, second = data.loop(), data.loop("second")
+        assert animal.labels.names == Names()
+        assert second.labels.names == Names("", "second")
+        for loop, field in ((animal, "animal"), (second, "second")):
+            rows = [
+                {k: v for k, v in row.items() if k not in ("evaluation", "state")}
+                for row in loop.history()
+            ]
+            assert rows == data.expected[field]["history"]
+            states = {i: s.outcome.value for i, s in loop.rounds.all().states.items()}
+            expected = data.expected[field]["states"]
+            assert states == {i: s["outcome"] for i, s in expected.items()}
+        before = columns(data.dataset)
+        [left] = second.rounds.load(2).sample_ids - set(second.rounds.all().states)
+        if step is not None:
+            with killed_at_write(step):
+                second.record_verdicts({left: "delete"}, "ann")
+            second = data.loop("second")
+        second.record_verdicts({left: "delete"}, "ann")
+        after = columns(data.dataset)
+        mine = second.rounds.load(2).sample_ids
+        assert not mine & animal.rounds.load(1).sample_ids
+        names = ["sample_weight_second", "original_label_second.label"]
+        names += ["cleaning_review_second.verdict", "second.label"]
+        rows = zip(*data.dataset.values(["id", *names]), strict=True)
+        found = {i: tuple(row) for i, *row in rows}
+        for i in mine - {left}:
+            # What stood under the names of both is under names of its own, and nowhere else.
+            assert found[i][:3] == before[i][1:4]
+            assert after[i][1:4] == (1.0, None, None)
+            verdict = before[i][3]
+            assert {f"cleaning:{verdict}:second", "cleaning:round-002:second"} <= set(after[i][4])
+            assert not {f"cleaning:{verdict}", "cleaning:round-002"} & set(after[i][4])
+        assert found[left][:3] == (0.0, None, "deleted")
+        assert {i: row for i, row in after.items() if i not in mine} == {
+            i: row for i, row in before.items() if i not in mine
+        }
+        # Each is undone by itself, exactly.
+        second.undo_round(2)
+        batch = {item.sample_id: item.label for item in second.rounds.load(2).batch}
+        assert {i: data.dataset[i].second.label for i in mine} == batch
+        assert {data.dataset[i].sample_weight_second for i in mine} == {1.0}
+        animal.undo_round(1)
+        batch = {item.sample_id: item.label for item in animal.rounds.load(1).batch}
+        assert {i: data.dataset[i].animal.label for i in batch} == batch
+        assert set(data.dataset.values("sample_weight")) == {1.0}
+    second.compute_importance()
+    animal.compute_importance()
+    assert data.loop("second").labels.names == Names("", "second")
+    assert data.loop().labels.names == Names()
