@@ -334,7 +334,7 @@ class CleaningLoop:
         reviewer: str | None = None,
         comments: Mapping[str, str] | None = None,
     ) -> PullReport:
-        """Answer the open round from a script.
+        """Answer the open round from a script, or correct answers of the one that closed last.
 
         Parameters
         ----------
@@ -349,7 +349,7 @@ class CleaningLoop:
         Raises
         ------
         RoundError
-            When no round is open, or a sample is not in it.
+            When there is no such round, or a sample is not in it.
         DataError
             When one of them is no verdict; none is recorded then.
 

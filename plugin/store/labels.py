@@ -176,15 +176,22 @@ class LabelField:
             return Names(head["prefix"], head["suffix"])
         others = self._records.heads("score")
         plain = {h["label_field"] for h in others.values() if not h["suffix"]}
-        plain |= self._fields_of_version_0_1()
+        plain = plain or self._fields_of_version_0_1()
         suffix = self.name if plain - {self.name} else ""
         return Names(prefix or "", suffix)
 
     def _fields_of_version_0_1(self) -> set[str]:
-        """Return the label fields that version 0.1 has scored: their marks have the plain names."""
+        """Return the label fields whose marks have the plain names since version 0.1.
+
+        There, all had them. The one that was reviewed first keeps them; where none was reviewed,
+        the one that is asked for.
+        """
         importance = Names().importance
-        if not ownership.is_ours(self.dataset, importance) or self._records.heads("score"):
+        if not ownership.is_ours(self.dataset, importance):
             return set()
+        rounds = self._records.heads("round").values()
+        if rounds:
+            return {min(rounds, key=lambda head: int(head["round"]))["label_field"]}
         fields = {h["label_field"] for h in self._records.heads("start").values()}
         if fields:
             return {self.name} if self.name in fields else fields
@@ -425,11 +432,15 @@ class LabelField:
         self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
         appearance.arrange(self.dataset, self.name, ours)
 
-    def ensure_weights(self) -> None:
-        """Give every label without a weight the weight 1."""
+    def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
+        """Give those of the labels, or of all, that have no weight the weight 1."""
         weight = self.names.weight
         self._declare(weight, ftype=fo.FloatField)
-        self.set_values(weight, dict.fromkeys(self.lacking(weight), 1.0))
+        if ids is None:
+            lacking = self.lacking(weight)
+        else:
+            lacking = [i for i, (value,) in self.columns([weight], ids).items() if value is None]
+        self.set_values(weight, dict.fromkeys(lacking, 1.0))
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")

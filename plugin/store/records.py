@@ -40,11 +40,15 @@ class Records:
 
     def heads(self, kind: str, **equal: Any) -> dict[str, Head]:
         """Return key to head of the records of a kind whose heads hold these values."""
+        return {key: head for key, (head, _) in self.documents(kind, **equal).items()}
+
+    def documents(self, kind: str, **equal: Any) -> dict[str, tuple[Head, Any]]:
+        """Return key to head and id of the content's file, as `heads` does."""
         ids = self._ids()
         query = {"config.method": names.RUN_METHOD, "config.kind": kind}
         query |= {f"config.{name}": value for name, value in equal.items()}
         found = foo.get_db_conn().runs.find({"_id": {"$in": list(ids.values())}, **query})
-        return {document["key"]: _head(document) for document in found}
+        return {d["key"]: (_head(d), d.get("results")) for d in found}
 
     def head(self, key: str) -> Head | None:
         """Return the head of a record; None when there is none."""
