@@ -17,6 +17,7 @@ os.environ["FIFTYONE_PLUGINS_DIR"] = str(ROOT / ".cache" / "no-plugins")
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
     os.environ.pop(name, None)
 sys.path.insert(0, str(ROOT / "scripts"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 # A busy machine is no fault of the code. Elsewhere every run tries other examples; in CI a change
 # must not fail by luck.

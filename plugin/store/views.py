@@ -52,7 +52,7 @@ def queue_of(labels: LabelField, class_name: str) -> Any:
     return (
         scored_view(labels)
         .match(F(labels.path) == class_name)
-        .match(F(ours.weight) > 0)
+        .match(F(ours.weight) != 0)  # none at all means 1
         .match_tags(done, bool=False)
         .sort_by(ours.importance, reverse=True)
     )

@@ -57,6 +57,7 @@ def compute_embeddings(
     dataset = samples.dataset
     embedder = _Embedder(model, weights, image_size, batch_size, num_workers, engine)
     check_path_field(samples.view, path_field)
+    embedding_run.check_free(dataset, field)
     replaces = overwrite and dataset.has_field(field) and bool(samples.view.exists(field).limit(1))
     if replaces:
         target = _field_beside(samples, field, embedder.description)

@@ -108,7 +108,6 @@ def publish_evaluation(work: Workspace) -> str:
     work.labels.check_names()
     last = work.store.all().last_counted
     key = work.labels.names.evaluation_key(last.number if last else 0)
-    evaluations.check_evaluation(work.labels, key)
     rows = work.labels.train_rows()
     probabilities = out_of_fold_probabilities(
         rows.embeddings,
