@@ -340,9 +340,9 @@ class LabelField:
         return bool(self.samples.view.match(F(self.path) == name).limit(1).count())
 
     def list_classes(self, given: Iterable[str]) -> None:
-        """Add classes to the dataset's list, if it has one."""
+        """Add new classes to the dataset's list, if it has one; those in use are not new."""
         mine, default = self._listed()
-        new = [name for name in given if (mine or default) and name not in (mine or default)]
+        new = [n for n in given if (mine or default) and n not in default and not self.has_class(n)]
         if not new:
             return
         if mine:

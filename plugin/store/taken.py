@@ -145,14 +145,15 @@ def _runs(labels: LabelField) -> list[str]:
 
 def _check_not_renamed(labels: LabelField) -> None:
     """Refuse to go on without what tells of verdicts, when it has only got another name."""
-    if not labels.has_rounds():
+    if labels.score_record() is None:
         return
     dataset, ours = labels.dataset, labels.names
     for name in (ours.original, ours.weight, ours.review):
         other = None if dataset.has_field(name) else ownership.field_made_as(dataset, name)
         if other is not None:
             raise DataError(
-                f"field {other!r} of dataset {dataset.name!r} is our {name!r} under another name; "
-                "without it, verdicts can't be taken back.",
-                f"Rename it back: dataset.rename_sample_field({other!r}, {name!r})",
+                f"field {other!r} of dataset {dataset.name!r} is our {name!r} under another name, "
+                "and what verdicts did is kept there.",
+                f"Rename it back: dataset.rename_sample_field({other!r}, {name!r}). To give it up: "
+                f"dataset.delete_sample_field({other!r})",
             )

@@ -32,7 +32,7 @@ def scored_view(labels: LabelField, field: str | None = None) -> Any:
         raise DataError(
             f"field {labels.name!r} of dataset {labels.dataset.name!r} must have been scored: "
             f"{field!r} does not exist.",
-            "Compute it first: `coreset-cleaning score` or CleaningLoop.compute_importance().",
+            "Compute it first: `coreset-cleaning score` or loop.compute_importance().",
         )
     return labels.samples.train_view().exists(field)
 

@@ -306,6 +306,12 @@ def _read_queue(work: Workspace, class_name: str) -> _Queue:
     # Two queries may sort ties differently.
     rows = labels.columns(fields, ids)
     importance, weights, suggestions, probabilities = ([rows[i][k] for i in ids] for k in range(4))
+    if None in suggestions:
+        raise DataError(
+            f"the queue of class {class_name!r} in dataset {labels.dataset.name!r} must have a "
+            f"suggestion for each label; {ours.suggested!r} lacks {suggestions.count(None)}.",
+            "Compute them again: `coreset-cleaning score` or loop.compute_importance()",
+        )
     weights = [weight_or_one(value) for value in weights]
     return _Queue(ids, embeddings, np.array(importance), weights, suggestions, probabilities)
 

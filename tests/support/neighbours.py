@@ -17,6 +17,7 @@ from coreset_cleaning import AppDesk, CleaningLoop
 from coreset_cleaning.core.errors import CleaningError
 from coreset_cleaning.store.names import Names
 
+OURS = Names()
 # FiftyOne's own bookkeeping: it changes when somebody only looks.
 _BOOKKEEPING = {"last_modified_at", "last_loaded_at"}
 
@@ -84,12 +85,11 @@ def documents(dataset: Any) -> dict[str, Any]:
     stored = db.datasets.find_one({"_id": dataset._doc.id})
     assert stored is not None
     runs = [*stored.get("runs", {}).values(), *stored.get("evaluations", {}).values()]
+    views = stored.get("saved_views", [])
     return {
         "dataset": _plain(stored),
         "samples": {str(s["_id"]): _plain(s) for s in _collection(dataset).find()},
-        "views": {
-            v["name"]: _plain(v) for v in db.views.find({"_id": {"$in": stored["saved_views"]}})
-        },
+        "views": {v["name"]: _plain(v) for v in db.views.find({"_id": {"$in": views}})},
         "runs": {r["key"]: _plain(r) for r in db.runs.find({"_id": {"$in": runs}})},
         "indexes": dataset._sample_collection.index_information(),
     }
@@ -101,7 +101,8 @@ def of_the_user(dataset: Any, names: Names, *label_fields: str) -> dict[str, Any
     What stands in `label_fields` is compared by `labels_of`; the rest of such a label is here.
     """
     found = documents(dataset)
-    stored, ours = found["dataset"], set(names.fields())
+    each = [Names(names.prefix, field) for field in ("", "a", "b")]
+    stored, ours = found["dataset"], {name for n in each for name in n.fields()}
     new = names.prefix + "cleaning_after_"
     for key in [key for key in stored.get("evaluations", {}) if key.startswith(new)]:
         ours |= {key, f"{key}_new"}
@@ -114,11 +115,11 @@ def of_the_user(dataset: Any, names: Names, *label_fields: str) -> dict[str, Any
         "classes": (stored.get("classes"), stored.get("default_classes")),
         "groups": {g["name"]: g for g in groups if g["name"] in theirs},
         "samples": {
-            i: _without_marks(s, names, ours, label_fields) for i, s in found["samples"].items()
+            i: _without_marks(s, each, ours, label_fields) for i, s in found["samples"].items()
         },
         "views": {n: v for n, v in found["views"].items() if not _ours_by_name(n, names)},
         "runs": {k: r for k, r in found["runs"].items() if not _ours_by_name(k, names)},
-        "indexes": [i for i in found["indexes"] if names.importance not in i],
+        "indexes": [i for i in found["indexes"] if OURS.importance not in i],
     }
 
 
@@ -127,9 +128,9 @@ def _ours_by_name(name: str, names: Names) -> bool:
 
 
 def _without_marks(
-    sample: dict[str, Any], names: Names, ours: set[str], label_fields: tuple[str, ...]
+    sample: dict[str, Any], each: list[Names], ours: set[str], label_fields: tuple[str, ...]
 ) -> dict[str, Any]:
-    mine = set(names.ours_among(sample["tags"]))
+    mine = {tag for names in each for tag in names.ours_among(sample["tags"])}
     rest = {name: value for name, value in sample.items() if name not in ours}
     rest["tags"] = [tag for tag in sample["tags"] if tag not in mine]
     for field in label_fields:
