@@ -237,9 +237,8 @@ def video() -> Any:
     sample = fo.Sample(filepath="/videos/1.mp4", a=fo.Classification(label="A"))
     sample["events"] = fo.TemporalDetections(detections=[fo.TemporalDetection(support=[1, 2])])
     for number in (1, 2, 3):
-        sample.frames[number] = fo.Frame(
-            a=fo.Classification(label="A"), filepath=f"/f/{number}.png"
-        )
+        label = fo.Classification(label="A")
+        sample.frames[number] = fo.Frame(a=label, filepath=f"/frames/{number}.png")
     dataset.add_sample(sample)
     return dataset
 
