@@ -90,6 +90,7 @@ def push_round(
         desk=round_.desk,
         test_duplicates=round_.config.get("test_duplicates", 0),
         unscored=round_.config.get("unscored", 0),
+        persistent=bool(work.samples.dataset.persistent),
     )
 
 

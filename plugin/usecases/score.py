@@ -36,10 +36,11 @@ def compute_importance(
             rows.weights,
             work.random_state,
             n_classes=len(rows.classes),
-            warm_start=work.model,
+            # Its numbers mean other classes once one was renamed.
+            warm_start=work.model if work.model_classes == rows.classes else None,
             progress=progress,
         )
-    work.model = scores.model
+    work.model, work.model_classes = scores.model, rows.classes
     with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
         work.labels.check_names()
         work.labels.record_scores(
@@ -65,6 +66,7 @@ def compute_importance(
         expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
         unlabeled=unlabeled,
         without_vector=without_vector,
+        persistent=bool(work.samples.dataset.persistent),
     )
 
 
