@@ -62,6 +62,9 @@ def test_an_answer_about_a_label_that_was_edited_since_is_reported_and_changes_n
     }
     assert report.closed == [1]
     # It is served again, as what it is now, and then answered.
+    if answer == ("relabel", "B"):  # which it has become
+        assert edited not in push(loop, n=20, cls="B")
+        return
     assert edited in push(loop, n=20, cls="B")
     loop.record_verdicts({edited: ("relabel", "A")})
     assert labels_of(dataset)[edited] == "A"
@@ -97,7 +100,7 @@ def test_undoing_twice_changes_nothing() -> None:
         lambda: loop.redo_round(1),
         lambda: loop.redo_sample(1, asked[0]),
     ):
-        assert undo() > 0 or undo is None
+        assert undo() > 0
         before = documents(dataset)
         assert undo() == 0
         assert documents(dataset) == before
@@ -136,7 +139,8 @@ def test_a_class_that_lost_all_its_labels_is_no_trouble() -> None:
     json.dumps(loop.evaluate_round().to_dict(), allow_nan=False)
     assert loop.next_step()
     assert loop.publish_evaluation()
-    assert "no" in refusal(push, loop).what or push(loop, cls="B")
+    assert "got 'typo'" in refusal(loop.push_round, AppDesk()).what
+    assert push(loop, cls="A")
 
 
 def test_classes_that_the_dataset_lists_for_other_fields_are_not_offered() -> None:
@@ -164,9 +168,7 @@ def test_an_empty_class_name_is_refused_with_field_and_sample() -> None:
     assert "'a'" in error.what
     assert sample.id in error.what
     assert documents(dataset) == before
-    import fiftyone
-
-    exec(error.fix.split(": ", 1)[1], {"dataset": dataset, "fiftyone": fiftyone})
+    exec(error.fix.split(": ", 1)[1], {"dataset": dataset, "fiftyone": fo})
     assert loop_of(dataset).compute_importance().unlabeled == 1
 
 
@@ -198,8 +200,8 @@ def test_two_label_fields_are_cleaned_independently() -> None:
     assert set(view.values("a.label")) == {"A"}
     of_a.undo_round(1)
     assert set(view.values("b.label")) == {"y"}
-    assert of_b.rounds.open_round().number == 2
-    assert [row["round"] for row in of_a.history()] == [1]
+    assert [row["state"] for row in of_a.history()] == ["undone"]
+    assert [(row["round"], row["relabeled"]) for row in of_b.history()] == [(2, len(both))]
 
 
 # ---- what is refused, and what is lost on the way
@@ -260,9 +262,10 @@ def test_closing_a_round_of_a_read_only_field_is_refused_and_changes_nothing(
     def die(*args: Any) -> None:
         raise Killed
 
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         patched.setattr(pull, "write_back", die)  # the answer is on record, the label unchanged
-        loop.record_verdicts({asked[0]: ("relabel", "B")})
+        with pytest.raises(Killed):
+            loop.record_verdicts({asked[0]: ("relabel", "B")})
     field = dataset.get_field("a")
     field.read_only = True
     field.save()
