@@ -12,6 +12,11 @@ from ..core.judging.yields import YieldReport
 # Tasks in one line of text.
 _NAMED = 5
 
+_NOT_PERSISTENT = (
+    "\nWarning: This dataset is not persistent: it is deleted, with all answers, when FiftyOne's "
+    "database stops. Keep it: dataset.persistent = True"
+)
+
 
 class Report:
     """Base of all reports."""
@@ -70,6 +75,8 @@ class ImportanceReport(Report):
         Sum of the probabilities that a label is wrong.
     unlabeled, without_vector : int
         Samples that were left out because they have no label, or a label and no embedding.
+    persistent : bool, default True
+        Whether FiftyOne keeps the dataset.
     """
 
     samples: int
@@ -78,6 +85,7 @@ class ImportanceReport(Report):
     expected_errors: float
     unlabeled: int = 0
     without_vector: int = 0
+    persistent: bool = True
 
     def __str__(self) -> str:
         text = (
@@ -91,7 +99,7 @@ class ImportanceReport(Report):
             )
         if self.unlabeled:
             text += f"\nLeft out: {self.unlabeled} samples without a label."
-        return text
+        return text + ("" if self.persistent else _NOT_PERSISTENT)
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,8 @@ class RoundReport(Report):
         Samples of the batch that are near-duplicates of a test sample.
     unscored : int, default 0
         Samples of the class that no queue can show, because they have no score.
+    persistent : bool, default True
+        Whether FiftyOne keeps the dataset.
     """
 
     round: int
@@ -134,6 +144,7 @@ class RoundReport(Report):
     desk: str = "labelstudio"
     test_duplicates: int = 0
     unscored: int = 0
+    persistent: bool = True
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
@@ -152,7 +163,7 @@ class RoundReport(Report):
                 f"\nWarning: {self.test_duplicates} of its images are near-duplicates of a test "
                 "image, so held-out AUROC is measured on images that were trained on."
             )
-        return text
+        return text + ("" if self.persistent else _NOT_PERSISTENT)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     _declare_all(labels, rounds.weights)
     appearance.arrange(labels.dataset, labels.name, ours)
     deleted_tag = ours.outcome_tag(Outcome.DELETED)
-    was_relabeled = rounds.put_by(Verdict.RELABEL)
+    relabeled_to = rounds.relabeled_to
     was_deleted = rounds.put_by(Verdict.DELETE)
     before: dict[str, Marks] = {}
     after: dict[str, Marks] = {}
@@ -69,8 +69,9 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
         asked = Asked(
             rounds.asked(state).label if state else rounds.first_labels[label_id],
             rounds.weights[label_id],
-            label_id in was_relabeled,
+            label_id in relabeled_to,
             label_id in was_deleted,
+            frozenset(relabeled_to.get(label_id, ())),
         )
         before[label_id], after[label_id] = marks, apply_state(marks, state, asked)
         if is_outdated(marks, state, asked):

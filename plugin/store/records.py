@@ -139,7 +139,8 @@ class Records:
         run_id = self._ids().get(key)
         if run_id is None:
             return None
-        found: dict[str, Any] | None = foo.get_db_conn().runs.find_one({"_id": run_id})
+        query = {"_id": run_id, "config.method": names.RUN_METHOD}  # a user's own is none of ours
+        found: dict[str, Any] | None = foo.get_db_conn().runs.find_one(query)
         return found
 
     def _require(self, key: str) -> dict[str, Any]:

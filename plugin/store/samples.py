@@ -101,7 +101,7 @@ class Samples:
 
     def select(self, ids: Iterable[str]) -> Any:
         """Return the documents with these ids as a view, whichever slice is active."""
-        return self._all().select(list(ids))
+        return self.everything().select(list(ids))
 
     def existing(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the dataset."""
@@ -129,7 +129,7 @@ class Samples:
         if values:
             # Looking through all values for fields to declare would take most of the time. The
             # check of types takes some too, and refuses documents in their stored form.
-            self._all().set_values(
+            self.everything().set_values(
                 field,
                 dict(values),
                 key_field="id",
@@ -138,7 +138,8 @@ class Samples:
                 validate=False,
             )
 
-    def _all(self) -> Any:
+    def everything(self) -> Any:
+        """Return all samples of the dataset, those of every slice."""
         if self.dataset.media_type == "group":
             return self.dataset.select_group_slices(_allow_mixed=True)
         return self.dataset

@@ -25,7 +25,7 @@ def find_confused_pair(work: Workspace) -> ConfusedPair:
 
 def queue_view(work: Workspace, class_of_interest: str, limit: int | None) -> Any:
     """Return the unreviewed labels of a class, most important first, and save that view."""
-    view = views.queue_view(work.labels, class_of_interest, limit)
     work.labels.check_names([class_of_interest])
+    view = views.queue_view(work.labels, class_of_interest, limit)
     views.save_queue_view(work.labels, class_of_interest)
     return view

@@ -12,6 +12,7 @@ from ..store import embedding_run, names, ownership
 from ..store.samples import Samples
 from ..store.vectors import (
     check_path_field,
+    check_vector_field,
     declare,
     move_vectors,
     samples_without_vector,
@@ -57,6 +58,8 @@ def compute_embeddings(
     dataset = samples.dataset
     embedder = _Embedder(model, weights, image_size, batch_size, num_workers, engine)
     check_path_field(samples.view, path_field)
+    check_vector_field(dataset, field)
+    embedding_run.check_free(dataset, field)
     replaces = overwrite and dataset.has_field(field) and bool(samples.view.exists(field).limit(1))
     if replaces:
         target = _field_beside(samples, field, embedder.description)
@@ -81,8 +84,8 @@ def compute_embeddings(
     if replaces or embedder.description.get("precision"):
         embedding_run.record_network(dataset, field, embedder.description, anew=replaces)
     samples.view.match_tags(names.TAG_UNREADABLE).untag_samples(names.TAG_UNREADABLE)
-    if failures:
-        samples.select([i for i, _ in failures]).tag_samples(names.TAG_UNREADABLE)
+    tags = samples.column("tags", [i for i, _ in failures])
+    samples.set_values("tags", {i: [*others, names.TAG_UNREADABLE] for i, others in tags.items()})
     path_of = dict(zip(ids, paths, strict=True))
     return EmbeddingReport(
         field=field,

@@ -44,6 +44,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
         When the project is no longer on the server; nothing here changes.
     """
     work.labels.check_unlocked()
+    work.labels.check_names()
     desk = desk_for(server)
     with work.store.lock("pull") as claim:
         rounds = work.store.all()
@@ -99,6 +100,7 @@ def record_verdicts(
         When one of them is no verdict; none is recorded then.
     """
     work.labels.check_unlocked()
+    work.labels.check_names()
     with work.store.lock("record") as claim:
         rounds = work.store.all()
         round_ = rounds.open or rounds.last_counted

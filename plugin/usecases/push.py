@@ -23,6 +23,7 @@ from ..core.scoring.importance import SCORER_VERSION
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import embedding_run, views
+from ..store.labels import weight_or_one
 from ..store.marks import write_back
 from ..store.rounds import now
 from ..store.vectors import read_vectors
@@ -72,6 +73,7 @@ def push_round(
             rounds = rounds.plus(work.store.create(round_))
         else:
             _check_desk(round_, desk)
+            work.labels.check_names(round_.classes, round_.number)
             claim.check()
         _show_round(work, rounds, round_)
         sent = send(work, rounds, round_, desk, progress)
@@ -88,6 +90,7 @@ def push_round(
         desk=round_.desk,
         test_duplicates=round_.config.get("test_duplicates", 0),
         unscored=round_.config.get("unscored", 0),
+        persistent=bool(work.samples.dataset.persistent),
     )
 
 
@@ -307,6 +310,13 @@ def _read_queue(work: Workspace, class_name: str) -> _Queue:
     # Two queries may sort ties differently.
     rows = labels.columns(fields, ids)
     importance, weights, suggestions, probabilities = ([rows[i][k] for i in ids] for k in range(4))
+    if None in suggestions:
+        raise DataError(
+            f"the queue of class {class_name!r} in dataset {labels.dataset.name!r} must have a "
+            f"suggestion for each label; {ours.suggested!r} lacks {suggestions.count(None)}.",
+            "Compute them again: `coreset-cleaning score` or loop.compute_importance()",
+        )
+    weights = [weight_or_one(value) for value in weights]
     return _Queue(ids, embeddings, np.array(importance), weights, suggestions, probabilities)
 
 

@@ -12,7 +12,7 @@ from ..core.scoring.importance import SCORER_VERSION, score_labels
 from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..reports import CoresetReport, ImportanceReport
 from ..store import coreset, embedding_run, views
-from ..store.labels import Rows, ScoreRecord
+from ..store.labels import Rows, ScoreRecord, weight_or_one
 from ..store.lock import lock
 from ..store.marks import declare_review_fields
 from ..store.rounds import now
@@ -36,10 +36,11 @@ def compute_importance(
             rows.weights,
             work.random_state,
             n_classes=len(rows.classes),
-            warm_start=work.model,
+            # Its numbers mean other classes once one was renamed.
+            warm_start=work.model if work.model_classes == rows.classes else None,
             progress=progress,
         )
-    work.model = scores.model
+    work.model, work.model_classes = scores.model, rows.classes
     with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
         work.labels.check_names()
         work.labels.record_scores(
@@ -65,6 +66,7 @@ def compute_importance(
         expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
         unlabeled=unlabeled,
         without_vector=without_vector,
+        persistent=bool(work.samples.dataset.persistent),
     )
 
 
@@ -87,12 +89,13 @@ def _rows(
 def sample_coreset(work: Workspace, m: int) -> CoresetReport:
     """Tag a weighted coreset; see `CleaningLoop.sample_coreset`."""
     ours = work.labels.names
+    work.labels.check_names(tags=[ours.coreset])
     scored = views.scored_view(work.labels, ours.influence)
-    ids, influence, weights = scored.values(["id", ours.influence, ours.weight])
-    indices, coreset_weights = draw_coreset(
-        np.array(influence), m, np.array(weights), work.random_state
-    )
-    work.labels.check_names()
+    ids = scored.values("id")
+    rows = work.labels.columns([ours.influence, ours.weight], ids)
+    influence = np.array([rows[i][0] for i in ids])
+    weights = np.array([weight_or_one(rows[i][1]) for i in ids])
+    indices, coreset_weights = draw_coreset(influence, m, weights, work.random_state)
     chosen = {ids[i]: float(w) for i, w in zip(indices.tolist(), coreset_weights, strict=True)}
     coreset.write_coreset(work.labels, chosen)
     return CoresetReport(len(chosen), sum(chosen.values()), ours.coreset_view)

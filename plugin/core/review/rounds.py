@@ -228,6 +228,15 @@ class Rounds(Sequence[Round]):
         """Return the labels about which such a verdict was ever recorded, undone or not."""
         return {e.sample_id for e in self.events if e.sample_id and e.verdict in verdicts}
 
+    @cached_property
+    def relabeled_to(self) -> dict[str, set[str]]:
+        """Label id to the classes that verdicts ever gave it, undone or not."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for event in self.events:
+            if event.sample_id and event.new_label:
+                found[event.sample_id].add(event.new_label)
+        return found
+
     # ---- where the rounds are
 
     def state(self, round_: Round) -> RoundState:
