@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,15 @@ def check_arrays(
     if len(X.shape) != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
         raise DataError(
             "embeddings: must be a number array of shape (n, d) with n and d at least 1, "
-            f"got shape {X.shape} of {X.dtype}. Stack one vector a sample."
+            f"got shape {X.shape} of {X.dtype}.",
+            "Stack one vector for each sample.",
         )
     y = np.asarray(labels)
     if y.shape != (n,) or y.dtype.kind not in "iu":
         raise DataError(
-            f"labels: must be an int array of shape ({n},), one a row of embeddings, "
-            f"got shape {y.shape} of {y.dtype}. Encode class names as 0..K-1."
+            f"labels: must be an int array of shape ({n},), one for each row of "
+            f"embeddings, got shape {y.shape} of {y.dtype}.",
+            "Encode class names as 0..K-1.",
         )
     y = y.astype(np.intp)
     K = int(y.max()) + 1 if n_classes is None else n_classes
@@ -40,22 +43,37 @@ def check_arrays(
     if len(outside):
         raise DataError(
             f"labels: must lie in 0..{K - 1}, got {y[outside[0]]} in row {outside[0]} "
-            f"({len(outside)} rows in all). Encode class names as 0..K-1."
+            f"({len(outside)} rows in all).",
+            "Encode class names as 0..K-1.",
         )
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
     if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError(
             f"sample_weight: must be finite, not negative and of shape ({n},), "
-            f"got shape {weight.shape}. Use 1 for a normal row and 0 for a deleted one."
+            f"got shape {weight.shape}.",
+            "Use 1 for a normal row and 0 for a deleted one.",
         )
     bad = not_finite_rows(X)
     if len(bad):
         named = ", ".join(map(str, bad[:NAMED_ROWS])) + (", …" if len(bad) > NAMED_ROWS else "")
         raise DataError(
-            f"embeddings: must be finite, got NaN or infinity in {len(bad)} rows ({named}). "
-            "Compute these embeddings again or leave the rows out."
+            f"embeddings: must be finite, got NaN or infinity in {len(bad)} rows ({named}).",
+            "Compute these embeddings again or leave the rows out.",
         )
     return X, y, weight, K
+
+
+def check_class_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...] | None:
+    """Return the names as a tuple, or raise DataError when they are not one for each class."""
+    if names is None:
+        return None
+    if len(names) != n_classes or len(set(names)) != n_classes:
+        raise DataError(
+            f"class_names: must be {n_classes} different names, one for each class, "
+            f"got {len(names)} with {len(set(names))} different.",
+            "Pass the sorted class names that the labels were encoded with.",
+        )
+    return tuple(names)
 
 
 def not_finite_rows(X: Any) -> Int:

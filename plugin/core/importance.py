@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from .checks import check_arrays
+from .checks import check_arrays, check_class_names
 from .errors import DataError
 from .linalg import Float, Float32, Int, row_hash
 from .logistic import softmax
@@ -84,6 +84,7 @@ def score_labels(
     random_state: int = 0,
     *,
     n_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
     warm_start: LabelModel | None = None,
     progress: Progress | None = None,
 ) -> LabelScores:
@@ -99,10 +100,13 @@ def score_labels(
         rest sees them.
     random_state : int, default 0
         The same value gives the same scores.
-    n_classes : int, default largest label + 1
+    n_classes : int, default `len(class_names)`, else largest label + 1
+    class_names : sequence of K str, optional
+        What the class numbers mean, so that `warm_start` knows when they mean something else.
     warm_start : LabelModel, optional
         `.model` of an earlier call on the same embeddings with nearly the same labels and weights:
-        far faster, nearly the same scores. Ignored when the rows or the set of classes differ.
+        far faster, nearly the same scores. Ignored when the rows, the set of classes or their
+        names differ.
     progress : callable(fraction, message), optional
 
     Returns
@@ -129,7 +133,7 @@ def score_labels(
     """
     with threadpool_limits(1, user_api="blas"):  # run_rows brings its own threads
         return _score_labels(
-            embeddings, labels, sample_weight, random_state, n_classes, warm_start,
+            embeddings, labels, sample_weight, random_state, n_classes, class_names, warm_start,
             progress or _silent,
         )  # fmt: skip
 
@@ -140,22 +144,27 @@ def _score_labels(
     sample_weight: ArrayLike | None,
     random_state: int,
     n_classes: int | None,
+    class_names: Sequence[str] | None,
     warm_start: LabelModel | None,
     report: Progress,
 ) -> LabelScores:
     report(0.0, "checking")
+    if n_classes is None and class_names is not None:
+        n_classes = len(class_names)
     X, y, weight, n_classes = check_arrays(embeddings, labels, sample_weight, n_classes)
+    names = check_class_names(class_names, n_classes)
     classes = np.unique(y[weight > 0])
     if len(classes) < 2:
         raise DataError(
             "labels: the rows of positive weight must hold at least two classes, "
-            f"got {len(classes)}. Score all classes together, not a view of one class."
+            f"got {len(classes)}.",
+            "Score all classes together, not a view of one class.",
         )
     codes = np.full(n_classes, -1)
     codes[classes] = np.arange(len(classes))
     given = codes[y]
     hashed = row_hash(X, random_state)
-    if warm_start is not None and warm_start.knows(classes, hashed):
+    if warm_start is not None and warm_start.knows(classes, names, hashed):
         report(0.1, "refitting")
         model = refit_model(X, given, weight, warm_start)
         shares = model.neighbors.class_shares(given, weight, len(classes))
@@ -166,15 +175,17 @@ def _score_labels(
         report(0.4, "fitting")
         fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * len(classes))
         if np.count_nonzero(weight) <= fit_rows:
-            model = fit_model(X, given, weight, classes, hashed, neighbors)
+            model = fit_model(X, given, weight, classes, names, hashed, neighbors)
         else:
             drawn = draw_fit_rows(weight, weight, fit_rows // 4, hashed)
-            pilot = fit_model(X, given, weight, classes, hashed, neighbors, *drawn)
+            pilot = fit_model(X, given, weight, classes, names, hashed, neighbors, *drawn)
             report(0.5, "drawing rows by importance")
             importance = _score(X, given, weight, pilot, shares).importance
             drawn = draw_fit_rows(importance, weight, fit_rows, hashed)
             report(0.6, "fitting")
-            model = fit_model(X, given, weight, classes, hashed, neighbors, *drawn, start=pilot)
+            model = fit_model(
+                X, given, weight, classes, names, hashed, neighbors, *drawn, start=pilot
+            )
     report(0.8, "scoring")
     scores = _score(X, given, weight, model, shares)
     noise_channel = np.eye(n_classes)

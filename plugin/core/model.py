@@ -35,6 +35,8 @@ class LabelModel:
     ----------
     classes : int array of shape (k,)
         The classes that have at least one row of positive weight.
+    names : tuple of K str, or None
+        Of all classes, where the caller gave them.
     mean, scale : arrays of shape (d,)
         Of the standardisation.
     coef : array of shape (k, d + 1)
@@ -56,6 +58,7 @@ class LabelModel:
     """
 
     classes: Int
+    names: tuple[str, ...] | None
     mean: Float
     scale: Float
     coef: Float
@@ -68,9 +71,15 @@ class LabelModel:
     hashed: NDArray[np.uint64]
     neighbors: Neighbors
 
-    def knows(self, classes: Int, hashed: NDArray[np.uint64]) -> bool:
+    def knows(
+        self, classes: Int, names: tuple[str, ...] | None, hashed: NDArray[np.uint64]
+    ) -> bool:
         """Whether the same rows and classes were fitted, so that a refit may start here."""
-        return np.array_equal(self.classes, classes) and np.array_equal(self.hashed, hashed)
+        return (
+            np.array_equal(self.classes, classes)
+            and self.names == names
+            and np.array_equal(self.hashed, hashed)
+        )
 
     def for_logits(self) -> tuple[Float, Float, Float32, Float32 | None]:
         """The last arguments of `logits`: standardisation and coefficients."""
@@ -92,6 +101,7 @@ def fit_model(
     codes: Int,
     weight: Float,
     classes: Int,
+    names: tuple[str, ...] | None,
     hashed: NDArray[np.uint64],
     neighbors: Neighbors,
     rows: Int | None = None,
@@ -106,7 +116,7 @@ def fit_model(
     codes : int array of shape (n,)
         Position of each row's class in `classes`.
     weight : array of shape (n,)
-    classes, hashed, neighbors, rows, inverse_probability
+    classes, names, hashed, neighbors, rows, inverse_probability
         As in `LabelModel`.
     start : LabelModel, optional
         A pilot to take the standardisation and the first coefficients from.
@@ -115,8 +125,8 @@ def fit_model(
     k, d = len(classes), X.shape[1] + 1
     blank = np.zeros((k, d))
     model = LabelModel(
-        classes, mean, scale, blank, start_channel(k), 1.0, Bound(np.zeros(d), np.eye(d)),
-        rows, inverse_probability, None, hashed, neighbors,
+        classes, names, mean, scale, blank, start_channel(k), 1.0,
+        Bound(np.zeros(d), np.eye(d)), rows, inverse_probability, None, hashed, neighbors,
     )  # fmt: skip
     chosen, w = model.subset(weight)
     given = codes[chosen]

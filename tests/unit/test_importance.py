@@ -262,6 +262,25 @@ def test_warm_start_on_other_rows_is_a_run_from_scratch():
     np.testing.assert_array_equal(warm.importance, cold.importance)
 
 
+def test_warm_start_after_a_class_was_renamed_is_a_run_from_scratch():
+    # "a" becomes "z": sorted, the same number means another class for every row.
+    X, given, _ = blobs()
+    first = score_labels(X, given, class_names=list("abcd"))
+    renamed = (given - 1) % 4
+    warm = score_labels(X, renamed, class_names=list("bcdz"), warm_start=first.model)
+    cold = score_labels(X, renamed, class_names=list("bcdz"))
+    np.testing.assert_array_equal(warm.importance, cold.importance)
+    again = score_labels(X, given, class_names=list("abcd"), warm_start=first.model)
+    assert again.model.bound is first.model.bound
+
+
+@pytest.mark.parametrize("names", [list("abc"), list("abcc"), list("abcde")])
+def test_class_names_are_one_for_each_class(names):
+    X, given, _ = blobs(n=50)
+    with pytest.raises(DataError, match="class_names: must be 4 different names"):
+        score_labels(X, given, n_classes=4, class_names=names)
+
+
 # ---- kinds of input -----------------------------------------------------------------------------
 
 
