@@ -39,13 +39,7 @@ def check_arrays(
         )
     y = y.astype(np.intp)
     K = int(y.max()) + 1 if n_classes is None else n_classes
-    outside = np.flatnonzero((y < 0) | (y >= K))
-    if len(outside):
-        raise DataError(
-            f"labels: must lie in 0..{K - 1}, got {y[outside[0]]} in row {outside[0]} "
-            f"({len(outside)} rows in all).",
-            "Encode class names as 0..K-1.",
-        )
+    _check_range("labels", y, 0, K)
     weight = np.ones(n) if sample_weight is None else np.asarray(sample_weight, np.float64)
     if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError(
@@ -61,6 +55,31 @@ def check_arrays(
             "Compute these embeddings again or leave the rows out.",
         )
     return X, y, weight, K
+
+
+def check_verified(verified: ArrayLike | None, n: int, n_classes: int) -> Int:
+    """Return the verified classes, all -1 by default, or raise DataError."""
+    if verified is None:
+        return np.full(n, -1)
+    v = np.asarray(verified)
+    if v.shape != (n,) or v.dtype.kind not in "iu":
+        raise DataError(
+            f"verified: must be an int array of shape ({n},), got shape {v.shape} of {v.dtype}.",
+            "Pass the true class where a person has told it and -1 elsewhere.",
+        )
+    v = v.astype(np.intp)
+    _check_range("verified", v, -1, n_classes)
+    return v
+
+
+def _check_range(name: str, values: Int, low: int, high: int) -> None:
+    outside = np.flatnonzero((values < low) | (values >= high))
+    if len(outside):
+        raise DataError(
+            f"{name}: must lie in {low}..{high - 1}, got {values[outside[0]]} in row {outside[0]} "
+            f"({len(outside)} rows in all).",
+            "Encode class names as 0..K-1.",
+        )
 
 
 def check_class_names(names: Sequence[str] | None, n_classes: int) -> tuple[str, ...] | None:

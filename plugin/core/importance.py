@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from .checks import check_arrays, check_class_names
+from .checks import check_arrays, check_class_names, check_verified
 from .errors import DataError
+from .evidence import Evidence
 from .linalg import Float, Float32, Int, row_hash
 from .logistic import softmax
 from .model import LabelModel, fit_model, logits, refit_model
@@ -51,7 +52,8 @@ class LabelScores:
     suggested_probability : array of shape (n,)
         Its probability; at most `wrong_probability`.
     influence : array of shape (n,)
-        How far the row alone moves a softmax regression of the given labels; for `sample_coreset`.
+        How far the row alone moves a softmax regression of the labels, verified where they are; for
+        `sample_coreset`.
     knn_disagreement : array of shape (n,)
         Share of the 30 nearest neighbours (cosine) with another label.
     total_sensitivity : float
@@ -87,6 +89,7 @@ def score_labels(
     class_names: Sequence[str] | None = None,
     warm_start: LabelModel | None = None,
     progress: Progress | None = None,
+    verified: ArrayLike | None = None,
 ) -> LabelScores:
     """Score every label: importance, probability of being wrong, a better class.
 
@@ -95,6 +98,7 @@ def score_labels(
     embeddings : float array of shape (n, d)
         Any float type; a memmap is read in chunks. Or a `rows.RowStore`, whose rows lie elsewhere.
     labels : int array of shape (n,), in 0..K-1
+        As they were given, whatever a review has said of them since: that belongs to `verified`.
     sample_weight : array of shape (n,), default all 1
         Rows of weight 0 get importance 0 and influence nothing; their other scores say how the
         rest sees them.
@@ -108,6 +112,10 @@ def score_labels(
         far faster, nearly the same scores. Ignored when the rows, the set of classes or their
         names differ.
     progress : callable(fraction, message), optional
+    verified : int array of shape (n,), optional
+        The true class where a person has told it, -1 elsewhere. What the rows of one given class
+        turned out to be teaches how labels go wrong, a label that was right as much as one that
+        was wrong. The scores of a verified row are about its given label, too.
 
     Returns
     -------
@@ -134,7 +142,7 @@ def score_labels(
     with threadpool_limits(1, user_api="blas"):  # run_rows brings its own threads
         return _score_labels(
             embeddings, labels, sample_weight, random_state, n_classes, class_names, warm_start,
-            progress or _silent,
+            progress or _silent, verified,
         )  # fmt: skip
 
 
@@ -147,47 +155,49 @@ def _score_labels(
     class_names: Sequence[str] | None,
     warm_start: LabelModel | None,
     report: Progress,
+    verified: ArrayLike | None,
 ) -> LabelScores:
     report(0.0, "checking")
     if n_classes is None and class_names is not None:
         n_classes = len(class_names)
     X, y, weight, n_classes = check_arrays(embeddings, labels, sample_weight, n_classes)
     names = check_class_names(class_names, n_classes)
-    classes = np.unique(y[weight > 0])
+    told = check_verified(verified, len(y), n_classes)
+    live = weight > 0
+    classes = np.unique(np.concatenate([y[live], told[live & (told >= 0)]]))
     if len(classes) < 2:
         raise DataError(
             "labels: the rows of positive weight must hold at least two classes, "
             f"got {len(classes)}.",
             "Score all classes together, not a view of one class.",
         )
-    codes = np.full(n_classes, -1)
+    codes = np.full(n_classes + 1, -1)  # the last for rows without a verdict
     codes[classes] = np.arange(len(classes))
-    given = codes[y]
+    evidence = Evidence(codes[y], codes[told], weight, len(classes))
+    current = evidence.current
     hashed = row_hash(X, random_state)
     if warm_start is not None and warm_start.knows(classes, names, hashed):
         report(0.1, "refitting")
-        model = refit_model(X, given, weight, warm_start)
-        shares = model.neighbors.class_shares(given, weight, len(classes))
+        model = refit_model(X, evidence, warm_start)
+        shares = model.neighbors.class_shares(current, weight, len(classes))
     else:
         report(0.05, "searching neighbours")
-        neighbors = find_neighbors(X, given, weight, hashed)
-        shares = neighbors.class_shares(given, weight, len(classes))
+        neighbors = find_neighbors(X, current, weight, hashed)
+        shares = neighbors.class_shares(current, weight, len(classes))
         report(0.4, "fitting")
         fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * len(classes))
         if np.count_nonzero(weight) <= fit_rows:
-            model = fit_model(X, given, weight, classes, names, hashed, neighbors)
+            model = fit_model(X, evidence, classes, names, hashed, neighbors)
         else:
             drawn = draw_fit_rows(weight, weight, fit_rows // 4, hashed)
-            pilot = fit_model(X, given, weight, classes, names, hashed, neighbors, *drawn)
+            pilot = fit_model(X, evidence, classes, names, hashed, neighbors, *drawn)
             report(0.5, "drawing rows by importance")
-            importance = _score(X, given, weight, pilot, shares).importance
+            importance = _score(X, evidence, pilot, shares).importance
             drawn = draw_fit_rows(importance, weight, fit_rows, hashed)
             report(0.6, "fitting")
-            model = fit_model(
-                X, given, weight, classes, names, hashed, neighbors, *drawn, start=pilot
-            )
+            model = fit_model(X, evidence, classes, names, hashed, neighbors, *drawn, start=pilot)
     report(0.8, "scoring")
-    scores = _score(X, given, weight, model, shares)
+    scores = _score(X, evidence, model, shares)
     noise_channel = np.eye(n_classes)
     noise_channel[np.ix_(classes, classes)] = model.channel
     report(1.0, "done")
@@ -220,9 +230,9 @@ class _Scores:
     radius: float
 
 
-def _score(X: Any, given: Int, weight: Float, model: LabelModel, shares: csr_array) -> _Scores:
+def _score(X: Any, evidence: Evidence, model: LabelModel, shares: csr_array) -> _Scores:
     """Posterior of the true class of every row, and the sensitivity of its label's loss."""
-    k = len(model.classes)
+    k, weight = len(model.classes), evidence.weight
     # The subset's weights may sum to another total than all weights; λ follows.
     ratio = float(weight.sum() / model.subset(weight)[1].sum())
     factor = model.bound.factor(1 / model.C) / np.sqrt(ratio)
@@ -232,7 +242,7 @@ def _score(X: Any, given: Int, weight: Float, model: LabelModel, shares: csr_arr
     (gradient,), rows = run_rows(
         _score_block,
         X,
-        (given, weight, model.hashed, shares),
+        (evidence.given, evidence.current, weight, model.hashed, shares),
         (
             model.for_logits(),
             factor.astype(np.float32),
@@ -266,6 +276,7 @@ def _score(X: Any, given: Int, weight: Float, model: LabelModel, shares: csr_arr
 def _score_block(
     block: NDArray[Any],
     own: Int,
+    current: Int,
     weight: Float,
     hashed: NDArray[np.uint64],
     shares: csr_array,
@@ -284,7 +295,8 @@ def _score_block(
     features, z = logits(block, hashed, *fit)
     leverage = np.sqrt(np.square(features @ factor).sum(axis=1)).astype(np.float64)
     p = softmax(z.copy())
-    p[index[known], own[known]] -= 1
+    labeled = current >= 0
+    p[index[labeled], current[labeled]] -= 1
     influence = weight * leverage * np.sqrt(np.square(p).sum(axis=1))
     share = shares.toarray()
     own_share = np.where(known, share[index, own], 0.0)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .channel import fit_noisy_softmax, start_channel
+from .channel import fit_noisy_softmax, start_channel, with_verdicts
+from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int, moments, standardise
 from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
@@ -98,8 +99,7 @@ class LabelModel:
 
 def fit_model(
     X: Any,
-    codes: Int,
-    weight: Float,
+    evidence: Evidence,
     classes: Int,
     names: tuple[str, ...] | None,
     hashed: NDArray[np.uint64],
@@ -113,14 +113,13 @@ def fit_model(
     Parameters
     ----------
     X : array or RowStore of shape (n, d)
-    codes : int array of shape (n,)
-        Position of each row's class in `classes`.
-    weight : array of shape (n,)
+    evidence : Evidence
     classes, names, hashed, neighbors, rows, inverse_probability
         As in `LabelModel`.
     start : LabelModel, optional
         A pilot to take the standardisation and the first coefficients from.
     """
+    weight = evidence.weight
     mean, scale = moments(X, weight) if start is None else (start.mean, start.scale)
     k, d = len(classes), X.shape[1] + 1
     blank = np.zeros((k, d))
@@ -129,7 +128,8 @@ def fit_model(
         Bound(np.zeros(d), np.eye(d)), rows, inverse_probability, None, hashed, neighbors,
     )  # fmt: skip
     chosen, w = model.subset(weight)
-    given = codes[chosen]
+    given, symbols = evidence.given[chosen], evidence.symbols[chosen]
+    known = evidence.known() * (w.sum() / weight.sum())
     tuning = tuning_rows(given, k, hashed[chosen])
     tuned = choose_regularisation(
         standardise(gather(X, chosen[tuning]), mean, scale),
@@ -146,31 +146,36 @@ def fit_model(
     elif tuned.coef is not None and tuned.channel is not None:
         coef, channel = tuned.coef, tuned.channel
     else:
-        coef = fit_softmax(features, given, w, 1 / tuned.C, bound, blank, max_iterations=15)
+        current = evidence.current[chosen]
+        coef = fit_softmax(features, current, w, 1 / tuned.C, bound, blank, max_iterations=15)
         channel = model.channel
     coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / tuned.C, bound, coef, channel,
+        features, symbols, w, 1 / tuned.C, bound, coef, channel, known,
         rounds=12 if start is None else 5, steps=5,
     )  # fmt: skip
     model = replace(model, C=tuned.C, bound=bound, coef=coef, channel=channel)
     if tuned.memorised < MEMORISED:
         n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
         zeros = np.broadcast_to(blank, (n_folds, k, d))
-        fold_coef = _fit_folds(features, given, w, hashed[chosen], model, zeros, 30)
+        fold_coef = _fit_folds(features, symbols, w, hashed[chosen], model, zeros, 30)
         model = replace(model, fold_coef=fold_coef)
     return model
 
 
-def refit_model(X: Any, codes: Int, weight: Float, start: LabelModel) -> LabelModel:
-    """Fit again after a few labels or weights changed; keeps the standardisation, C and bound."""
-    chosen, w = start.subset(weight)
-    features, given = standardise(X, start.mean, start.scale, chosen), codes[chosen]
+def refit_model(X: Any, evidence: Evidence, start: LabelModel) -> LabelModel:
+    """Fit again after a few verdicts or weights came in; keeps the standardisation, C and bound."""
+    chosen, w = start.subset(evidence.weight)
+    features, symbols = standardise(X, start.mean, start.scale, chosen), evidence.symbols[chosen]
+    known = evidence.known() * (w.sum() / evidence.weight.sum())
     coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / start.C, start.bound, start.coef, start.channel, rounds=2, steps=3
-    )
+        features, symbols, w, 1 / start.C, start.bound, start.coef, start.channel, known,
+        rounds=2, steps=3,
+    )  # fmt: skip
     model = replace(start, coef=coef, channel=channel)
     if start.fold_coef is not None:
-        fold_coef = _fit_folds(features, given, w, start.hashed[chosen], model, start.fold_coef, 6)
+        fold_coef = _fit_folds(
+            features, symbols, w, start.hashed[chosen], model, start.fold_coef, 6
+        )
         model = replace(model, fold_coef=fold_coef)
     return model
 
@@ -332,7 +337,7 @@ def _fit_folds(
                 1 / model.C,
                 model.bound,
                 start[k],
-                model.channel,
+                with_verdicts(model.channel),
                 max_iterations=max_iterations,
             )
             if seen.any()

@@ -22,6 +22,8 @@ from coreset_cleaning.core.sampling import sample_coreset
 # Fits stop at a tolerance: two ways to the same optimum agree so far in the smallest importance.
 RTOL = 5e-2
 
+X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
+
 
 def blobs(n=600, d=16, k=4, flips=0.08, seed=0, separation=1.2):
     rng = np.random.default_rng(seed)
@@ -217,6 +219,102 @@ def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows(
     assert distance["influence"] < 0.9 * distance["uniform"]
 
 
+# ---- verdicts -----------------------------------------------------------------------------------
+
+
+def reviewed(given, true, first):
+    verified = np.full(len(given), -1)
+    verified[first] = true[first]
+    return verified
+
+
+def test_verdicts_do_not_make_the_channel_forget_how_labels_go_wrong():
+    X, given, true = blobs(n=3000, separation=0.5, flips=0.15)
+    before = score_labels(X, given)
+    first = np.argsort(-before.importance)[:300]
+    verified = reviewed(given, true, first)
+    corrected = given.copy()
+    corrected[first] = true[first]
+    actual = np.zeros((4, 4))
+    np.add.at(actual, (true, given), 1)
+    actual /= actual.sum(axis=1, keepdims=True)
+
+    def miss(scores):
+        return np.abs(scores.noise_channel - actual).mean()
+
+    assert miss(score_labels(X, given, verified=verified)) < 0.6 * miss(before)
+    assert miss(score_labels(X, corrected)) > 2 * miss(before)  # the corrected ones are forgotten
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_verdicts_rank_the_rest_better_than_no_verdicts_do(warm):
+    ratios = []
+    for seed in range(4):
+        X, given, true = blobs(n=3000, separation=0.5, flips=0.15, seed=seed)
+        before = score_labels(X, given)
+        first = np.argsort(-before.importance)[:300]
+        after = score_labels(
+            X,
+            given,
+            verified=reviewed(given, true, first),
+            warm_start=before.model if warm else None,
+        )
+        rest = np.setdiff1d(np.arange(len(X)), first)
+        wrong = (given != true)[rest]
+        ratios.append(
+            average_precision(wrong, after.importance[rest])
+            / average_precision(wrong, before.importance[rest])
+        )
+    assert np.mean(ratios) > 1.01
+    assert min(ratios) > 1
+
+
+def test_keep_teaches_as_relabel_does():
+    # Only rows whose label was right are reviewed: their kind must look less suspicious.
+    X, given, true = blobs(n=3000, separation=0.5, flips=0.15)
+    before = score_labels(X, given)
+    right = np.flatnonzero(given == true)
+    first = right[np.argsort(-before.importance[right])[:100]]
+    after = score_labels(X, given, verified=reviewed(given, true, first))
+    rest = np.setdiff1d(right, first)
+    assert after.wrong_probability[rest].mean() < before.wrong_probability[rest].mean()
+
+
+def test_scores_of_a_verified_row_are_about_the_given_label():
+    X, given, true = blobs()
+    first = np.argsort(-score_labels(X, given).importance)[:20]
+    assert (given != true)[first].all()
+    scores = score_labels(X, given, verified=reviewed(given, true, first))
+    assert (scores.wrong_probability[first] > 0.5).all()
+    assert (scores.suggested_class[first] == true[first]).mean() > 0.9
+    assert_sane(scores, len(X), 4)
+
+
+def test_a_class_that_only_verdicts_know():
+    X, given, true = blobs()
+    given[given == 3] = 0
+    first = np.flatnonzero(true == 3)[:40]
+    scores = score_labels(X, given, n_classes=4, verified=reviewed(given, true, first))
+    rest = np.setdiff1d(np.flatnonzero(true == 3), first)
+    assert (scores.suggested_class[rest] == 3).mean() > 0.9
+    assert scores.noise_channel[3, 0] > 0.9
+    assert_sane(scores, len(X), 4)
+
+
+@pytest.mark.parametrize(
+    ("verified", "message"),
+    [
+        (np.zeros(5, int), r"verified: must be an int array of shape \(6,\)"),
+        (np.zeros(6), "verified: must be an int array"),
+        (np.full(6, 2), r"verified: must lie in -1..1, got 2 in row 0 \(6 rows"),
+        (np.full(6, -2), "must lie in -1..1, got -2"),
+    ],
+)
+def test_bad_verdicts_are_named(verified, message):
+    with pytest.raises(DataError, match=message):
+        score_labels(X, Y, verified=verified)
+
+
 # ---- scale and warm start -----------------------------------------------------------------------
 
 
@@ -353,9 +451,6 @@ def test_progress_grows_to_one(warm):
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert seen[-1] == (1.0, "done")
-
-
-X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
 
 @pytest.mark.parametrize(
