@@ -72,6 +72,36 @@ def check_verified(verified: ArrayLike | None, n: int, n_classes: int) -> Int:
     return v
 
 
+def check_probabilities(
+    probabilities: ArrayLike | None, n: int, n_classes: int, needed: bool
+) -> NDArray[Any]:
+    """Return the probabilities, of shape (n, 0) when there are none, or raise DataError."""
+    if probabilities is None:
+        if needed:
+            raise DataError(
+                "score_labels: must get embeddings, probabilities or both, got neither.",
+                "Pass one vector for each row, or one probability for each row and class.",
+            )
+        return np.empty((n, 0), np.float32)
+    P = np.asanyarray(probabilities)
+    if P.shape != (n, n_classes) or P.dtype.kind != "f":
+        raise DataError(
+            f"probabilities: must be a float array of shape ({n}, {n_classes}), "
+            f"got shape {P.shape} of {P.dtype}.",
+            "Pass one column for each class, in the order of the class numbers.",
+        )
+    total = P.sum(axis=1, dtype=np.float64)
+    # A row of zeros has no prediction.
+    bad = np.flatnonzero(~((P >= 0).all(axis=1) & ((np.abs(total - 1) < 0.02) | (total == 0))))
+    if len(bad):
+        raise DataError(
+            f"probabilities: must be 0 or more and add up to 1 in every row, got {len(bad)} rows "
+            f"where they don't, such as row {bad[0]}.",
+            "Apply the softmax to logits first; fill the rows without a prediction with 0.",
+        )
+    return P
+
+
 def _check_range(name: str, values: Int, low: int, high: int) -> None:
     outside = np.flatnonzero((values < low) | (values >= high))
     if len(outside):

@@ -15,8 +15,10 @@ from .linalg import Bound, Float, Float32, Int, moments, standardise
 from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
 from .rows import gather, take
+from .signals import Signals
 
 C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-6, 2))
+BLANK_C = 1e-12  # of a model that is not fitted: its coefficients stay 0 for certain
 TUNE_ROWS = 12_500  # rows that choose C
 TUNE_CLASSES = 10  # at least so many classes among them
 N_FOLDS = 5  # of cross-fits, N_FOLDS_LARGE from LARGE_ROWS rows on
@@ -56,6 +58,8 @@ class LabelModel:
     hashed : uint64 array of shape (n,)
         Content of the rows, to recognise them.
     neighbors : Neighbors
+    signals : Signals or None
+        What else speaks for or against a label, weighed after the fit.
     """
 
     classes: Int
@@ -71,6 +75,7 @@ class LabelModel:
     fold_coef: Float | None
     hashed: NDArray[np.uint64]
     neighbors: Neighbors
+    signals: Signals | None = None
 
     def knows(
         self, classes: Int, names: tuple[str, ...] | None, hashed: NDArray[np.uint64]
@@ -96,17 +101,40 @@ class LabelModel:
         rows = self.rows[alive]
         return rows, weight[rows] * self.inverse_probability[alive]
 
+    def on(self, rows: Int, inverse_probability: Float) -> LabelModel:
+        """The model, to be fitted on drawn rows."""
+        return replace(self, rows=rows, inverse_probability=inverse_probability)
 
-def fit_model(
+    def pull(self, weight: Float) -> Float:
+        """Weight that each row and its like have in the fit that judges it."""
+        if self.fold_coef is not None:
+            return np.zeros(len(weight))
+        rows, w = self.subset(weight)
+        group = self.neighbors.group
+        mass = np.zeros(int(group.max()) + 1)
+        np.add.at(mass, group[rows], w)
+        return mass[group]
+
+
+def blank_model(
     X: Any,
-    evidence: Evidence,
+    weight: Float,
     classes: Int,
     names: tuple[str, ...] | None,
     hashed: NDArray[np.uint64],
     neighbors: Neighbors,
-    rows: Int | None = None,
-    inverse_probability: Float | None = None,
-    start: LabelModel | None = None,
+) -> LabelModel:
+    """A model that has learned nothing yet but the scale of the columns; see `LabelModel`."""
+    mean, scale = moments(X, weight)
+    k, d = len(classes), X.shape[1] + 1
+    return LabelModel(
+        classes, names, mean, scale, np.zeros((k, d)), start_channel(k), BLANK_C,
+        Bound(np.zeros(d), np.eye(d)), None, None, None, hashed, neighbors,
+    )  # fmt: skip
+
+
+def fit_model(
+    X: Any, evidence: Evidence, model: LabelModel, start: LabelModel | None = None
 ) -> LabelModel:
     """Fit from scratch, on all rows of positive weight or on drawn ones.
 
@@ -114,19 +142,13 @@ def fit_model(
     ----------
     X : array or RowStore of shape (n, d)
     evidence : Evidence
-    classes, names, hashed, neighbors, rows, inverse_probability
-        As in `LabelModel`.
+    model : LabelModel
+        Blank, with the rows to fit.
     start : LabelModel, optional
-        A pilot to take the standardisation and the first coefficients from.
+        A pilot to take the first coefficients from.
     """
-    weight = evidence.weight
-    mean, scale = moments(X, weight) if start is None else (start.mean, start.scale)
-    k, d = len(classes), X.shape[1] + 1
-    blank = np.zeros((k, d))
-    model = LabelModel(
-        classes, names, mean, scale, blank, start_channel(k), 1.0,
-        Bound(np.zeros(d), np.eye(d)), rows, inverse_probability, None, hashed, neighbors,
-    )  # fmt: skip
+    weight, k, hashed = evidence.weight, evidence.n_classes, model.hashed
+    mean, scale = model.mean, model.scale
     chosen, w = model.subset(weight)
     given, symbols = evidence.given[chosen], evidence.symbols[chosen]
     known = evidence.known() * (w.sum() / weight.sum())
@@ -147,7 +169,7 @@ def fit_model(
         coef, channel = tuned.coef, tuned.channel
     else:
         current = evidence.current[chosen]
-        coef = fit_softmax(features, current, w, 1 / tuned.C, bound, blank, max_iterations=15)
+        coef = fit_softmax(features, current, w, 1 / tuned.C, bound, model.coef, max_iterations=15)
         channel = model.channel
     coef, channel = fit_noisy_softmax(
         features, symbols, w, 1 / tuned.C, bound, coef, channel, known,
@@ -156,7 +178,7 @@ def fit_model(
     model = replace(model, C=tuned.C, bound=bound, coef=coef, channel=channel)
     if tuned.memorised < MEMORISED:
         n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
-        zeros = np.broadcast_to(blank, (n_folds, k, d))
+        zeros = np.zeros((n_folds, *coef.shape))
         fold_coef = _fit_folds(features, symbols, w, hashed[chosen], model, zeros, 30)
         model = replace(model, fold_coef=fold_coef)
     return model
