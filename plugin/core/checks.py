@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import DataError
 from .linalg import Float, Int
-from .rows import Partial, run_rows
+from .rows import Partial, RowStore, run_rows
 
 NAMED_ROWS = 10  # bad rows that an error names
 
@@ -22,7 +22,7 @@ def check_arrays(
     n_classes: int | None,
 ) -> tuple[Any, Int, Float, int]:
     """Return embeddings, labels, weights and the number of classes, or raise DataError."""
-    X = embeddings if hasattr(embeddings, "run_rows") else np.asanyarray(embeddings)
+    X = embeddings if isinstance(embeddings, RowStore) else np.asanyarray(embeddings)
     n = X.shape[0] if X.shape else 0
     if len(X.shape) != 2 or X.dtype.kind not in "fiu" or 0 in X.shape:
         raise DataError(

@@ -16,6 +16,7 @@ from .evidence import Evidence
 from .linalg import Float, row_hash
 from .model import LabelModel, blank_model, fit_model, refit_model
 from .neighbors import Neighbors, find_neighbors
+from .rows import as_rows
 from .sampling import draw_fit_rows
 from .scoring import learn, score_rows
 from .signals import NEIGHBOR_COUNTS, seen_by
@@ -188,10 +189,14 @@ def _score_labels(
             f"got {len(classes)}.",
             "Score all classes together, not a view of one class.",
         )
+    # In the order of their hash, rows give the same sums to the last bit, however they come.
+    hashed = row_hash(X if classified else predicted, random_state)
+    order = np.lexsort((told, weight, y, hashed))
+    X, hashed = as_rows(X).permuted(order), hashed[order]
+    y, told, weight, predicted = y[order], told[order], weight[order], predicted[order]
     codes = np.full(n_classes + 1, -1)  # the last for rows without a verdict
     codes[classes] = np.arange(len(classes))
     evidence = Evidence(codes[y], codes[told], weight, len(classes))
-    hashed = row_hash(X if classified else predicted, random_state)
     if not classified or (warm_start and not warm_start.knows(classes, names, hashed)):
         warm_start = None
     if warm_start:
@@ -223,15 +228,16 @@ def _score_labels(
     noise_channel = np.eye(n_classes)
     noise_channel[np.ix_(classes, classes)] = signals.channel
     report(1.0, "done")
+    place = np.argsort(order)
     return LabelScores(
-        importance=scores.importance,
-        wrong_probability=scores.wrong,
-        suggested_class=classes[scores.suggested],
-        suggested_probability=scores.suggested_probability,
-        influence=scores.influence,
-        knn_disagreement=scores.disagreement,
+        importance=scores.importance[place],
+        wrong_probability=scores.wrong[place],
+        suggested_class=classes[scores.suggested[place]],
+        suggested_probability=scores.suggested_probability[place],
+        influence=scores.influence[place],
+        knn_disagreement=scores.disagreement[place],
         total_sensitivity=float(scores.importance.sum()),
-        expected_errors=float(scores.wrong[live & (told < 0)].sum()),
+        expected_errors=float(scores.wrong[(weight > 0) & (told < 0)].sum()),
         reliability=scores.reliability,
         predictions_seen=seen_by(predicted, y, weight),
         noise_channel=noise_channel,

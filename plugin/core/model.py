@@ -34,6 +34,8 @@ MEMORISED = 0.62
 class LabelModel:
     """A fitted classifier with its noise channel; pass it on as `warm_start`.
 
+    Its rows are in the order of their hash, not in the caller's.
+
     Attributes
     ----------
     classes : int array of shape (k,)

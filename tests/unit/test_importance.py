@@ -15,13 +15,17 @@ from sklearn.linear_model import LogisticRegression
 from coreset_cleaning.core import importance as module
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.importance import score_labels
-from coreset_cleaning.core.linalg import standardise
+from coreset_cleaning.core.linalg import row_hash, standardise
 from coreset_cleaning.core.model import logits
 from coreset_cleaning.core.sampling import sample_coreset
 from coreset_cleaning.core.signals import side_parts
 
 # Fits stop at a tolerance: two ways to the same optimum agree so far in the smallest importance.
 RTOL = 5e-2
+SCORES = (
+    "importance", "wrong_probability", "suggested_class", "suggested_probability", "influence",
+    "knn_disagreement",
+)  # fmt: skip
 
 X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
@@ -102,16 +106,34 @@ def test_total_sensitivity_is_the_sum_of_importance():
 
 
 @settings(max_examples=8, deadline=None)
-@given_data(seed=st.integers(0, 1000))
-def test_order_of_rows_and_names_of_classes_change_nothing(seed):
-    X, given, _ = blobs(n=200, seed=seed)
+@given_data(seed=st.integers(0, 1000), n=st.integers(40, 400), d=st.sampled_from([3, 20, 60]))
+def test_the_order_of_rows_changes_no_score(seed, n, d):
+    X, given, true = blobs(n=n, d=d, seed=seed, separation=0.6)
     rng = np.random.default_rng(seed)
-    rows, names = rng.permutation(200), rng.permutation(4)
-    scores = score_labels(X, given)
-    moved = score_labels(X[rows], names[given][rows])
-    np.testing.assert_allclose(moved.importance, scores.importance[rows], rtol=RTOL, atol=1e-9)
-    np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement[rows])
-    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class][rows])
+    X[: n // 10] = X[n // 10 : 2 * (n // 10)]  # some twice, perhaps with different labels
+    rows = rng.permutation(n)
+    verified = np.where(rng.random(n) < 0.1, true, -1)
+    weight = rng.choice([0.0, 1.0, 2.0], n, p=[0.1, 0.8, 0.1])
+    scores = score_labels(X, given, weight, verified=verified)
+    moved = score_labels(X[rows], given[rows], weight[rows], verified=verified[rows])
+    for name in SCORES:
+        mine, theirs = getattr(scores, name)[rows], getattr(moved, name)
+        np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=0)
+    again = score_labels(
+        X[rows], given[rows], weight[rows], verified=verified[rows], warm_start=scores.model
+    )
+    assert again.model.bound is scores.model.bound
+
+
+@settings(max_examples=8, deadline=None)
+@given_data(seed=st.integers(0, 1000))
+def test_names_of_classes_change_nothing(seed):
+    X, given, _ = blobs(n=200, seed=seed)
+    names = np.random.default_rng(seed).permutation(4)
+    scores, moved = score_labels(X, given), score_labels(X, names[given])
+    np.testing.assert_allclose(moved.importance, scores.importance, rtol=RTOL, atol=1e-9)
+    np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement)
+    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class])
     np.testing.assert_allclose(
         moved.noise_channel[np.ix_(names, names)], scores.noise_channel, atol=1e-3
     )
@@ -148,8 +170,17 @@ def test_weight_zero_rows_influence_nothing():
     np.testing.assert_array_equal(a.knn_disagreement[50:], c.knn_disagreement)
 
 
+def in_order_of_hash(X, *arrays):
+    """Rows as the model has them."""
+    order = np.argsort(row_hash(X, 0))
+    return X[order], *(array[order] for array in arrays)
+
+
 def shifted_losses(X, given, scores, probabilities=None, verified=None):
-    """Function of θ: every row's loss, with the terms that do not depend on θ held fixed."""
+    """Function of θ: every row's loss, with the terms that do not depend on θ held fixed.
+
+    Rows come in the order of their hash, see `in_order_of_hash`.
+    """
     model, n = scores.model, len(X)
     signals, k = model.signals, len(model.classes)
     weight = np.ones(n)
@@ -177,7 +208,7 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
 @pytest.mark.parametrize("extra", ["none", "probabilities", "verified", "both"])
 @pytest.mark.parametrize(("n", "d"), [(500, 10), (60, 40)])
 def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, extra):
-    X, given, true = blobs(n=n, d=d)
+    X, given, true = in_order_of_hash(*blobs(n=n, d=d))
     rng = np.random.default_rng(0)
     told = {}
     if extra in ("probabilities", "both"):
@@ -207,7 +238,7 @@ def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, extra):
 
 
 def test_influence_is_the_gradient_in_the_norm_of_the_bound():
-    X, given, _ = blobs(n=500, d=10)
+    X, given, _ = in_order_of_hash(*blobs(n=500, d=10))
     scores = score_labels(X, given)
     _, features = shifted_losses(X, given, scores)
     model = scores.model
