@@ -19,7 +19,7 @@ from .neighbors import Neighbors, find_neighbors
 from .rows import as_rows
 from .sampling import draw_fit_rows
 from .scoring import learn, score_rows
-from .signals import NEIGHBOR_COUNTS, seen_by
+from .signals import NEIGHBOR_COUNTS, root, seen_by
 
 SCORER_VERSION = 2
 
@@ -223,6 +223,8 @@ def _score_labels(
         model = blank_model(X, weight, classes, names, hashed, neighbors)
     signals = learn(X, evidence, model, sides)
     model = replace(model, signals=signals)
+    if not classified:
+        model = replace(model, channel=root(signals.channel))
     report(0.8, "scoring")
     scores = score_rows(X, evidence, model, sides)
     noise_channel = np.eye(n_classes)

@@ -21,7 +21,7 @@ from .logistic import TINY, softmax
 from .model import LabelModel, logits
 from .rows import Partial, gather, run_rows
 from .sensitivity import local_sensitivity
-from .signals import Signals, learn_signals, learning_rows, prior_weights, side_parts
+from .signals import Signals, learn_signals, learning_rows, side_parts
 
 LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true classes would give
 
@@ -75,9 +75,9 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     z += model.pull(evidence.weight)[rows, None] * variance * (p - q)
     parts = np.stack([z, *side_parts(*(side[rows] for side in sides))])
     known = evidence.known() * scale
-    prior = prior_weights(model.fold_coef is not None, predictions=len(parts) > 3)
+    few_rows = model.fold_coef is not None
     return learn_signals(
-        parts, symbols, weight, known, model.channel, information, prior, model.signals
+        parts, symbols, weight, known, model.channel, information, few_rows, model.signals
     )
 
 
@@ -101,7 +101,6 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
     leverages = 1 / (ratio * (bound.values + penalty))
     table = np.column_stack([leverages, _spread(bound, penalty, signals.information)])
     by_symbol = np.vstack([with_verdicts(model.channel).T, np.ones(k)])
-    fitted, honest = _log_odds(model.channel), _log_odds(signals.channel)
     (gradient,), rows = run_rows(
         _score_block,
         X,
@@ -111,8 +110,8 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
             bound.vectors.astype(np.float32),
             table.astype(np.float32),
             by_symbol.astype(np.float32),
-            fitted + np.float32(0.5 * signals.trust) * (honest - fitted),
-            honest,
+            _log_odds(model.channel),
+            _log_odds(signals.channel),
             signals,
         ),
         width=max(X.shape[1] + 1, k),

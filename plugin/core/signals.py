@@ -32,8 +32,11 @@ SEEN_LOSS = 0.92  # log-loss of a network on labels it has seen, as share of its
 LEARN_ROWS = 10_000  # rows that weights are learned from
 LEARN_CELLS = 4_000_000  # fewer of them where there are many classes
 PRIOR_ROWS = 1_000  # as much as so many rows speaks for the start
+PRIOR_ROWS_FEW = 10_000  # the same, of START_FEW_ROWS
+CHANNEL_PRIOR_ROWS = 100  # as much, for the row of one class in the channel, speaks for the fitted
+# Share of labels that go wrong anyhow. From the given labels alone one sees only the noise that the
+# image does not explain; the channel would be taken for too clean.
 NOISE_PRIOR = 0.05
-CHANNEL_PRIOR_ROWS = 100  # the same, for the row of one class in the channel
 MAX_ROUNDS, STEPS, SETTLED = 30, 5, 2e-3
 
 
@@ -48,8 +51,6 @@ class Signals:
     offsets : array of shape (K,)
     channel : array of shape (K, K)
         P(given | true) as logits see it that don't know the row's label.
-    trust : float
-        In what was learned, 0 to 1.
     information : array of shape (K,)
         Mean curvature of the loss in each class's logit.
     """
@@ -57,7 +58,6 @@ class Signals:
     weights: Float
     offsets: Float
     channel: Float
-    trust: float
     information: Float
 
     def combine(self, parts: list[Any]) -> Any:
@@ -88,13 +88,6 @@ def side_parts(near: Any, nearest: Any, predictions: NDArray[Any]) -> list[Float
     return parts
 
 
-def prior_weights(few_rows: bool, predictions: bool) -> Float:
-    """Weights of the parts before anything was learned."""
-    if predictions:
-        return np.array(START_WITH_PREDICTIONS)
-    return np.array(START_FEW_ROWS if few_rows else START)
-
-
 def learning_rows(
     hashed: NDArray[np.uint64], live: NDArray[np.bool_], verified: Int, n_classes: int
 ) -> Int:
@@ -112,7 +105,7 @@ def learn_signals(
     known: Float,
     fitted: Float,
     information: Float,
-    prior: Float,
+    few_rows: bool,
     start: Signals | None = None,
 ) -> Signals:
     """Alternate between the weights and the channel, as EM does, on left-out logits.
@@ -129,13 +122,16 @@ def learn_signals(
     fitted : array of shape (K, K)
         Channel that was fitted with the classifier.
     information : array of shape (K,)
-    prior : array of shape (n_parts,)
-        Weights of the parts that few rows stay near.
+    few_rows : bool
+        Whether the classifier has too few rows to be judged by its own fit.
     start : Signals, optional
         Of an earlier call, to start from.
     """
     n_parts, _, k = parts.shape
     total = float(weight.sum())
+    prior = (
+        START_WITH_PREDICTIONS if n_parts > len(START) else START_FEW_ROWS if few_rows else START
+    )
     anchor = np.concatenate([prior, np.zeros(k)])
     x, channel = anchor, fitted
     if start is not None and len(start.weights) == n_parts:
@@ -181,10 +177,20 @@ def learn_signals(
         x = optimiser.minimise(objective, x / scale, STEPS, 1e-6) * scale
         if moved < SETTLED:
             break
-    trust = total / (total + PRIOR_ROWS)
-    x = anchor + (x - anchor) * trust
+    x = anchor + (x - anchor) * total / (total + (PRIOR_ROWS_FEW if few_rows else PRIOR_ROWS))
     x[0] = max(x[0], 0.0)
-    return Signals(x[:n_parts], x[n_parts:], channel, trust, information)
+    return Signals(x[:n_parts], x[n_parts:], channel, information)
+
+
+def root(channel: Float) -> Float:
+    """The channel that predictions alone are ranked with, softer than the one they teach.
+
+    A channel sees no image. Where errors depend on the image it is trusted too much, the more so
+    the better the predictions are: the root ranked better on all sets of docs/importance.md.
+    """
+    softer = np.sqrt(channel)
+    normalised: Float = softer / softer.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def seen_by(predictions: NDArray[Any], labels: Int, weight: Float) -> bool:

@@ -190,9 +190,7 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
     predictions = np.empty((n, 0)) if probabilities is None else probabilities
     parts = side_parts(near, nearest, predictions)
     shift = np.tensordot(signals.weights[1:], np.stack(parts), 1) + signals.offsets
-    mixed = signals.trust / 2
-    channel = (1 - mixed) * np.log(model.channel) + mixed * np.log(signals.channel)
-    shift = shift + (channel - np.diag(channel)).T[given]
+    shift = shift + np.log(model.channel).T[given]
     left_out = logits(X, model.hashed, *model.for_logits())[1] - features @ model.coef.T
     shift += signals.weights[0] * left_out
     index = np.arange(n)
