@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from coreset_cleaning.cli import main
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.doctor import check_setup
 from coreset_cleaning.review import shows_small_images
+from label_studio_server import LabelStudioProcess
 
 
 @pytest.fixture(autouse=True)
@@ -79,8 +81,18 @@ def test_from_a_fresh_dataset_to_an_open_round(
     assert failing(findings(loop)) == {}
 
 
+@pytest.fixture
+def server_without_local_files(
+    tmp_path: Path, environment: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    with LabelStudioProcess(tmp_path / "label-studio") as process:
+        monkeypatch.setenv("LABEL_STUDIO_URL", process.url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", process.admin_token)
+        yield
+
+
+@pytest.mark.usefixtures("server_without_local_files")
 def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) -> None:
-    # This server was started without local files.
     root = Path(loop.samples.view.first().filepath).parent.parent
     found = failing(findings(loop, images="local", images_root=str(root)))
     assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in found["images"]
