@@ -460,7 +460,7 @@ class CleaningLoop:
             Where to pull the last answers from and to delete the round's tab. Default: nothing
             is done there.
         number : int, optional
-            A round, closed or not. Default: the open one.
+            A round, closed or not. Default: the open round.
         delete_tasks : bool, default False
             Whether to delete the round's tasks that nobody has answered, skipped or begun.
 

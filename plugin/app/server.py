@@ -118,11 +118,7 @@ def ask(url: str, key: str) -> Known:
     from ..desks.labelstudio.connection import LabelStudioServer
 
     try:
-        server: Any = LabelStudioServer(url, key, timeout=PROBE_SECONDS)
-        if hasattr(server, "probe"):
-            server.probe(PROBE_SECONDS)
-        else:
-            server.get("api/current-user/whoami")
+        LabelStudioServer(url, key).probe(PROBE_SECONDS)
     except ServerUnreachableError as error:
         return Known(ServerState.DOWN, error.what, error.fix)
     except (AuthenticationError, DataError) as error:

@@ -108,7 +108,8 @@ def _read(source: Source, ids: Sequence[str]) -> NDArray[Any]:
         if set(found) != set(part) or missing.any():
             raise DataError(
                 f"samples of dataset {source.dataset!r} lost their vector in {source.field!r}, or "
-                "were deleted, while they were scored: score again."
+                "were deleted, while they were scored.",
+                "Score again.",
             )
         if start == 0:
             X = np.empty((len(ids), vectors.shape[1]), np.float32)
@@ -176,7 +177,8 @@ class RayRows:
         if widths != {width}:
             raise DataError(
                 f"The vectors of field {field} must have one length, got {sorted(widths)}: they "
-                "come from different networks, so compute the field again."
+                "come from different networks.",
+                "Compute the field again: `coreset-cleaning embed --overwrite`.",
             )
         return cls(actors, np.diff(bounds).tolist(), width, recipes)
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import CleaningError, RoundError
+from ..core.errors import AuthenticationError, CleaningError, RoundError
 from ..core.review.class_names import look_alikes
 from ..desks.labelstudio import checkup
 from ..desks.labelstudio.connection import LabelStudioServer
@@ -62,18 +62,19 @@ def check_server(server: LabelStudioServer) -> list[Finding]:
     list of Finding
         What rests on something that failed is left out.
     """
-    findings = [attempt("Label Studio", lambda: f"{server.url}, version {_version(server)}")]
+    try:
+        # Asked once and with a limit: a read is tried again, and a hanging server takes minutes.
+        version = server.probe(_PROBE_SECONDS)
+    except AuthenticationError as error:
+        answers = finding("Label Studio", f"{server.url} answers")
+        return [answers, finding("key", error.what, error.fix, ok=False)]
+    except CleaningError as error:
+        return [finding("Label Studio", error.what, error.fix, ok=False)]
+    findings = [finding("Label Studio", f"{server.url}, version {version}")]
     for name, check in (("key", checkup.key), ("permissions", checkup.permissions)):
-        if not findings[-1]["ok"]:
-            break
-        findings.append(attempt(name, lambda check=check: check(server)))  # type: ignore[misc]
+        if findings[-1]["ok"]:
+            findings.append(attempt(name, lambda check=check: check(server)))  # type: ignore[misc]
     return findings
-
-
-def _version(server: LabelStudioServer) -> str:
-    # Asked once and with a limit: a read that is tried again waits minutes for a hanging server.
-    probe = getattr(server, "probe", None)
-    return str(probe(_PROBE_SECONDS)) if probe else checkup.version(server)
 
 
 def check_dataset(work: Workspace) -> list[Finding]:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer, review
+from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import main
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.doctor import check_setup
-from coreset_cleaning.review import shows_small_images
-from label_studio_server import LabelStudioProcess
+from coreset_cleaning.usecases import push
+from coreset_cleaning.usecases.push import shows_small_images
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +62,10 @@ def test_from_a_fresh_dataset_to_an_open_round(
 
     config = server.get(f"api/projects/{pushed.project}/")["label_config"]
     assert 'smoothing="false"' in config  # 64 pixels; photographs are smoothed
-    assert shows_small_images(loop.samples)
+    assert shows_small_images(loop._work)
     with monkeypatch.context() as larger:
-        larger.setattr(review, "_SMALL", 63)
-        assert not shows_small_images(loop.samples)
+        larger.setattr(push, "_SMALL", 63)
+        assert not shows_small_images(loop._work)
         assert "next push brings" in findings(loop)["project"]["detail"]
 
     tab = find_round_tab(server, pushed.project, 1)
@@ -81,20 +80,15 @@ def test_from_a_fresh_dataset_to_an_open_round(
     assert failing(findings(loop)) == {}
 
 
-@pytest.fixture
-def server_without_local_files(
-    tmp_path: Path, environment: None, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    with LabelStudioProcess(tmp_path / "label-studio") as process:
-        monkeypatch.setenv("LABEL_STUDIO_URL", process.url)
-        monkeypatch.setenv("LABEL_STUDIO_API_KEY", process.admin_token)
-        yield
-
-
-@pytest.mark.usefixtures("server_without_local_files")
-def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) -> None:
+def test_images_that_reviewers_will_not_see(
+    loop: CleaningLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = Path(loop.samples.view.first().filepath).parent.parent
-    found = failing(findings(loop, images="local", images_root=str(root)))
+    found = findings(loop, images="local", images_root=str(root))
+    assert "may serve local files" in found["images"]["detail"]
+    with monkeypatch.context() as without:  # as a server answers that was started without them
+        without.setattr(LabelStudioServer, "fetch", lambda self, path, **_: (403, b"", ""))
+        found = failing(findings(loop, images="local", images_root=str(root)))
     assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in found["images"]
     found = failing(findings(loop, images="local", images_root=str(tmp_path)))
     assert "must lie below" in found["images"]

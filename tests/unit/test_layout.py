@@ -90,6 +90,7 @@ FRONT_END_IMPORTS = {
     "core.review.palette",
     "core.review.states",
     "core.review.verdicts",
+    "desks.app",
     "desks.labelstudio.connection",
     "loop",
     "reports",

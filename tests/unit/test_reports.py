@@ -7,17 +7,15 @@ import pytest
 from coreset_cleaning.reports import Coverage, PullReport
 
 
-@pytest.mark.parametrize(
-    ("skipped", "open_round", "says"), [(2, 3, True), (0, 3, False), (2, None, False)]
-)
+@pytest.mark.parametrize(("skips", "says"), [({3: {"a": 17}}, True), ({}, False)])
 def test_skipped_tasks_name_the_way_to_end_the_round(
-    skipped: int, open_round: int | None, says: bool
+    skips: dict[int, dict[str, int]], says: bool
 ) -> None:
     report = PullReport(
-        new_answers=1, withdrawn=0, changed=1, outcomes={}, open_round=open_round,
-        answered=8, total=10, skipped=skipped,
+        new_answers=1, withdrawn=0, changed=1, outcomes={}, open_round=3,
+        answered=8, total=10, skipped=1, skips=skips,
     )  # fmt: skip
-    assert ("keep round 3 open" in str(report)) is says
+    assert ("round 3 waits for 1 skipped tasks (17)" in str(report)) is says
     assert ("`coreset-cleaning close`" in str(report)) is says
 
 

@@ -1,1 +1,1 @@
-"""The operators of the FiftyOne App, one a file."""
+"""The operators of the FiftyOne App, one per file."""

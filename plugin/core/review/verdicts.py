@@ -34,7 +34,9 @@ class Verdict(str, Enum):
             return cls(text)
         except ValueError:
             valid = ", ".join(verdict.value for verdict in cls)
-            raise DataError(f"verdict must be one of {valid}, got {text!r}.") from None
+            raise DataError(
+                f"verdict must be one of {valid}, got {text!r}.", "Write one of these."
+            ) from None
 
 
 class Outcome(str, Enum):

@@ -27,17 +27,18 @@ def delete_unanswered(
     each is looked at again just before: somebody may be at work on it.
     """
     tasks = _unanswered(server, project_id, dataset_id, label_field, round_)
-    deleted = 0
-    for task_id in tasks:
-        try:
-            task = server.get(f"api/tasks/{task_id}/")
-        except ServerError as error:
-            if error.status != 404:
-                raise
-            continue  # somebody else was faster
-        if not _is_begun(task):
-            deleted += _delete(server, f"api/tasks/{task_id}/")
-    return deleted
+    return sum(delete_untouched(server, task_id) for task_id in tasks)
+
+
+def delete_untouched(server: LabelStudioServer, task_id: int) -> bool:
+    """Delete a task unless somebody has begun it; return whether it was deleted now."""
+    try:
+        task = server.get(f"api/tasks/{task_id}/")
+    except ServerError as error:
+        if error.status != 404:
+            raise
+        return False  # somebody else was faster
+    return not _is_begun(task) and _delete(server, f"api/tasks/{task_id}/")
 
 
 def park_tasks(

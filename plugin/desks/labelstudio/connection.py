@@ -255,7 +255,7 @@ class LabelStudioServer:
             raise ServerError(
                 f"Label Studio at {self.url} said it has {total} tasks and sent {seen}: somebody "
                 "changed the project meanwhile.",
-                "Call the same again.",
+                "Run it again.",
             )
 
     def _send(

@@ -26,7 +26,7 @@ def too_slow(url: str, seconds: float) -> ServerUnreachableError:
     by = f" through the proxy that {variable} names" if variable else ""
     return ServerUnreachableError(
         f"Label Studio at {url} did not answer within {seconds:.3g} s{by}.",
-        "Call the same again; what has arrived is not sent twice.",
+        "Run it again; what has arrived is not sent twice.",
     )
 
 
@@ -68,7 +68,7 @@ def refused(url: str, status: int | None, detail: str) -> ServerError:
     if status == 404:
         fix = "Check the address, with its path if it has one."
     elif status >= 500:
-        fix = "Call the same again; if it stays so, Label Studio's own log says why."
+        fix = "Run it again; if it stays so, Label Studio's own log says why."
     else:
         fix = "Label Studio's own reason says what it does not accept."
     kind = RefusedError if status < 500 and status not in (408, 409) else ServerError

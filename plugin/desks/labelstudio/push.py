@@ -13,7 +13,7 @@ from typing import Any
 
 from ...core.errors import ServerError
 from ..base import ReviewTask
-from .cleanup import park_tasks
+from .cleanup import delete_untouched, park_tasks
 from .config import visible
 from .connection import LabelStudioServer, is_refusal
 from .images import ImageSource
@@ -129,6 +129,9 @@ def push_tasks(
             # A request given up for lost may be carried out after all, a little later.
             time.sleep(_SETTLE)
             present, troubled = present_tasks(server, project.id, round, keys), False
+        elif len(present) == len(keys) and count_tasks(server, project.id, round) != len(keys):
+            # Another process may have sent the same meanwhile.
+            present = present_tasks(server, project.id, round, keys)
         if progress:
             progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
     for key, task in keys.items():
@@ -141,6 +144,21 @@ def push_tasks(
         existing=existing,
         url=round_url(server, project.id, tab),
     )
+
+
+def count_tasks(server: LabelStudioServer, project_id: int, round_: int) -> int:
+    """Return how many tasks of a round are on the server."""
+    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
+    answer = server.get(
+        "api/tasks/",
+        project=project_id,
+        query=json.dumps(query),
+        page_size=1,
+        include="id",
+        fields="all",
+        resolve_uri="false",
+    )
+    return int(answer["total"])
 
 
 def present_tasks(
@@ -165,7 +183,7 @@ def present_tasks(
         keep, *surplus = sorted(tasks, key=lambda t: (not t.get("total_annotations"), t["id"]))
         for task in surplus:
             if not task.get("total_annotations"):
-                server.delete(f"api/tasks/{task['id']}/")
+                delete_untouched(server, task["id"])
         present[key] = int(keep["id"])
     return present
 
