@@ -46,6 +46,14 @@ class Records:
         found = foo.get_db_conn().runs.find({"_id": {"$in": list(ids.values())}, **query})
         return {document["key"]: _head(document) for document in found}
 
+    def any(self, kind: str, **equal: Any) -> bool:
+        """Tell whether there is a record of a kind whose head holds these values."""
+        query = {"config.method": names.RUN_METHOD, "config.kind": kind}
+        query |= {f"config.{name}": value for name, value in equal.items()}
+        ids = list(self._ids().values())
+        found = foo.get_db_conn().runs.find_one({"_id": {"$in": ids}, **query}, {"_id": 1})
+        return found is not None
+
     def head(self, key: str) -> Head | None:
         """Return the head of a record; None when there is none."""
         document = self._document(key)

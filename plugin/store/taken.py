@@ -23,7 +23,7 @@ _RUN_KINDS = ("score", "start", "project")
 
 
 def taken_names(
-    labels: LabelField, views: Iterable[str] = (), tags: Iterable[str] = ()
+    labels: LabelField, views: Iterable[str] | None = (), tags: Iterable[str] = ()
 ) -> list[str]:
     """Return what a user has under names of ours, in words; empty when nothing is in the way.
 
@@ -31,19 +31,23 @@ def taken_names(
     ----------
     labels : LabelField
     views, tags : iterable of str, optional
-        Further saved views and tags of ours that are about to be written.
+        Further saved views and tags of ours that are about to be written; with None for `views`,
+        no view is.
     """
     fields = _fields(labels)
     found = [f"the field {name!r}" for name in fields]
     if not fields:
         found += _values(labels)
     found += [f"the tag {tag!r}" for tag in _tags(labels, tags)]
-    found += [f"the saved view {name!r}" for name in _views(labels, views)]
+    if views is not None:
+        found += [f"the saved view {name!r}" for name in _views(labels, views)]
     found += [f"the evaluation {key!r}" for key in _evaluations(labels)]
     return found + [f"the run {key!r}" for key in _runs(labels)]
 
 
-def check_names(labels: LabelField, views: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
+def check_names(
+    labels: LabelField, views: Iterable[str] | None = (), tags: Iterable[str] = ()
+) -> None:
     """Refuse to go on where a user has something under a name of ours; see `taken_names`.
 
     Raises

@@ -21,8 +21,8 @@ def take_in(work: Workspace, number: int, sample_id: str | None = None) -> int:
 
 def _record(work: Workspace, number: int, sample_id: str | None, out: bool) -> int:
     """Append the event, unless that is how things are: doing it twice changes nothing."""
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
-    work.labels.check_names()
     with work.store.lock("undo" if out else "redo") as claim:
         round_ = work.store.load(number)
         if sample_id is not None and sample_id not in round_.sample_ids:
