@@ -15,6 +15,7 @@ from fiftyone.core.utils import to_slug
 from ..core.errors import DataError
 from . import ownership
 from .names import field_run_key
+from .records import Records
 
 if TYPE_CHECKING:
     from .labels import LabelField
@@ -149,6 +150,13 @@ def _runs(labels: LabelField) -> list[str]:
 
 def _check_not_renamed(labels: LabelField) -> None:
     """Refuse to go on without what tells of verdicts, when it has only got another name."""
+    for key, old in Records(labels.dataset).renamed().items():
+        raise DataError(
+            f"run {key!r} of dataset {labels.dataset.name!r} is our {old!r} under another key, and "
+            "what it recorded is looked for there.",
+            f"Rename it back: dataset.rename_run({key!r}, {old!r}). To give it up: "
+            f"dataset.delete_run({key!r})",
+        )
     if labels.score_record() is None:
         return
     dataset, ours = labels.dataset, labels.names

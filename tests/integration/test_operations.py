@@ -181,6 +181,14 @@ def rename_scores(state: State) -> None:
         state.dataset.rename_sample_field(OURS.disagreement, f"was_{state.times}")
 
 
+def rename_run(key: str) -> Callable[[State], None]:
+    def rename(state: State) -> None:
+        if state.dataset.has_run(key):
+            state.dataset.rename_run(key, f"renamed_{key}")
+
+    return rename
+
+
 def delete_run(key: str) -> Callable[[State], None]:
     def delete(state: State) -> None:
         if state.dataset.has_run(key):
@@ -346,6 +354,8 @@ UNLOCK = "field = dataset.get_field({name!r}); field.read_only = False; field.sa
 RENAME_BACK = "dataset.rename_sample_field({new!r}, {name!r})"
 LOCKED = ("a", "tags", *OURS.fields()[:7])
 RENAMED = OURS.fields()[4:7]
+RUNS = ("cleaning_score_a", "cleaning_start_a", "cleaning_round_001")
+RENAME_RUN = "dataset.rename_run({new!r}, {name!r})"
 REFUSED = {
     "locked": ([lock(n) for n in LOCKED], [UNLOCK.format(name=n) for n in LOCKED]),
     "locked class": ([lock("a.label")], [UNLOCK.format(name="a.label")]),
@@ -355,6 +365,10 @@ REFUSED = {
     ),
     "no suggestions": ([clear(OURS.suggested)], ["loop.compute_importance()"]),
     "no importance": ([delete(OURS.importance)], ["loop.compute_importance()"]),
+    "renamed runs": (
+        [rename_run(key) for key in RUNS],
+        [RENAME_RUN.format(name=key, new=f"renamed_{key}") for key in RUNS],
+    ),
     "renamed labels": ([rename("a")], ["dataset.rename_sample_field(NAME, 'a')"]),
 }
 
