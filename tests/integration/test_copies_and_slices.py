@@ -79,6 +79,8 @@ def test_without_a_record_of_the_rounds_nothing_is_taken_back(
     dataset = tiny(20)
     labels = cleaned(dataset)
     copy = lose(dataset)
+    assert sorted(labels_of(copy).values()) == sorted(labels.values())
+    labels = labels_of(copy)
     if untagged:
         copy.untag_samples(copy.distinct("tags"))
     before = documents(copy)
@@ -246,6 +248,7 @@ def test_a_slice_is_embedded_and_evaluated_whichever_is_active_meanwhile(tmp_pat
         assert everything.exists("new").count() == 8
         dataset.group_slice = "left"
         assert dataset.exists("new").count() == 8
+    dataset.group_slice = "left"
     loop = loop_of(dataset)
     loop.compute_importance()
     dataset.group_slice = "right"
