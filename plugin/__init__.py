@@ -41,20 +41,20 @@ def register(plugin: Any) -> None:
     ----------
     plugin : fiftyone.plugins.context.PluginContext
     """
-    from .operators.check_setup import CheckSetup
-    from .operators.close_round import CloseRound
-    from .operators.compute_embeddings import ComputeEmbeddings
-    from .operators.compute_importance import ComputeImportance
-    from .operators.evaluate_round import EvaluateRound
-    from .operators.export_audit import ExportAudit
-    from .operators.find_confused_classes import FindConfusedClasses
-    from .operators.open_label_cleaning import OpenLabelCleaning
-    from .operators.open_review_queue import OpenReviewQueue
-    from .operators.pull_reviews import PullReviews
-    from .operators.push_round import PushRound
-    from .operators.sample_coreset import SampleCoreset
-    from .operators.undo_round import UndoRound
-    from .panel import LabelCleaningPanel
+    from .app.operators.check_setup import CheckSetup
+    from .app.operators.close_round import CloseRound
+    from .app.operators.compute_embeddings import ComputeEmbeddings
+    from .app.operators.compute_importance import ComputeImportance
+    from .app.operators.evaluate_round import EvaluateRound
+    from .app.operators.export_audit import ExportAudit
+    from .app.operators.find_confused_classes import FindConfusedClasses
+    from .app.operators.open_label_cleaning import OpenLabelCleaning
+    from .app.operators.open_review_queue import OpenReviewQueue
+    from .app.operators.pull_reviews import PullReviews
+    from .app.operators.push_round import PushRound
+    from .app.operators.sample_coreset import SampleCoreset
+    from .app.operators.undo_round import UndoRound
+    from .app.panel import LabelCleaningPanel
 
     for operator in (
         CheckSetup,

@@ -14,17 +14,33 @@ from .desks.app import Answer
 from .reports import (
     CloseReport,
     CoresetReport,
+    Coverage,
     EmbeddingReport,
     EvaluationReport,
     ImportanceReport,
+    Overview,
     PullReport,
     RoundReport,
 )
-from .store import embedding_run, names
+from .store import appearance, embedding_run, names, views
 from .store.kinds import label_field as open_label_field
 from .store.rounds import RoundStore
 from .store.samples import Samples
-from .usecases import audit, close, confuse, embed, evaluate, propose, pull, push, run, score, undo
+from .usecases import (
+    audit,
+    check_setup,
+    close,
+    confuse,
+    embed,
+    evaluate,
+    propose,
+    pull,
+    push,
+    run,
+    score,
+    undo,
+)
+from .usecases.check_setup import Finding
 from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -318,7 +334,7 @@ class CleaningLoop:
         reviewer: str | None = None,
         comments: Mapping[str, str] | None = None,
     ) -> PullReport:
-        """Answer the open round from a script.
+        """Answer the open round from a script, or correct answers of the one that closed last.
 
         Parameters
         ----------
@@ -333,7 +349,7 @@ class CleaningLoop:
         Raises
         ------
         RoundError
-            When no round is open, or a sample is not in it.
+            When there is no such round, or a sample is not in it.
         DataError
             When one of them is no verdict; none is recorded then.
 
@@ -444,7 +460,7 @@ class CleaningLoop:
             Where to pull the last answers from and to delete the round's tab. Default: nothing
             is done there.
         number : int, optional
-            A round, closed or not. Default: the open one.
+            A round, closed or not. Default: the open round.
         delete_tasks : bool, default False
             Whether to delete the round's tasks that nobody has answered, skipped or begun.
 
@@ -560,7 +576,7 @@ class CleaningLoop:
         list of Path
             auroc.png (when something was evaluated), verdicts.png and budget.png.
         """
-        from .charts import save_charts
+        from .reports.charts import save_charts
 
         Path(folder).mkdir(parents=True, exist_ok=True)
         baseline = self.rounds.evaluations().get(0)
@@ -579,6 +595,75 @@ class CleaningLoop:
             ``.jsonl`` for JSON lines, ``.csv`` for a table.
         """
         return audit.export_audit(self._work, path)
+
+    # ---- for front ends: what App and command line ask beside the use cases
+
+    @property
+    def label_field(self) -> str:
+        """The field that is cleaned."""
+        return str(self.labels.name)
+
+    def check_unlocked(self) -> None:
+        """Make sure that labels can be changed.
+
+        Raises
+        ------
+        DataError
+            When the label field is read-only.
+        """
+        self.labels.check_unlocked()
+
+    def is_started(self) -> bool:
+        """Tell whether the state before the first round is on record."""
+        return self.rounds.is_started()
+
+    def coverage(self) -> Coverage:
+        """Count the samples that are left out because they lack a label, a vector or a score."""
+        return check_setup.coverage(self._work)
+
+    def overview(self) -> Overview:
+        """Return what a page about the rounds shows, from one look at the database."""
+        return evaluate.overview(self._work)
+
+    def sample_ids(self, number: int) -> set[str]:
+        """Return the ids of a round's samples.
+
+        Raises
+        ------
+        RoundError
+            When there is no such round.
+        """
+        return self.rounds.load(number).sample_ids
+
+    def queue_fields(self) -> list[str]:
+        """Return the fields that thumbnails of a queue show: the label, and why to doubt it."""
+        return appearance.queue_fields(self.label_field, self.labels.names)
+
+    def round_view_name(self, number: int) -> str:
+        """Return the name of the saved view that holds a round."""
+        return str(self.labels.names.round_view(number))
+
+    def queue_view_name(self, class_of_interest: str) -> str:
+        """Return the name of the saved view that holds a class's queue."""
+        return views.queue_view_name(self.labels, class_of_interest)
+
+    def check_dataset(self) -> list[Finding]:
+        """Return what a check of the set-up finds in dataset and label field."""
+        return check_setup.check_dataset(self._work)
+
+    def check_project(
+        self, server: Any, images: str = "upload", images_root: str | None = None
+    ) -> list[Finding]:
+        """Return what a check of the set-up finds of the dataset's project on the server.
+
+        Parameters
+        ----------
+        server : LabelStudioServer
+            Where the reviewers are.
+        images, images_root : str
+            As `push_round` would get them; once there is a round, as it was pushed.
+        """
+        return check_setup.check_project(self._work, server, images, images_root)
 
 
 def _options(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -13,25 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+from own_database import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 90
-
-# Everything a browser might fetch on its own is off: it only ever talks to 127.0.0.1.
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextlib.contextmanager
 def serve_app(folder: Path, **environment: str) -> Iterator[str]:
     """Run the App's server with this checkout as its only plugin; give its address.
+
+    It uses the database of this process: see own_database.py.
 
     Parameters
     ----------
@@ -61,13 +52,6 @@ def serve_app(folder: Path, **environment: str) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

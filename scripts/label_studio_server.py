@@ -26,6 +26,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from own_database import free_port
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".cache" / "label-studio"
 SEED = HOME / "seed"
@@ -293,13 +295,6 @@ def make_seed() -> None:
     finally:
         server.stop()
     draft.rename(SEED)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def port_is_taken(port: int) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+_POSITION = re.compile(r"^Image \d+ of \d+$")
 _IMAGE_IS_THERE = """
 () => [...document.querySelectorAll('.lsf-image img')]
     .some(image => image.complete && image.naturalWidth > 0)
@@ -33,9 +35,19 @@ class ReviewPage:
         self.page.wait_for_url(lambda url: "/user/login" not in url)
 
     def open(self, link: str) -> None:
-        """Open a round's link and wait for its first image."""
-        self.page.goto(link)
+        """Open a round's link, start, and wait for its first image."""
+        self.start(link)
         self.shows("Image 1 of")
+
+    def start(self, link: str) -> None:
+        """Open a round's link and begin; others may be at work on its first images."""
+        self.page.goto(link)
+        self.page.get_by_role("button", name="Label All Tasks").click()
+
+    def position(self) -> int:
+        """Return which image of the round is shown, from 1."""
+        shown = self.page.get_by_text(_POSITION).first.inner_text()
+        return int(shown.split()[1])
 
     def shows(self, position: str) -> None:
         """Wait until this image is there, and its question is open."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS
+from chromium import open_browser
 from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage
 
@@ -18,11 +18,8 @@ NOTE = "73% of the most similar images carry another label."
 
 def take(folder: Path) -> None:
     """Take them all."""
-    from playwright.sync_api import sync_playwright
-
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as temporary, open_browser() as browser:
         work = Path(temporary)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
         with LabelStudioProcess(work / "label-studio") as process:
             page = browser.new_page(viewport=WINDOW, color_scheme="light")
             page.set_default_timeout(60_000)
@@ -37,7 +34,6 @@ def take(folder: Path) -> None:
                     page.locator(".htx-taxonomy .ant-select-selector").click()
                     page.get_by_placeholder("Search").fill("77")
                 shoot(page, folder / f"review-page-{n}-relabel.png")
-        browser.close()
 
 
 def push(process: LabelStudioProcess, work: Path, n: int) -> str:

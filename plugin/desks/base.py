@@ -86,6 +86,11 @@ class ReviewTask:
         Its probability, 0 to 1.
     note : str
         Why it is shown, at most two sentences.
+    earlier_answers : tuple of str, default ()
+        Ids of the answers on record about the label in this round: if its task has to be made
+        again because it lacks others, these do not count as withdrawn.
+    lacking : int, optional
+        Answers that a label with some answers still lacks. Default: as many as the round wants.
     """
 
     sample_id: str
@@ -96,6 +101,8 @@ class ReviewTask:
     suggested_label: str
     suggested_probability: float
     note: str
+    earlier_answers: tuple[str, ...] = ()
+    lacking: int | None = None
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,13 @@ class Answers:
         Answers that can't be read, one sentence each.
     skipped : int
         Tasks that somebody skipped and nobody answered.
+    skips : dict
+        Round to label ids that somebody skipped and that lack answers, with what the desk calls
+        the task.
     missing : dict
         Round to label ids without a task.
-    surplus : int
-        Tasks that were answered more often than wanted.
+    surplus : dict
+        Round to label ids that were answered more often than wanted.
     project : dict
         Where the desk keeps the rounds, with what the next fetch begins at.
     """
@@ -144,8 +154,9 @@ class Answers:
     withdrawn: list[AnswerKey] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     skipped: int = 0
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
     missing: dict[int, list[str]] = field(default_factory=dict)
-    surplus: int = 0
+    surplus: dict[int, list[str]] = field(default_factory=dict)
     project: dict[str, Any] = field(default_factory=dict)
 
 
@@ -214,7 +225,18 @@ class Desk(Protocol):
             When the desk no longer has the rounds.
         """
 
+    def link(self, url: str, project: Mapping[str, Any]) -> str:
+        """Return a round's link as it is now that the desk is where `project` says."""
+
     def close(
         self, subject: Subject, round_: int, project: Mapping[str, Any], delete_tasks: bool
     ) -> tuple[bool, int]:
-        """Tidy up after a round; return whether its page is gone, and how many tasks."""
+        """Tidy up after a round, the only one that was open.
+
+        Returns
+        -------
+        page_deleted : bool
+            Whether the page that showed it is gone now.
+        tasks_deleted : int
+            Tasks without an answer that are gone now.
+        """

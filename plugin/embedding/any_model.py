@@ -34,7 +34,8 @@ def describe_model(model: Any) -> dict[str, Any]:
     if not getattr(model, "has_embeddings", True):
         raise DataError(
             f"The model must give embeddings, got {type(model).__name__} with has_embeddings "
-            "false: load it with embeddings_layer=, or as_feature_extractor=True."
+            "false.",
+            "Load it with embeddings_layer=, or as_feature_extractor=True.",
         )
     module, config = getattr(model, "_model", None), getattr(model, "config", None)
     if isinstance(module, nn.Module):
@@ -102,8 +103,9 @@ def _embed(model: Any, images: list[Any]) -> Any:
             vectors = [*_embed(model, images[:half]), *_embed(model, images[half:])]
     if len(vectors) != len(images):
         raise DataError(
-            f"The model {type(model).__name__} must give one embedding an image, got "
-            f"{len(vectors)} for {len(images)} images: check its embed_all."
+            f"The model {type(model).__name__} must give one embedding per image, got "
+            f"{len(vectors)} for {len(images)} images.",
+            "Check its embed_all.",
         )
     return np.stack(vectors).astype(np.float32)
 

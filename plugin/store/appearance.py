@@ -14,13 +14,6 @@ from ..core.review.verdicts import Outcome
 from .names import Names
 from .ownership import PLUGIN
 
-OUTCOME_COLORS = {
-    Outcome.KEPT: "#3fb68b",
-    Outcome.RELABELED: "#ff6d04",
-    Outcome.DELETED: "#e05563",
-    Outcome.UNSURE: "#8a8f98",
-    Outcome.CONFLICT: "#4c9be8",
-}
 _PLACED = "placed"
 
 
@@ -127,8 +120,8 @@ def _color(config: Any, names: Names, new: list[str]) -> None:
     scheme = config.color_scheme
     by_path = {field["path"] for field in scheme.fields or []}
     colors = {
-        verdict: {o.value: color for o, color in OUTCOME_COLORS.items()},
-        "tags": {names.outcome_tag(o): color for o, color in OUTCOME_COLORS.items()},
+        verdict: {o.value: o.color for o in Outcome},
+        "tags": {names.outcome_tag(o): o.color for o in Outcome},
     }
     scheme.fields = [
         *(scheme.fields or []),

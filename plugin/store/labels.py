@@ -177,7 +177,7 @@ class LabelField:
             return Names(head["prefix"], head["suffix"])
         others = self._records.heads("score")
         plain = {h["label_field"] for h in others.values() if not h["suffix"]}
-        plain |= self._fields_of_version_0_1()
+        plain = plain or self._fields_of_version_0_1()
         suffix = self.name if plain - {self.name} else ""
         return Names(prefix or "", suffix)
 
@@ -192,10 +192,17 @@ class LabelField:
             )
 
     def _fields_of_version_0_1(self) -> set[str]:
-        """Return the label fields that version 0.1 has scored: their marks have the plain names."""
+        """Return the label fields whose marks have the plain names since version 0.1.
+
+        There, all had them. The one that was reviewed first keeps them; where none was reviewed,
+        the one that is asked for.
+        """
         importance = Names().importance
-        if not ownership.is_ours(self.dataset, importance) or self._records.heads("score"):
+        if not ownership.is_ours(self.dataset, importance):
             return set()
+        rounds = self._records.heads("round").values()
+        if rounds:
+            return {min(rounds, key=lambda head: int(head["round"]))["label_field"]}
         fields = {h["label_field"] for h in self._records.heads("start").values()}
         if fields:
             return {self.name} if self.name in fields else fields
@@ -306,7 +313,12 @@ class LabelField:
         self._check_not_locked(self.names.fields(), "scores and verdicts are kept there")
 
     def _fixed_views(self) -> list[str]:
-        return [self.names.outcome_view(outcome) for outcome in appearance.OUTCOME_COLORS]
+        return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
+
+    @staticmethod
+    def outcomes_with_a_view() -> list[Outcome]:
+        """Return the outcomes whose labels are a saved view."""
+        return [outcome for outcome in Outcome if outcome.done_by_reviewers]
 
     # ---- classes
 
@@ -457,12 +469,13 @@ class LabelField:
         self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
         appearance.arrange(self.dataset, self.name, ours)
 
-    def ensure_weights(self) -> None:
-        """Give every label without a weight the weight 1, or 0 if its tag says deleted."""
+    def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
+        """Give labels without a weight, of these or of all, 1, or 0 if a tag says deleted."""
         weight, deleted = self.names.weight, self.names.outcome_tag(Outcome.DELETED)
         self._declare(weight, ftype=fo.FloatField)
-        tags = self.columns(["tags"], self.lacking(weight))
-        self.set_values(weight, {i: float(deleted not in t) for i, (t,) in tags.items()})
+        found = self.columns([weight, "tags"], self.lacking(weight) if ids is None else ids)
+        bare = {i: tags for i, (value, tags) in found.items() if value is None}
+        self.set_values(weight, {i: float(deleted not in tags) for i, tags in bare.items()})
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")

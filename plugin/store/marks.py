@@ -7,7 +7,7 @@ that a user makes beside us stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..core.review.marks import Asked, Marks, ReviewMark, apply_state, is_outdat
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Outcome, Verdict
 from . import appearance, ownership
+from .adoption import adopt_marks
 from .labels import LabelField
 
 _REVIEW_FIELDS: dict[str, dict[str, Any]] = {
@@ -50,8 +51,8 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     if not rounds.weights:
         return Written(0, [])
     ours = labels.names
-    labels.ensure_weights()
-    declare_review_fields(labels)
+    adopt_marks(labels, rounds, _declare_all)
+    _declare_all(labels, rounds.weights)
     appearance.arrange(labels.dataset, labels.name, ours)
     deleted_tag = ours.outcome_tag(Outcome.DELETED)
     relabeled_to = rounds.relabeled_to
@@ -117,6 +118,11 @@ def _write(
     )
 
 
+def _declare_all(labels: LabelField, ids: Iterable[str] = ()) -> None:
+    labels.ensure_weights(ids)
+    declare_review_fields(labels)
+
+
 def declare_review_fields(labels: LabelField) -> None:
     """Add those fields that tell of verdicts that are not there yet."""
     ours = labels.names
@@ -142,7 +148,7 @@ def _tags(
     ours, mine, state = labels.names, rounds.rounds_of[label_id], rounds.states.get(label_id)
     own = {ours.round_tag(round_.number) for round_ in mine}
     if marks.review is not None:
-        own.add(ours.outcome_tag(Outcome(marks.review.verdict)))
+        own.add(ours.outcome_tag(Outcome.parse(marks.review.verdict)))
     waiting = mine and mine[-1].closed_at is None
     if waiting and (state is None or state.round < mine[-1].number):
         own.add(ours.queued)

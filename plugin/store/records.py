@@ -40,11 +40,16 @@ class Records:
 
     def heads(self, kind: str, **equal: Any) -> dict[str, Head]:
         """Return key to head of the records of a kind whose heads hold these values."""
+        return {key: head for key, (head, _) in self.documents(kind, **equal).items()}
+
+    def documents(self, kind: str, **equal: Any) -> dict[str, tuple[Head, Any]]:
+        """Return key to head and id of the content's file, as `heads` does."""
         ids = self._ids()
         query = {"config.method": names.RUN_METHOD, "config.kind": kind}
         query |= {f"config.{name}": value for name, value in equal.items()}
         found = foo.get_db_conn().runs.find({"_id": {"$in": list(ids.values())}, **query})
-        return {d["key"]: _head(d) for d in found if d["key"].startswith(_start_of_key(kind))}
+        start = _start_of_key(kind)
+        return {d["key"]: (_head(d), d.get("results")) for d in found if d["key"].startswith(start)}
 
     def renamed(self) -> dict[str, str]:
         """Return the records that a user has given another key: present key to that it had."""

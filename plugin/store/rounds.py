@@ -72,15 +72,19 @@ class RoundStore:
         self.dataset = dataset
         self.label_field = label_field
         self._records = Records(dataset)
-        self._claim: lock.Claim | None = None
+        self._upgraded = False
+        # Batches by the id of the file that holds them, which never changes.
+        self._batches: dict[Any, Head] = {}
 
     # ---- reading
 
     def all(self) -> Rounds:
         """Return the rounds of this label field, as they are in the database now."""
         self.dataset.reload()
-        heads = self._records.heads("round", label_field=self.label_field)
-        return Rounds(round_ for key, head in heads.items() if (round_ := self._round(key, head)))
+        found = self._records.documents("round", label_field=self.label_field)
+        return Rounds(
+            r for key, (head, file) in found.items() if (r := self._round(key, head, file))
+        )
 
     def load(self, number: int) -> Round:
         """Read a round of this label field, as it is in the database now.
@@ -90,7 +94,10 @@ class RoundStore:
         RoundError
             When there is no such round, or it was written by a newer version of this project.
         """
-        rounds = self.all()
+        return self.numbered(self.all(), number)
+
+    def numbered(self, rounds: Rounds, number: int) -> Round:
+        """Return one of the rounds that were read; raises as `load` does."""
         found = rounds.numbered(number)
         if found is None:
             known = ", ".join(str(round_.number) for round_ in rounds) or "none"
@@ -113,12 +120,17 @@ class RoundStore:
         found |= self._old_evaluations(set(found))
         return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
 
-    def _round(self, key: str, head: Head) -> Round | None:
+    def _round(self, key: str, head: Head, file: Any) -> Round | None:
         """Return a round; None when an old version was killed before it was saved."""
         number = int(key.rsplit("_", 1)[1])
-        content = self._records.content(key)
+        content = self._batches.get(file) or self._records.content(key)
         if content is None:
             return None
+        if content.get("schema", 1) >= SCHEMA:
+            if not head.get("schema"):  # another process has upgraded it since the head was read
+                head = self._records.head(key) or head
+            if file is not None:
+                self._batches[file] = content
         if self._is_old(head, content, f"round {number} of dataset {self.dataset.name!r}"):
             head, content, _ = split_round(head, content)
             head["home"] = str(self.dataset._doc.id)
@@ -308,8 +320,9 @@ class RoundStore:
         A record's new head goes in one stroke: killed before that, it is read as the old version
         wrote it, and after that, as this one does.
         """
-        old = self._old_contents()
+        old = {} if self._upgraded else self._old_contents()
         if not old:
+            self._upgraded = True
             return
         home, project = str(self.dataset._doc.id), self._old_project()
         if project is not None:

@@ -12,11 +12,7 @@ from ..core.errors import DataError
 from ..core.review.rounds import Round
 from ..core.review.verdicts import Outcome
 from . import ownership
-from .appearance import OUTCOME_COLORS
 from .labels import LabelField
-
-# These have a final answer. Unsure ones and conflicts come up again.
-_FINAL = (Outcome.KEPT, Outcome.RELABELED, Outcome.DELETED)
 
 
 def scored_view(labels: LabelField, field: str | None = None) -> Any:
@@ -48,7 +44,8 @@ def unscored_view(labels: LabelField, class_name: str) -> Any:
 def queue_of(labels: LabelField, class_name: str) -> Any:
     """Return the unreviewed labels of a class, most important first; of any class, even none."""
     ours = labels.names
-    done = [ours.queued, *(ours.outcome_tag(outcome) for outcome in _FINAL)]
+    # Unsure ones and conflicts come up again.
+    done = [ours.queued, *(ours.outcome_tag(outcome) for outcome in Outcome if outcome.decides)]
     return (
         scored_view(labels)
         .match(F(labels.path) == class_name)
@@ -109,21 +106,13 @@ def save_round_views(labels: LabelField, round_: Round) -> None:
         dataset.match_tags(ours.round_tag(round_.number)).sort_by(ours.importance, reverse=True),
         f"round {round_.number}, samples labeled {', '.join(round_.classes)}",
     )
-    for outcome, what in _PAST.items():
+    for outcome in labels.outcomes_with_a_view():
         name = ours.outcome_view(outcome)
         if not ownership.is_up_to_date(dataset, name):
             ownership.save_view(
                 dataset,
                 name,
                 dataset.match_tags(ours.outcome_tag(outcome)),
-                f"samples that reviewers {what}",
-                color=OUTCOME_COLORS[outcome],
+                f"samples that reviewers {outcome.done_by_reviewers}",
+                color=outcome.color,
             )
-
-
-_PAST = {
-    Outcome.KEPT: "found right",
-    Outcome.DELETED: "deleted (weight 0; nothing is removed)",
-    Outcome.RELABELED: "gave another label",
-    Outcome.CONFLICT: "disagree about",
-}

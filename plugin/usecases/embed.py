@@ -153,13 +153,13 @@ class _Embedder:
 
         self._batch_size, self._num_workers = batch_size, num_workers
         self._ray = engine == "ray"
-        if self._ray:
-            from ..ray.cluster import connect
-
-            connect()
         self._network: Network | None = None
         self._model = model
         if isinstance(model, str):
+            if self._ray:
+                from ..ray.cluster import connect
+
+                connect()
             self._network = load_network(model, weights, image_size)
             self.description = self._network.describe()
             return

@@ -24,7 +24,7 @@ from ..core.judging.yields import (
 from ..core.review.rounds import HistoryRow, Round, Rounds
 from ..core.scoring.importance import SCORER_VERSION
 from ..core.scoring.predictions import out_of_fold_probabilities
-from ..reports import EvaluationReport
+from ..reports import EvaluationReport, Overview
 from ..store import evaluations, views
 from ..store.labels import Rows
 from ..store.rounds import Start, now
@@ -156,8 +156,27 @@ def history(work: Workspace) -> list[HistoryRow]:
 def decide(work: Workspace, **parameters: Any) -> StopDecision:
     """Say whether another round is worth it; parameters: `core.next_step`."""
     found = work.store.evaluations()
-    rows = [_summary(row) for row in work.store.all().history(found) if row.counts]
-    return next_step(rows, baseline=_baseline(found), **parameters)
+    return _decide(work.store.all().history(found), found, **parameters)
+
+
+def _decide(
+    rows: Sequence[HistoryRow], found: dict[int, dict[str, Any]], **parameters: Any
+) -> StopDecision:
+    counted = [_summary(row) for row in rows if row.counts]
+    return next_step(counted, baseline=_baseline(found), **parameters)
+
+
+def overview(work: Workspace) -> Overview:
+    """Return what a page about the rounds shows, from one look at the database."""
+    rounds, found = work.store.all(), work.store.evaluations()
+    rows = rounds.history(found)
+    return Overview(
+        history=[row.to_dict() for row in rows],
+        baseline=found.get(0),
+        yields=_yields(work, rounds, None) if rounds.counted else None,
+        decision=_decide(rows, found),
+        next_round=work.store.next_number(),
+    )
 
 
 def _summary(row: HistoryRow) -> RoundSummary:
@@ -173,7 +192,10 @@ def _summary(row: HistoryRow) -> RoundSummary:
 
 def yields(work: Workspace, class_of_interest: str | None) -> YieldReport:
     """Say how noisy a class is, how much better than chance its queue is, and what is left."""
-    rounds = work.store.all()
+    return _yields(work, work.store.all(), class_of_interest)
+
+
+def _yields(work: Workspace, rounds: Rounds, class_of_interest: str | None) -> YieldReport:
     of_class, cls = _of_class(rounds, class_of_interest)
     mine = [_round_yield(rounds, round_, cls) for round_ in of_class]
     if not of_class:

@@ -109,6 +109,7 @@ def send(
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
     images = work.labels.images(item.sample_id for item in round_.batch)
+    answers, lacking = rounds.answer_ids(round_), rounds.lacking(round_)
     disagreement = work.labels.columns([work.labels.names.disagreement], list(images))
     tasks = [
         ReviewTask(
@@ -120,6 +121,8 @@ def send(
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
             note=_note(disagreement[item.sample_id][0]),
+            earlier_answers=tuple(answers.get(item.sample_id, ())),
+            lacking=lacking.get(item.sample_id),
         )
         for item in round_.batch
         if item.sample_id in images and item.sample_id in open_ids

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from _data import digits_with_noise, read_columns
 from _measure import write_json
+from _options import parse
 
 
 def compare(
@@ -87,8 +88,7 @@ def main() -> None:
     parser.add_argument("--true-label", default="true_labels", help="array of true labels")
     parser.add_argument("--share", type=float, default=0.1, help="draws as share of the rows")
     parser.add_argument("--draws", type=int, default=10, help="coresets to draw")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
+    args = parse(parser, draws=2)
     if args.embeddings:
         X, labels, true = read_columns(args.embeddings, "embeddings", args.label, args.true_label)
         names = np.unique(true)
@@ -99,7 +99,10 @@ def main() -> None:
         from sklearn.datasets import load_digits
 
         true = load_digits().target
-        sets = [(s.name, s.embeddings, s.labels, true) for s in digits_with_noise()[:3]]
+        sets = [
+            (s.name, s.embeddings, s.labels, true)
+            for s in digits_with_noise()[: 1 if args.tiny else 3]
+        ]
     report = {}
     for name, X, given, true in sets:
         for state, labels in (("as given", given), ("all labels right", true)):

@@ -14,6 +14,7 @@ from collections import defaultdict
 
 import numpy as np
 from _measure import write_json
+from _options import parse
 from scipy.stats import norm
 
 from coreset_cleaning.core.judging.auroc import bootstrap_auroc
@@ -138,8 +139,7 @@ def auroc_coverage(runs: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
+    args = parse(parser, runs=2)
     report: dict[str, float] = {}
     for part in (share_coverage, review_coverage, auroc_coverage):
         for key, share in part(args.runs).items():

@@ -21,16 +21,9 @@ from typing import Any
 
 import numpy as np
 from _measure import write_json
+from _options import parse
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache"
 WIDTH, HEIGHT = 500, 375
-
-
-def settle_fiftyone() -> None:
-    """The checkout's own database, and nothing printed."""
-    os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(CACHE / "fiftyone" / "db"))
-    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
-    os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
 
 
 def image_files(folder: Path, data: Path | None, n: int) -> list[str]:
@@ -53,8 +46,10 @@ def image_files(folder: Path, data: Path | None, n: int) -> list[str]:
         rng = np.random.default_rng(0)
         for i, path in enumerate(paths):
             photo = photos[i % len(photos)]
-            side = rng.uniform(0.5, 0.9)
-            w, h = int(side * photo.width), int(side * photo.width * HEIGHT / WIDTH)
+            # Of the largest window of this shape: a photo may be wider or higher than that.
+            widest = min(photo.width, photo.height * WIDTH / HEIGHT)
+            w = int(rng.uniform(0.5, 0.9) * widest)
+            h = w * HEIGHT // WIDTH
             left, top = rng.integers(0, photo.width - w + 1), rng.integers(0, photo.height - h + 1)
             window = photo.crop((left, top, left + w, top + h)).resize((WIDTH, HEIGHT))
             window.save(path, quality=90)
@@ -236,9 +231,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--fiftyone-batch-size", type=int, default=32, help="(%(default)s)")
     parser.add_argument("--rows", type=int, default=50_000, help="vectors to read (%(default)s)")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
-    settle_fiftyone()
+    args = parse(parser, database=True, images=16, image_size=64, rounds=1, rows=500)
     report: dict[str, Any] = {}
     if args.images:
         with tempfile.TemporaryDirectory() as folder:

@@ -29,15 +29,13 @@ from typing import Any
 
 import numpy as np
 from _measure import write_json
+from _options import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
 WRONG = 0.1
 FIELD = "ground_truth"
 NAMES = ("even", "odd")
 WIDTH = 512  # numbers in an embedding, as of ResNet18
-WARM_UP = 50  # tasks
-OTHERS = 10_000  # tasks of somebody else
 
 
 def make_dataset(name: str, folder: Path, n: int) -> tuple[Any, dict[str, str]]:
@@ -81,7 +79,7 @@ def make_dataset(name: str, folder: Path, n: int) -> tuple[Any, dict[str, str]]:
     return dataset, dict(zip(ids, truths, strict=True))
 
 
-def populate(process: Any) -> None:
+def populate(process: Any, others: int) -> None:
     """Give the server tasks of somebody else, as one in use has."""
     from coreset_cleaning import LabelStudioServer
 
@@ -89,8 +87,8 @@ def populate(process: Any) -> None:
     config = '<View><Image name="image" value="$image"/></View>'
     project = server.post("api/projects/", {"title": "Others", "label_config": config})["id"]
     task = {"data": {"image": "http://127.0.0.1/1.jpg"}}
-    for _ in range(0, OTHERS, 1000):
-        server.post(f"api/projects/{project}/import", [task] * 1000)
+    for _ in range(0, others, 1000):
+        server.post(f"api/projects/{project}/import", [task] * min(others, 1000))
 
 
 @dataclass(frozen=True)
@@ -230,11 +228,15 @@ def main() -> None:
     )
     parser.add_argument("--sizes", default="1000,2000", help="tasks; ratios are of the first")
     parser.add_argument("--runs", type=int, default=6, help="of the first size (%(default)s)")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
-    os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(ROOT / ".cache" / "fiftyone" / "db"))
-    os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
-    os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
+    parser.add_argument("--warm-up", type=int, default=50, help="tasks, not counted (%(default)s)")
+    parser.add_argument("--others", type=int, default=10_000, help="tasks of somebody else's")
+    parser.add_argument(
+        "--faults",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="inject faults as well (%(default)s)",
+    )
+    args = parse(parser, database=True, sizes="20", runs=1, others=100, warm_up=5, faults=False)
     import fiftyone as fo
 
     from label_studio_server import LabelStudioProcess
@@ -247,12 +249,12 @@ def main() -> None:
         os.environ["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(root)
         os.environ["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
         with LabelStudioProcess(Path(home) / "data", document_root=root) as process:
-            populate(process)
+            populate(process, args.others)
             fo.list_datasets()  # the database stays up for as long as this process does
             server = Server(process.url, process.admin_token, root)
             ways = [("ours", ours), ("builtin", builtin)]
             for name, way in ways:
-                alone(way, server, f"{name}-warm-up", WARM_UP)
+                alone(way, server, f"{name}-warm-up", args.warm_up)
             for n in sizes:
                 runs = args.runs if n == sizes[0] else 1
                 rows: dict[str, list[dict[str, Any]]] = {"ours": [], "builtin": []}
@@ -277,7 +279,8 @@ def main() -> None:
         report[f"{name}_correct_at_{sizes[-1]}"] = all(
             row["right"] == row["samples"] for row in found
         )
-    report.update(count_faults())
+    if args.faults:
+        report.update(count_faults())
     print({key: value for key, value in report.items() if key != "sizes"})
     write_json(args.json, report)
 

@@ -22,14 +22,9 @@ from typing import Any
 
 import numpy as np
 from _measure import write_json
+from _options import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "scripts"))
-os.environ.setdefault("FIFTYONE_DATABASE_DIR", str(ROOT / ".cache" / "fiftyone" / "db"))
-os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
-os.environ["FIFTYONE_SHOW_PROGRESS_BARS"] = "false"
-
-NAME = "bench-panel"
 CLASSES = ("cat", "dog", "fox", "wolf")
 DIMENSIONS = 64
 
@@ -38,13 +33,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=50_000, help="(%(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="openings (%(default)s)")
-    parser.add_argument("--json", help="file for the report")
-    args = parser.parse_args()
+    args = parse(parser, database=True, samples=200, repeats=1)
 
     with tempfile.TemporaryDirectory() as temporary:
         dataset = make_dataset(args.samples, Path(temporary))
         try:
-            report = {"samples": args.samples, **opening(Path(temporary), args.repeats)}
+            report = {
+                "samples": args.samples,
+                **opening(dataset.name, Path(temporary), args.repeats),
+            }
         finally:
             dataset.delete()
         report["registry"] = registry(Path(temporary), args.repeats)
@@ -63,7 +60,7 @@ def make_dataset(n: int, folder: Path) -> Any:
     from PIL import Image
 
     from coreset_cleaning import CleaningLoop
-    from coreset_cleaning.panel.facts import save_confusion
+    from coreset_cleaning.app.confusion import save_confusion
 
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((len(CLASSES), DIMENSIONS))
@@ -72,9 +69,7 @@ def make_dataset(n: int, folder: Path) -> Any:
     vectors = (centers[true] + 2 * rng.standard_normal((n, DIMENSIONS))).astype(np.float32)
     image = folder / "image.png"
     Image.fromarray(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(image)
-    if fo.dataset_exists(NAME):
-        fo.delete_dataset(NAME)
-    dataset = fo.Dataset(NAME, persistent=True)
+    dataset = fo.Dataset(persistent=True)  # another process shows it
     dataset.add_sample_field("resnet18_embedding", fo.VectorField)
     dataset.add_samples(
         fo.Sample(
@@ -92,23 +87,18 @@ def make_dataset(n: int, folder: Path) -> Any:
     return dataset
 
 
-def opening(folder: Path, repeats: int) -> dict[str, Any]:
+def opening(name: str, folder: Path, repeats: int) -> dict[str, Any]:
     """Open the panel in a browser, close it, and open it again."""
-    from playwright.sync_api import sync_playwright
-
-    from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS, AppPage, serve_app
+    from chromium import open_browser
+    from fiftyone_app import AppPage, serve_app
 
     seconds, server = [], []
-    with (
-        sync_playwright() as playwright,
-        serve_app(folder / "app", FIFTYONE_DATABASE_DIR=os.environ["FIFTYONE_DATABASE_DIR"]) as url,
-    ):
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with open_browser() as browser, serve_app(folder / "app") as url:
         page = browser.new_page(viewport={"width": 1500, "height": 1040})
         page.set_default_timeout(120_000)
         app = AppPage(page, url)
         page.on("requestfinished", lambda request: server.append(_waited(request)))
-        page.goto(f"{url}/datasets/{NAME}")
+        page.goto(f"{url}/datasets/{name}")
         page.wait_for_selector("[data-cy=fo-grid]")
         for _ in range(repeats + 1):
             page.locator("[data-cy=new-panel-btn]").first.click()
@@ -121,7 +111,6 @@ def opening(folder: Path, repeats: int) -> dict[str, Any]:
             seconds.append(time.perf_counter() - begin)
             page.locator("[data-cy='panel-tab-close-label_cleaning'], [title='Close']").last.click()
             app.panel.wait_for(state="hidden")
-        browser.close()
     return {
         "first_seconds": seconds[0],
         "median_seconds": statistics.median(seconds[1:]),

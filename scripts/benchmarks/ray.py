@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 from _measure import write_json
-from embed import dataset_of, image_files, seconds, settle_fiftyone, weights_file
+from _options import parse
+from embed import dataset_of, image_files, seconds, weights_file
 
 # This file's name is that of the library it measures.
 sys.path.remove(str(Path(__file__).resolve().parent))
-sys.path.append(str(Path(__file__).resolve().parents[1]))
 START_IMAGES = 512
 
 
@@ -41,14 +41,15 @@ def bench_embedding(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
         return seconds(call)
 
+    first = min(START_IMAGES, len(paths) // 2)
     on_ray = {"engine": "ray", "num_workers": args.workers}
     run(dataset.limit(128), "one")  # libraries are loaded by now
     rates: dict[str, list[float]] = {"one": [], "ray": [], "ray_with_start": []}
     for _ in range(args.rounds):
         rates["one"].append(len(paths) / run(dataset, "one"))
-        start = run(dataset.limit(START_IMAGES), "ray", **on_ray)
+        start = run(dataset.limit(first), "ray", **on_ray)
         whole = run(dataset, "ray", **on_ray)
-        rates["ray"].append((len(paths) - START_IMAGES) / (whole - start))
+        rates["ray"].append((len(paths) - first) / (whole - start))
         rates["ray_with_start"].append(len(paths) / whole)
         print("  images/s", {name: round(values[-1], 1) for name, values in rates.items()})
     a, b = (np.stack(dataset.values(field)) for field in ("one", "ray"))
@@ -122,9 +123,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2, help="actors, one CPU each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="(%(default)s)")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
-    settle_fiftyone()
+    args = parse(parser, database=True, images=64, image_size=64, rows=2_000, classes=5, rounds=1)
     from ray_cluster import RayCluster
 
     report: dict[str, Any] = {"workers": args.workers}

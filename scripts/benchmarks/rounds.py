@@ -2,7 +2,8 @@
 
     scripts/bench rounds --train train.npz --given human_aggregate --test test.npz
 
-The files hold `embeddings` and int labels 0..K-1 (or class names, whose sorted order counts); see
+Without files, scikit-learn's digits with made-up label errors, a fifth of them held out. The files
+hold `embeddings` and int labels 0..K-1 (or class names, whose sorted order counts); see
 --help for their names. The most confused pair is found on the test split, then every round sends
 the most important unreviewed labels of the class of interest, with controls, and scores again.
 """
@@ -16,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _data import digits_with_noise
 from _measure import write_json
+from _options import parse
 
 from coreset_cleaning.core.judging.confusion import predict_confusion
 from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, evaluate_auroc
@@ -30,12 +33,34 @@ def integer_labels(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind in "iu" else np.unique(values, return_inverse=True)[1]
 
 
+def read_files(args: argparse.Namespace) -> tuple[np.ndarray, ...]:
+    """Embeddings, given and true labels of the training rows; embeddings and labels to test."""
+    with np.load(args.train) as train, np.load(args.test) as test:
+        labels = [integer_labels(train[name]) for name in (args.given, args.true)]
+        return (
+            train["embeddings"],
+            *labels,
+            test["embeddings"],
+            integer_labels(test[args.test_labels]),
+        )
+
+
+def read_digits(seed: int) -> tuple[np.ndarray, ...]:
+    """The same of scikit-learn's digits, a tenth of the labels taken for the next digit."""
+    from sklearn.datasets import load_digits
+
+    rows, true = digits_with_noise()[0], load_digits().target
+    test = np.random.default_rng(seed).random(len(true)) < 0.2
+    X = rows.embeddings
+    return X[~test], rows.labels[~test], true[~test], X[test], true[test]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--train", type=Path, required=True, metavar="NPZ")
+    parser.add_argument("--train", type=Path, metavar="NPZ", help="(default: digits)")
     parser.add_argument("--given", default="human_aggregate", help="labels to clean")
     parser.add_argument("--true", default="true_labels", help="what the reviewer knows")
-    parser.add_argument("--test", type=Path, required=True, metavar="NPZ")
+    parser.add_argument("--test", type=Path, metavar="NPZ", help="needed with --train")
     parser.add_argument("--test-labels", default="given_label")
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--batch", type=int, default=50)
@@ -43,20 +68,17 @@ def main() -> None:
     parser.add_argument("--wrong", choices=["relabel", "delete"], default="relabel")
     parser.add_argument("--limit", type=int, help="seeded sample of the training rows")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
+    args = parse(parser, rounds=1, batch=10, controls=2, limit=600)
+    if bool(args.train) != bool(args.test):
+        parser.error("--train and --test go together")
 
-    train, test = np.load(args.train), np.load(args.test)
-    rows = np.arange(len(train["embeddings"]))
+    X, given, true, test_X, test_y = read_files(args) if args.train else read_digits(args.seed)
+    rows = np.arange(len(X))
     if args.limit:
         rows = np.sort(np.random.default_rng(args.seed).choice(rows, args.limit, replace=False))
-    X, given = train["embeddings"][rows], integer_labels(train[args.given])[rows]
-    true = integer_labels(train[args.true])[rows]
-    test_y = integer_labels(test[args.test_labels])
+    X, given, true = X[rows], given[rows], true[rows]
     names = [str(k) for k in range(int(max(given.max(), test_y.max())) + 1)]
-    found = predict_confusion(
-        X, given, names, test_embeddings=test["embeddings"], test_labels=test_y
-    )
+    found = predict_confusion(X, given, names, test_embeddings=test_X, test_labels=test_y)
     pair = (int(found.class_of_interest), int(found.rival))
     pool = given == pair[0]
     print(
@@ -77,7 +99,7 @@ def main() -> None:
             weight,
             given_labels=given,
             importance=start_importance,
-            test_embeddings=test["embeddings"],
+            test_embeddings=test_X,
             test_labels=test_y,
             pair=pair,
             random_state=args.seed,
@@ -144,7 +166,10 @@ def main() -> None:
     write_json(
         args.json,
         {
-            "arguments": vars(args) | {"train": str(args.train), "test": str(args.test)},
+            "arguments": {
+                key: value if not isinstance(value, Path) else str(value)
+                for key, value in vars(args).items()
+            },
             "rounds": table,
             **summary,
         },

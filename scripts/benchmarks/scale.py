@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from _measure import measure, write_json
+from _options import parse
 
 FLIPS = 0.05
 BLOCK = 20_000
@@ -80,8 +81,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--verdicts", type=int, default=50, help="relabels before rescoring")
     parser.add_argument("--folder", help="where the synthetic embeddings go (default: temporary)")
-    parser.add_argument("--json", metavar="FILE")
-    args = parser.parse_args()
+    args = parse(parser, sizes="2000", classes=10, width=32)
     reports = []
     context = multiprocessing.get_context("spawn")
     for rows in map(int, args.sizes.split(",")):

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -18,6 +19,7 @@ TEST_TAG = "test"
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+FASHION_MNIST = Path(__file__).resolve().parents[2] / ".cache" / "fashion-mnist"
 FASHION_MNIST_ROWS = 6_000
 
 
@@ -59,17 +61,18 @@ def fashion_mnist(folder: Path, seed: int, wrong: float, limit: int | None) -> l
     """Write Fashion-MNIST as images, from Debian's package when installed, else downloaded."""
     from torchvision.datasets import FashionMNIST
 
-    raw = folder.parent / "fashion-mnist-source" / "FashionMNIST" / "raw"
+    raw = FASHION_MNIST / "FashionMNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
     if DEBIAN_FASHION_MNIST.is_dir():
         for archive in DEBIAN_FASHION_MNIST.glob("*.gz"):
             shutil.copy(archive, raw / archive.name)
     try:
-        data = FashionMNIST(str(raw.parent.parent), train=True, download=True)
+        data = FashionMNIST(str(FASHION_MNIST), train=True, download=True)
     except (OSError, RuntimeError) as error:
         raise DataError(
-            "Fashion-MNIST can't be downloaded here. On Debian and Ubuntu: "
-            "apt-get install dataset-fashion-mnist; or use the default data."
+            "Fashion-MNIST can't be downloaded here.",
+            "On Debian and Ubuntu, run apt-get install dataset-fashion-mnist, or use the default "
+            "data.",
         ) from error
     keep = _subset(len(data.targets), limit or FASHION_MNIST_ROWS, seed)
     pixels, target = data.data.numpy()[keep], data.targets.numpy()[keep]
@@ -88,8 +91,9 @@ def image_folder(folder: Path, seed: int, limit: int | None) -> list[DemoImage]:
     ]
     if len({label for _, label in files}) < 2:
         raise DataError(
-            f"--data folder {folder} must hold at least two subfolders with images, one a class; "
-            f"found {len(classes)} subfolders and {len(files)} images."
+            f"--data folder {folder} must hold at least two subfolders with images, one for each "
+            f"class; it holds {len(classes)} subfolders and {len(files)} images.",
+            "Choose a folder whose subfolders are named after the classes.",
         )
     keep = _subset(len(files), limit, seed)
     test = _seeded_fifth(len(keep), seed)
@@ -121,8 +125,8 @@ def parquet(
     if absent:
         raise DataError(
             f"--data file {file.name} must have the columns {', '.join(wanted)}; "
-            f"{', '.join(absent)} missing. It has: {', '.join(schema.names)}. "
-            "Name them with --label, --true-label and --split."
+            f"{', '.join(absent)} missing. It has: {', '.join(schema.names)}.",
+            "Name them with --label, --true-label and --split.",
         )
     table = pq.read_table(file, columns=wanted)
     table = table.take(_subset(table.num_rows, limit, seed))
@@ -132,7 +136,7 @@ def parquet(
         test = np.array([value == "test" for value in columns[split]])
     else:
         test = _seeded_fifth(table.num_rows, seed)
-    _empty(folder)
+    folder.mkdir(parents=True)  # images of another run must not mix with these
     images = []
     for i, jpeg in enumerate(columns["jpeg"]):
         path = folder / f"{i:06d}.jpg"
@@ -143,10 +147,11 @@ def parquet(
 
 
 def build_dataset(name: str, images: list[DemoImage]) -> object:
-    """Make a persistent FiftyOne dataset of the images; one of the same name is replaced."""
+    """Make a persistent FiftyOne dataset of the images, of another name if there is this one."""
     import fiftyone as fo
 
-    dataset = fo.Dataset(name, overwrite=True, persistent=True)
+    taken = fo.dataset_exists(name)
+    dataset = fo.Dataset(f"{name}-{uuid4().hex[:8]}" if taken else name, persistent=True)
     dataset.classes = {LABEL_FIELD: sorted({image.label for image in images})}
     dataset.add_samples(_samples(images), num_samples=len(images))
     return dataset
@@ -178,7 +183,7 @@ def _with_flips(
     train = np.flatnonzero(~test)
     flipped = np.random.default_rng(seed).choice(train, round(wrong * len(train)), replace=False)
     given[flipped] = _most_similar_other_class(pixels, target)[flipped]
-    _empty(folder)
+    folder.mkdir(parents=True)  # images of another run must not mix with these
     images = []
     for i, image in enumerate(pixels):
         path = folder / f"{i:06d}.png"
@@ -211,9 +216,3 @@ def _seeded_fifth(n: int, seed: int) -> np.ndarray:
     test = np.zeros(n, dtype=bool)
     test[np.random.default_rng(seed + 1).choice(n, n // 5, replace=False)] = True
     return test
-
-
-def _empty(folder: Path) -> None:
-    """Start over: images of an earlier run must not mix with these."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)

@@ -6,7 +6,7 @@ import html
 from pathlib import Path
 from typing import Any
 
-from coreset_cleaning.charts import save_charts
+from coreset_cleaning.reports.charts import save_charts
 from demonstration.data import DemoImage
 
 COLUMNS = (

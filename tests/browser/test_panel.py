@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 
 import fiftyone as fo
-import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
-from sklearn.datasets import load_digits
+from playwright.sync_api import expect
 
-from coreset_cleaning import CleaningLoop
-from coreset_cleaning.desks.labelstudio.config import answer_result
-from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS, AppPage, serve_app
-from label_studio_server import LabelStudioProcess
+from chromium import open_browser
+from coreset_cleaning import CleaningLoop, LabelStudioServer
+from fiftyone_app import AppPage, serve_app
+from support.answers import answer_truly, project_of
+from support.digits import TRUE_DIGIT
 
-CONFUSED = {1: 8, 8: 1, 3: 5, 5: 3}
+pytestmark = pytest.mark.xdist_group("panel")
 LARGEST_EVENT = 200_000
 
 
 @pytest.fixture(scope="module")
-def label_studio(tmp_path_factory):
-    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def app_url(tmp_path_factory, label_studio):
-    fo.list_datasets()  # the database runs before the App's server looks for it
     with serve_app(
         tmp_path_factory.mktemp("app"),
-        FIFTYONE_DATABASE_DIR=os.environ["FIFTYONE_DATABASE_DIR"],
         LABEL_STUDIO_URL=label_studio.url,
         LABEL_STUDIO_API_KEY=label_studio.admin_token,
     ) as url:
@@ -42,11 +31,8 @@ def app_url(tmp_path_factory, label_studio):
 
 @pytest.fixture(scope="module")
 def browser():
-    assert Path(CHROMIUM).exists(), f"Chromium is needed at {CHROMIUM}: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -59,50 +45,16 @@ def app(browser, app_url):
 
 
 @pytest.fixture
-def dataset(tmp_path):
+def dataset(confused_scored):
     """Scored digits with some wrong labels; the pixels are the embeddings."""
-    pixels, digits = load_digits(return_X_y=True)
-    random = np.random.default_rng(0)
-    dataset = fo.Dataset(persistent=True)
-    dataset.add_sample_field("resnet18_embedding", fo.VectorField)
-    samples = []
-    for i in np.flatnonzero(np.isin(digits, list(CONFUSED)))[:400]:
-        path = tmp_path / f"{i}.png"
-        small = Image.fromarray((255 - 15 * pixels[i].reshape(8, 8)).astype(np.uint8))
-        small.resize((64, 64)).save(path)
-        test = random.random() < 0.3
-        wrong = not test and random.random() < 0.1
-        sample = fo.Sample(
-            filepath=str(path),
-            ground_truth=fo.Classification(
-                label=f"digit {CONFUSED[digits[i]] if wrong else digits[i]}"
-            ),
-            tags=["test" if test else "train"],
-        )
-        sample["true_digit"] = f"digit {digits[i]}"
-        sample["resnet18_embedding"] = pixels[i].astype(np.float32)
-        samples.append(sample)
-    dataset.add_samples(samples)
-    CleaningLoop(dataset).compute_importance()
-    yield dataset
-    dataset.delete()
+    confused_scored.dataset.persistent = True  # another process shows it
+    return confused_scored.dataset
 
 
 def answer_all(server, dataset):
-    true = dict(zip(*dataset.values(["id", "true_digit"]), strict=True))
-    given = dict(zip(*dataset.values(["id", "ground_truth.label"]), strict=True))
-    token = server.admin_token
-    for project in server.request("GET", "/api/projects/", token)["results"]:
-        path = f"/api/tasks/?project={project['id']}&page_size=500&fields=all"
-        for task in server.request("GET", path, token)["tasks"]:
-            sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
-            if sample_id in true and not task["total_annotations"]:
-                right = true[sample_id] == given[sample_id]
-                result = answer_result(
-                    "keep" if right else "relabel", None if right else true[sample_id], n_classes=4
-                )
-                path = f"/api/tasks/{task['id']}/annotations/"
-                server.request("POST", path, token, {"result": result})
+    true = dict(zip(*dataset.values(["id", TRUE_DIGIT]), strict=True))
+    project = project_of(CleaningLoop(dataset))
+    answer_truly(LabelStudioServer(server.url, server.admin_token), project, true, 4)
 
 
 def test_a_full_round(app, dataset, label_studio):

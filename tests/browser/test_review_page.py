@@ -4,74 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import fiftyone as fo
-import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
-from sklearn.datasets import load_digits
+from playwright.sync_api import expect
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from chromium import open_browser
 from coreset_cleaning.desks.labelstudio.project import find_or_create_project
 from coreset_cleaning.desks.labelstudio.pull import pull_answers
 from coreset_cleaning.desks.labelstudio.push import ReviewTask, push_tasks
-from fiftyone_app import CHROMIUM, CHROMIUM_FLAGS
-from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage
 
+pytestmark = pytest.mark.xdist_group("review-page")
 # pragma: allowlist nextline secret
-REVIEWER, PASSWORD = "reviewer@example.com", "correct horse"
-
-
-@pytest.fixture(scope="module")
-def label_studio(tmp_path_factory):
-    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as process:
-        process.add_user(REVIEWER, PASSWORD)
-        yield process
-
-
-@pytest.fixture(scope="module")
-def server(label_studio):
-    return LabelStudioServer(label_studio.url, label_studio.admin_token)
+REVIEWER, PASSWORD = "in-the-browser@example.com", "correct horse"
 
 
 @pytest.fixture(scope="module")
 def review(label_studio):
     """A page of the reviewer's own browser, logged in."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+    label_studio.add_user(REVIEWER, PASSWORD)
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 820})
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
         review = ReviewPage(page, label_studio.url)
         review.log_in(REVIEWER, PASSWORD)
         yield review
-        browser.close()
-
-
-@pytest.fixture
-def loop(tmp_path):
-    """Scored digits, 64 pixels wide."""
-    data = load_digits()
-    dataset = fo.Dataset()
-    samples = []
-    for row in np.flatnonzero(np.isin(data.target, [3, 8, 9]))[:120]:
-        path = tmp_path / f"{row}.png"
-        pixels = (255 - data.images[row] * (255 / 16)).astype(np.uint8)
-        Image.fromarray(pixels).resize((64, 64)).save(path)
-        given = str(3 if row % 8 == 0 else data.target[row])
-        samples.append(
-            fo.Sample(
-                filepath=str(path),
-                ground_truth=fo.Classification(label=given),
-                pixels=data.data[row].astype(np.float32),
-            )
-        )
-    dataset.add_samples(samples)
-    loop = CleaningLoop(dataset, "ground_truth", "pixels", test_tag=None)
-    loop.compute_importance()
-    yield loop
-    dataset.delete()
 
 
 def test_three_answers_by_keyboard_and_one_by_mouse(loop, server, review):

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from coreset_cleaning.desks.base import ReviewTask
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.desks.labelstudio.project import Project, find_or_create_project
+from coreset_cleaning.desks.labelstudio.project import (
+    Project,
+    find_or_create_project,
+    find_project,
+)
 from coreset_cleaning.desks.labelstudio.pull import Answers, pull_answers
-from coreset_cleaning.desks.labelstudio.push import PushResult, ReviewTask, push_tasks
+from coreset_cleaning.desks.labelstudio.push import PushResult, push_tasks
 from label_studio_server import LabelStudioProcess
 
 CLASSES = ("cat", "dog", "bird")
@@ -22,18 +27,8 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioProcess]:
-    home = tmp_path_factory.mktemp("label-studio")
-    (home / "disk").mkdir()
-    root = home / "images"
-    root.symlink_to(home / "disk")
-    with LabelStudioProcess(home / "data", document_root=root) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def server(process: LabelStudioProcess) -> LabelStudioServer:
-    return LabelStudioServer(process.url, process.admin_token)
+def process(label_studio: LabelStudioProcess) -> LabelStudioProcess:
+    return label_studio
 
 
 @pytest.fixture(scope="session")
@@ -89,13 +84,18 @@ class Cleaning:
     def pull(self, rounds: dict[int, set[str]], **more: object) -> Answers:
         return pull_answers(
             self.server,
-            self.open().id,
+            self.find(),
             dataset_id=self.dataset_id,
             label_field=FIELD,
             classes=self.classes,
             rounds=rounds,
             **more,  # type: ignore[arg-type]
         )
+
+    def find(self) -> int:
+        """Return the project's id, and make it if need be; one that is there stays as it is."""
+        found = find_project(self.server, self.dataset_id, FIELD)
+        return int(found["id"]) if found else self.open().id
 
     def answer(
         self,
@@ -104,10 +104,10 @@ class Cleaning:
         new_label: str | None = None,
         comment: str = "",
         by: LabelStudioServer | None = None,
-    ) -> int:
+    ) -> str:
         result = answer_result(verdict, new_label, n_classes=len(self.classes), comment=comment)
         body = {"result": result, "lead_time": 2.5}
-        return int((by or self.server).post(f"api/tasks/{task_id}/annotations/", body)["id"])
+        return str((by or self.server).post(f"api/tasks/{task_id}/annotations/", body)["id"])
 
     def keys(self) -> list[str]:
         """Return the push keys of all tasks on the server, in the order of their ids."""

@@ -16,7 +16,7 @@ from coreset_cleaning.core.errors import CleaningError
 from coreset_cleaning.desks.labelstudio import checkup
 from coreset_cleaning.desks.labelstudio.checkup import ProjectCheck
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks

@@ -7,7 +7,7 @@ import pytest
 from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 
 from .conftest import FIELD, Cleaning, review_tasks
 
@@ -69,7 +69,9 @@ def test_a_task_answered_meanwhile_stays(
 
     monkeypatch.setattr(cleaning.server, "get", answer_first)
     assert tidy(cleaning) == 2
-    assert [r.annotation_id for r in cleaning.pull({1: set(ids)}).reviews] == answered
+    assert [r.answer_id for r in cleaning.pull({1: set(ids)}).reviews] == [
+        str(answer) for answer in answered
+    ]
 
 
 def test_a_task_that_somebody_else_deleted_is_no_error(

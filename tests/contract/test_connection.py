@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import threading
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +28,9 @@ from coreset_cleaning.desks.labelstudio.connection import (
     URL_VARIABLE,
     LabelStudioServer,
 )
-from label_studio_server import LabelStudioProcess
+from label_studio_server import LabelStudioProcess, free_port
 
-from .fault_proxy import FaultProxy
+from .fault_proxy import FaultProxy, reply
 
 PATH = "api/projects/"
 
@@ -50,7 +52,7 @@ def fails(
     assert "sessionid" not in shown
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # the server makes one only once
 def access_token(process: LabelStudioProcess) -> str:
     return process.personal_token()
 
@@ -119,11 +121,11 @@ def test_legacy_tokens_that_are_switched_off_say_so(
 
 
 def test_a_server_that_is_down_is_unreachable(caplog: pytest.LogCaptureFixture) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     key = "1" * 40
-    with fails(ServerUnreachableError, "nobody listens there; start it", key, caplog):
+    with fails(
+        ServerUnreachableError, "nothing is listening at that address. Start it", key, caplog
+    ):
         LabelStudioServer(f"http://127.0.0.1:{port}", key).get(PATH)
     with fails(ServerUnreachableError, "no machine has this name", key, caplog):
         LabelStudioServer("http://no-such-host.invalid", key).get(PATH)
@@ -160,7 +162,12 @@ def test_https_to_a_server_without_it_says_http(
     process: LabelStudioProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = LabelStudioServer(process.url.replace("http:", "https:"), process.admin_token)
-    with fails(ServerUnreachableError, "http:// instead of https://", process.admin_token, caplog):
+    with fails(
+        ServerUnreachableError,
+        "does not speak TLS. Begin the address with http:// instead of https://",
+        process.admin_token,
+        caplog,
+    ):
         server.get(PATH)
 
 
@@ -171,7 +178,9 @@ def test_a_server_below_a_path_is_found_there_only(
         for key in (process.admin_token, access_token):
             assert LabelStudioServer(proxy.url, key).get(PATH)["count"] >= 0
     wrong = LabelStudioServer(f"{process.url}/labels", process.admin_token)
-    with fails(ServerError, "address right, with its path", process.admin_token, caplog):
+    with fails(
+        ServerError, "answered 404.*Check the address, with its path", process.admin_token, caplog
+    ):
         wrong.get(PATH)
 
 
@@ -191,7 +200,7 @@ def test_a_self_signed_certificate_needs_the_explicit_option(
     with proxy:
         url = proxy.url.replace("http:", "https:")
         with fails(
-            ServerUnreachableError, "not trusted; pass verify=", process.admin_token, caplog
+            ServerUnreachableError, "not trusted. Pass verify=", process.admin_token, caplog
         ):
             LabelStudioServer(url, process.admin_token).get(PATH)
         trusting = LabelStudioServer(url, process.admin_token, verify=str(bundle))
@@ -218,3 +227,116 @@ def test_the_servers_own_reason_is_passed_on(
     server = LabelStudioServer(process.url, process.admin_token)
     with fails(ServerError, "answered 400: .*label_config", process.admin_token, caplog):
         server.post(PATH, {"title": "x", "label_config": "<View><Nonsense"})
+
+
+def test_a_probe_tells_the_version_of_a_server_that_accepts_the_key(
+    process: LabelStudioProcess, access_token: str
+) -> None:
+    for key in (process.admin_token, access_token):
+        assert LabelStudioServer(process.url, key).probe(30.0)[0].isdigit()
+
+
+def test_a_probe_of_a_wrong_key_is_refused(
+    process: LabelStudioProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    with fails(AuthenticationError, "does not accept the key", "0" * 40, caplog):
+        LabelStudioServer(process.url, "0" * 40).probe(30.0)
+
+
+def test_a_probe_is_one_request_and_never_tried_again(
+    process: LabelStudioProcess, access_token: str
+) -> None:
+    for fault in ("500 before", "429", "drop before", "truncated"):
+        for key in (process.admin_token, access_token):
+            with FaultProxy(process.url, lambda *_, fault=fault: fault) as proxy:
+                with pytest.raises(ServerError):
+                    LabelStudioServer(proxy.url, key).probe(30.0)
+                assert proxy.counts == {fault: 1}
+
+
+def test_a_probe_of_a_refused_server_says_so_at_once() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    start = time.monotonic()
+    with pytest.raises(ServerUnreachableError, match="nothing is listening at that address"):
+        LabelStudioServer(url, "k").probe(30.0)
+    assert time.monotonic() - start < 15.0
+
+
+@pytest.mark.parametrize("drip", [False, True], ids=["silent", "a byte at a time"])
+def test_a_probe_of_a_hanging_server_ends_in_time(
+    access_token: str, process: LabelStudioProcess, drip: bool
+) -> None:
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            # A byte now and then keeps every single read within its own limit.
+            taken, _ = listener.accept()
+            with taken:
+                while not over.wait(0.1):
+                    if drip:
+                        taken.sendall(b"H")
+
+        threading.Thread(target=serve, daemon=True).start()
+        server = LabelStudioServer(
+            f"http://127.0.0.1:{listener.getsockname()[1]}", process.admin_token
+        )
+        start = time.monotonic()
+        with pytest.raises(ServerUnreachableError, match=r"did not answer within 0\.5 s"):
+            server.probe(0.5)
+        took = time.monotonic() - start
+        over.set()
+    assert took < 5.0
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A proxy in the environment that nothing listens behind; its address holds a password."""
+    address = f"http://somebody:hunter2@127.0.0.1:{free_port()}"
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, address)
+    return address
+
+
+def test_no_proxy_is_asked_for_this_machine(
+    process: LabelStudioProcess, access_token: str, dead_proxy: str
+) -> None:
+    for key in (process.admin_token, access_token):
+        assert LabelStudioServer(process.url, key).get(PATH)["count"] >= 0
+        local = process.url.replace("127.0.0.1", "localhost")
+        assert LabelStudioServer(local, key).probe(30.0)
+
+
+def test_a_proxy_that_fails_is_named(
+    dead_proxy: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = (
+        r"proxy that HTTP_PROXY names fails \(nothing is listening at that address\)\. "
+        r"Add labels\.invalid to NO_PROXY"
+    )
+    with fails(ServerUnreachableError, message, "hunter2", caplog):
+        LabelStudioServer("http://labels.invalid", "k").get(PATH)
+    with fails(ServerUnreachableError, "proxy that HTTPS_PROXY names fails", "hunter2", caplog):
+        LabelStudioServer("https://labels.invalid", "k").get(PATH)
+    monkeypatch.setenv("NO_PROXY", "labels.invalid")
+    with fails(ServerUnreachableError, "no machine has this name", "hunter2", caplog):
+        LabelStudioServer("http://labels.invalid", "k").get(PATH)
+
+
+@pytest.mark.parametrize("status", [403, 407, 502, 503])
+def test_what_a_proxy_answers_is_not_taken_for_the_servers_word(
+    dead_proxy: str, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    proxy = FaultProxy("http://127.0.0.1:1", lambda *_: "")
+    proxy.handle = lambda request, *_: reply(  # type: ignore[method-assign]
+        request, status, b"<html>no way</html>"
+    )
+    with proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        with pytest.raises(ServerError, match=r"went through the proxy that HTTP_PROXY") as caught:
+            LabelStudioServer("http://labels.invalid", "k").get(PATH)
+    assert caught.value.status == status
+    assert "does not accept the key" not in str(caught.value)
+    assert "Add labels.invalid to NO_PROXY" in caught.value.fix

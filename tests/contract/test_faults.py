@@ -114,7 +114,7 @@ def test_faults_around_uploads_and_deletions(
         print(f"faults around uploads and deletions: {sum(proxy.counts.values())}")
     assert cleaning.keys() == [tasks[0]["data"]["push_key"]]
     [review] = cleaning.pull({1: {f"s{i}" for i in range(12)}}).reviews
-    assert review.annotation_id == answered
+    assert review.answer_id == str(answered)
 
 
 def test_faults_during_a_pull_change_no_answer(

@@ -17,7 +17,7 @@ from PIL import Image
 from coreset_cleaning.core.errors import DataError, ServerError
 from coreset_cleaning.desks.labelstudio import push as push_module
 from coreset_cleaning.desks.labelstudio.connection import KEY_VARIABLE, LabelStudioServer
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
@@ -70,7 +70,7 @@ def test_each_round_has_a_tab_that_shows_only_its_tasks_in_order(cleaning: Clean
     url = cleaning.push(list(reversed(review_tasks(4))), round_=2).url
     project = cleaning.open().id
     tab = find_round_tab(cleaning.server, project, 2)
-    assert f"tab={tab}&" in url
+    assert url.endswith(f"/data?tab={tab}")
     shown = cleaning.server.tasks(view=tab, include="id,data", resolve_uri="false")
     assert [t["data"]["push_key"] for t in shown] == wanted(cleaning, 4, round_=2)
     assert find_round_tab(cleaning.server, project, 1) != tab

@@ -9,12 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
 import fiftyone.core.odm as foo
-import numpy as np
 import pytest
-from PIL import Image
-from sklearn.datasets import load_digits
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import main
@@ -50,19 +46,8 @@ def kept_results() -> str:
 
 
 @pytest.fixture
-def dataset(tmp_path: Path) -> Iterator[Any]:
-    data = load_digits()
-    dataset = fo.Dataset()
-    samples = []
-    for row in np.flatnonzero(np.isin(data.target, [3, 8, 9]))[:120]:
-        path = tmp_path / f"{row}.png"
-        Image.fromarray((data.images[row] * 15).astype(np.uint8)).save(path)
-        label = fo.Classification(label=str(data.target[row]))
-        vector = data.data[row].astype(np.float32)
-        samples.append(fo.Sample(filepath=str(path), ground_truth=label, pixels=vector))
-    dataset.add_samples(samples)
-    yield dataset
-    dataset.delete()
+def dataset(digits: Any) -> Any:
+    return digits.dataset
 
 
 @pytest.fixture

@@ -1,15 +1,25 @@
-"""The command line: the same use cases, exit codes, and one line for what is wrong."""
+"""The command line: the same use cases, exit codes, and words for what is wrong."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fiftyone as fo
+import numpy as np
 import pytest
 from PIL import Image
 
-from coreset_cleaning.cli import main
+from coreset_cleaning import AppDesk, CleaningLoop
+from coreset_cleaning.app.panel import facts
+from coreset_cleaning.cli import command_line_parser, main
+from coreset_cleaning.cli.output import to_json
 from demonstration.reviewer import SimulatedReviewer
 
 
@@ -20,9 +30,44 @@ def name(digits: Any, label_studio: Any, monkeypatch: pytest.MonkeyPatch) -> str
     return str(digits.dataset.name)
 
 
+@pytest.fixture
+def noise(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make libraries print: through Python, through a log handler on stdout, and below Python."""
+    handler = logging.StreamHandler(sys.stdout)
+    logger = logging.getLogger("fiftyone")
+    find = fo.dataset_exists
+
+    def print_and_find(name: str) -> bool:
+        print("printed")
+        os.write(1, b"written\n")
+        logger.warning("logged")
+        return bool(find(name))
+
+    monkeypatch.setattr(fo, "dataset_exists", print_and_find)
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
+def document(text: str) -> Any:
+    """Parse what is on stdout; NaN and Infinity are not JSON."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
 def run(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
     code = main([*args, "--json"])
-    return code, json.loads(capsys.readouterr().out)
+    return code, document(capsys.readouterr().out)
+
+
+def commands() -> set[str]:
+    (found,) = (
+        a for a in command_line_parser()._actions if isinstance(a, argparse._SubParsersAction)
+    )
+    return set(found.choices)
 
 
 def test_a_round_by_commands(
@@ -31,9 +76,20 @@ def test_a_round_by_commands(
     label_studio: Any,
     reviewer_token: str,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
+    noise: None,
 ) -> None:
     own = ("--embeddings-field", "pixels")
+    called = {"embed", "close"}  # in tests of their own
+
+    def run(capfd: pytest.CaptureFixture[str], *args: str) -> tuple[int, Any]:
+        called.add(args[0])
+        code = main([*args, "--json"])
+        out, err = capfd.readouterr()
+        assert args[0] == "install-plugin" or {"printed", "written"} <= set(err.splitlines())
+        return code, document(out)
+
+    capsys = capfd
     assert run(capsys, "score", name, *own)[1]["samples"] == 240
     code, pair = run(capsys, "confusion", name, *own)
     assert code == 0
@@ -75,6 +131,61 @@ def test_a_round_by_commands(
     assert audit["events"] == 14  # ten answers, two undos, two redos
     code, findings = run(capsys, "doctor", name)
     assert code == 0, findings
+    assert run(capsys, "coreset", name, "20", *own)[1]["samples"] <= 20
+    assert run(capsys, "proposals", name, *own)[0] == 0
+    code, looped = run(capsys, "loop", name, *own, "--rounds", "0")
+    assert (code, looped["continue"], looped["history"][0]["round"]) == (0, True, 1)
+    plugins = ("install-plugin", "--plugins-dir", str(tmp_path / "plugins"))
+    assert run(capsys, *plugins)[1]["state"] == "installed"
+    assert called == commands()
+
+
+MORE = {"charts": ["charts"], "undo": ["1"], "coreset": ["5"], "audit": ["audit.jsonl"]}
+
+
+@pytest.mark.parametrize("command", sorted(commands()))
+def test_a_failure_is_one_json_document(
+    command: str, noise: None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    args = [command, "no-such-dataset", *MORE.get(command, [])]
+    if command == "install-plugin":
+        (tmp_path / "file").write_text("")
+        args = [command, "--plugins-dir", str(tmp_path / "file")]
+    assert main([*args, "--json"]) == 1
+    out, err = capfd.readouterr()
+    found = document(out)
+    if command == "doctor":
+        found = next(finding for finding in found if finding["name"] == "dataset")
+        assert not found["ok"]
+        assert "no-such-dataset" in found["detail"]
+        return
+    assert set(found) == {"error", "what", "fix", "message"}
+    assert found["message"] == f"{found['what']} {found['fix']}"
+    assert found["what"] in err
+    assert f"fix: {found['fix']}" in err
+
+
+def test_a_failure_that_nobody_foresaw_is_json_too(
+    name: str, noise: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(self: CleaningLoop) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(CleaningLoop, "history", fail)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        main(["status", name, "--json"])
+    found = document(capfd.readouterr().out)
+    assert (found["error"], found["what"]) == ("RuntimeError", "out of luck")
+
+
+def test_unknown_and_unbounded_numbers_are_null() -> None:
+    value = {
+        "a": float("nan"),
+        "b": (float("inf"), 1),
+        3: np.array([np.nan, 0.5]),
+        "c": np.int64(2),
+    }
+    assert document(to_json(value)) == {"a": None, "b": [None, 1], "3": [None, 0.5], "c": 2}
 
 
 def test_a_round_is_watched_for_a_while_and_closed(
@@ -110,7 +221,7 @@ def loop_ids(digits: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["score", "no-such-dataset"], "there is no dataset 'no-such-dataset'"),
+        (["score", "no-such-dataset"], "here is no dataset 'no-such-dataset'"),
         (["score", "NAME", "--label-field", "labels"], "label_field 'labels'"),
         (["score", "NAME"], "field 'resnet18_embedding'"),
         (["score", "NAME", "--view", "none"], "no saved view 'none'"),
@@ -118,11 +229,11 @@ def loop_ids(digits: Any) -> list[str]:
         (["push", "NAME", "--embeddings-field", "pixels"], "coreset-cleaning score"),
         (["undo", "NAME", "3"], "no round 3"),
         (["push", "NAME", "--quota", "cat"], "--quota must be CLASS=N"),
-        (["push", "NAME", "--quota", "3=4", "--class", "3"], "give one"),
+        (["push", "NAME", "--quota", "3=4", "--class", "3"], "Give one"),
         (["embed", "NAME", "--weights", "nowhere.pth"], "nowhere.pth"),
     ],
 )
-def test_bad_input_is_one_line_and_exit_code_1(
+def test_bad_input_is_what_is_wrong_and_its_fix_and_exit_code_1(
     args: list[str], message: str, name: str, digits: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = digits.dataset.list_runs()
@@ -130,7 +241,10 @@ def test_bad_input_is_one_line_and_exit_code_1(
     out, err = capsys.readouterr()
     assert out == ""
     assert message in err
-    assert len(err.strip().splitlines()) == 1
+    what, *fix = err.strip().splitlines()
+    assert what.startswith(f"coreset-cleaning {args[0]}: ")
+    assert all(line.startswith("  fix: ") for line in fix)
+    assert len(fix) <= 1
     digits.dataset.reload()
     assert digits.dataset.list_runs() == runs
 
@@ -155,15 +269,14 @@ def test_wrong_key_and_dead_server_say_what_to_do(
 
 def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["push"])
+        main(["push", "--json"])
     assert stopped.value.code == 2
+    assert capsys.readouterr().out == ""
 
 
 def test_embed_skips_counts_and_tags_unreadable_images(
     name: str, digits: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import fiftyone as fo
-
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not an image")
     good = tmp_path / "good.png"
@@ -202,3 +315,22 @@ def test_embed_skips_counts_and_tags_unreadable_images(
     # Another network's vectors don't mix in silently.
     assert main([*command, "--image-size", "96"]) == 1
     assert "must not be mixed" in capsys.readouterr().err
+
+
+def test_a_class_that_relabelling_has_emptied(
+    digits: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels")
+    first = loop.samples.train_view().first()
+    first["ground_truth"].label = "typo"
+    first.save()
+    loop.compute_importance()
+    loop.push_round(AppDesk(), n=1, controls=0, class_of_interest="typo")
+    loop.record_verdicts({first.id: ("relabel", "3")}, reviewer="ann")
+    assert "typo" not in digits.dataset.distinct("ground_truth.label")
+    own = (digits.dataset.name, "--embeddings-field", "pixels")
+    assert run(capsys, "status", *own)[1][0]["errors_found"] == 1
+    code, yields = run(capsys, "yields", *own)
+    assert (code, yields["budget_curve"][-1]["found"]) == (0, 1)
+    assert main(["status", *own]) == 0
+    assert facts.rounds(loop)["step"] == "pulled"  # what the panel shows

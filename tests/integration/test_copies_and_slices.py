@@ -14,7 +14,7 @@ from PIL import Image
 from coreset_cleaning import AppDesk, CleaningLoop
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.store import samples as store_samples
-from neighbours import OURS, batch, documents, labels_of, loop_of, push, refusal, tiny
+from support.neighbours import OURS, batch, documents, labels_of, loop_of, push, refusal, tiny
 
 
 def cleaned(dataset: Any) -> dict[str, str | None]:

@@ -13,7 +13,7 @@ from PIL import Image
 from coreset_cleaning import LabelStudioServer
 from coreset_cleaning.core.errors import CleaningError, ProjectMissingError
 from coreset_cleaning.desks.labelstudio.config import answer_result
-from neighbours import batch, documents, labels_of, loop_of, tiny
+from support.neighbours import batch, documents, labels_of, loop_of, tiny
 
 
 @pytest.fixture

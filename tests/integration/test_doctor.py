@@ -8,18 +8,12 @@ from typing import Any
 
 import pytest
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer, review
+from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import main
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.doctor import check_setup
-from coreset_cleaning.review import shows_small_images
-
-
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
+from coreset_cleaning.usecases import push
+from coreset_cleaning.usecases.push import shows_small_images
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +25,17 @@ def environment(label_studio: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def findings(loop: CleaningLoop, **options: Any) -> dict[str, dict[str, Any]]:
     found = check_setup(loop.samples.dataset.name, **options)
     for finding in found:
-        assert bool(finding["fix"]) != finding["ok"], finding
+        assert finding["fix"] or finding["ok"], finding
         assert "\n" not in finding["detail"] + finding["fix"]
     return {finding["name"]: finding for finding in found}
 
 
+def warnings(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    return {name: f"{f['detail']} {f['fix']}" for name, f in found.items() if f["ok"] and f["fix"]}
+
+
 def failing(found: dict[str, dict[str, Any]]) -> dict[str, str]:
-    return {name: f"{f['detail']} | {f['fix']}" for name, f in found.items() if not f["ok"]}
+    return {name: f"{f['detail']} {f['fix']}" for name, f in found.items() if not f["ok"]}
 
 
 def test_from_a_fresh_dataset_to_an_open_round(
@@ -64,15 +62,15 @@ def test_from_a_fresh_dataset_to_an_open_round(
 
     config = server.get(f"api/projects/{pushed.project}/")["label_config"]
     assert 'smoothing="false"' in config  # 64 pixels; photographs are smoothed
-    assert shows_small_images(loop.samples)
+    assert shows_small_images(loop._work)
     with monkeypatch.context() as larger:
-        larger.setattr(review, "_SMALL", 63)
-        assert not shows_small_images(loop.samples)
+        larger.setattr(push, "_SMALL", 63)
+        assert not shows_small_images(loop._work)
         assert "next push brings" in findings(loop)["project"]["detail"]
 
     tab = find_round_tab(server, pushed.project, 1)
     server.delete(f"api/dm/views/{tab}/")
-    assert "tab is gone from Label Studio | Push again" in failing(findings(loop))["round"]
+    assert "tab is gone from Label Studio" in failing(findings(loop))["round"]
     loop.push_round(server)
     assert failing(findings(loop)) == {}
 
@@ -82,10 +80,15 @@ def test_from_a_fresh_dataset_to_an_open_round(
     assert failing(findings(loop)) == {}
 
 
-def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) -> None:
-    # This server was started without local files.
+def test_images_that_reviewers_will_not_see(
+    loop: CleaningLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = Path(loop.samples.view.first().filepath).parent.parent
-    found = failing(findings(loop, images="local", images_root=str(root)))
+    found = findings(loop, images="local", images_root=str(root))
+    assert "may serve local files" in found["images"]["detail"]
+    with monkeypatch.context() as without:  # as a server answers that was started without them
+        without.setattr(LabelStudioServer, "fetch", lambda self, path, **_: (403, b"", ""))
+        found = failing(findings(loop, images="local", images_root=str(root)))
     assert "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true" in found["images"]
     found = failing(findings(loop, images="local", images_root=str(tmp_path)))
     assert "must lie below" in found["images"]
@@ -99,7 +102,7 @@ def test_images_that_reviewers_will_not_see(loop: CleaningLoop, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("options", "name", "words"),
     [
-        ({"url": "http://127.0.0.1:9"}, "Label Studio", "nobody listens there"),
+        ({"url": "http://127.0.0.1:9"}, "Label Studio", "listen"),
         ({"url": "127.0.0.1:8080"}, "Label Studio", "must be like http://"),
         # pragma: allowlist nextline secret
         ({"api_key": "cafebabe" * 5}, "key", "Account & Settings"),
@@ -117,12 +120,49 @@ def test_what_rests_on_a_failure_is_left_out(
     assert "project" not in found
 
 
+def test_what_would_be_lost_or_left_out_is_a_warning(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    found = warnings(findings(loop, embeddings_field="pixels"))
+    assert set(found) == {"storage"}
+    assert "dataset.persistent = True" in found["storage"]
+    dataset.persistent = True
+    ids = loop.samples.train_view().values("id")
+    dataset.set_values("ground_truth.label", dict.fromkeys(ids[:1], None), key_field="id")
+    dataset.set_values("pixels", dict.fromkeys(ids[1:3], None), key_field="id")
+    dataset.set_values("coreset_importance", dict.fromkeys(ids[3:6], None), key_field="id")
+    found = warnings(findings(loop, embeddings_field="pixels"))
+    assert set(found) == {"coverage"}
+    left_out = "1 have no label, 2 have no embedding, 3 have no importance"
+    assert f"6 of 240 samples are left out: {left_out}." in found["coverage"]
+    assert "Compute" in found["coverage"] or "then compute" in found["coverage"]
+
+
+def test_classes_that_nobody_can_tell_apart_or_name(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    first, second = loop.samples.train_view().values("id")[:2]
+    dataset.set_values("ground_truth.label", {first: "3 "}, key_field="id")
+    assert "'3' and '3 '" in warnings(findings(loop))["classes"]
+    dataset.set_values("ground_truth.label", {second: " "}, key_field="id")
+    found = failing(findings(loop))
+    assert "class without a name: ' '" in found["classes"]
+    assert "'ground_truth.label') == ' '" in found["classes"]
+
+
+def test_a_locked_label_field(loop: CleaningLoop) -> None:
+    field = loop.samples.dataset.get_field("ground_truth")
+    field.read_only = True
+    field.save()
+    assert "read-only" in failing(findings(loop))["label field"]
+
+
 def test_on_the_command_line(
     loop: CleaningLoop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert main(["doctor", loop.samples.dataset.name]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert all(line.startswith("ok    ") for line in lines)
+    warning, fix = (line for line in lines if not line.startswith("ok    "))
+    assert warning.startswith("warn  storage: ")
+    assert fix.startswith("      fix: ")
     assert main(["doctor", "no-such-dataset"]) == 1
     assert "FAIL  dataset: there is no dataset 'no-such-dataset'" in capsys.readouterr().out
     monkeypatch.delenv("LABEL_STUDIO_API_KEY")

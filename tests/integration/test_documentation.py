@@ -27,6 +27,7 @@ from torchvision.models import resnet18
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.cli import main
 from demonstration.reviewer import SimulatedReviewer
+from support.answers import project_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"(<!-- not run: \S[^>]*-->\n+)?^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -76,7 +77,7 @@ class Reader:
             dataset_id=loop.samples.dataset_id,
             label_field="ground_truth",
             n_classes=3,
-        ).answer_round(loop.rounds.all()[-1].project["id"])
+        ).answer_round(project_of(loop))
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def reader(
     """A reader in an empty folder, with both variables set and weights at hand."""
     import fiftyone as fo
 
+    assert not fo.dataset_exists(NAME)  # it is deleted below
     # Weights where torch looks for downloaded ones; random, as no test may use the network.
     checkpoints = tmp_path / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)

@@ -20,7 +20,6 @@ from torchvision import models
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.embedding.networks import load_network
-from coreset_cleaning.store.embedding_run import recorded_revision
 from coreset_cleaning.store.vectors import read_vectors
 
 FIELD = "resnet18_embedding"
@@ -144,13 +143,12 @@ def test_what_decides_the_vectors_is_on_record_and_nothing_else_mixes_in(
     network = load_network("resnet18", weights, 32)
     assert {key: record[key] for key in network.describe()} == network.describe()
     assert record["precision"] in ("float32", "bfloat16")
-    revision = recorded_revision(images, FIELD)
     with pytest.raises(DataError, match=r"holds vectors of resnet18 .* must not be mixed in"):
         loop.compute_embeddings(weights=weights, image_size=64)
     loop.compute_embeddings(weights=weights, image_size=32)
-    assert recorded_revision(images, FIELD) == revision
+    assert loop.recorded_network() == record
     loop.compute_embeddings(weights=weights, image_size=64, overwrite=True)
-    assert recorded_revision(images, FIELD) != revision
+    assert loop.recorded_network() != record
     images.set_values("mine", [np.ones(3)] * N)
     with pytest.raises(DataError, match="vectors of a source that is not on record"):
         CleaningLoop(images, embeddings_field="mine").compute_embeddings(weights=weights)
@@ -223,16 +221,3 @@ def test_an_object_with_embed_will_do_and_others_are_refused(images: Any) -> Non
         loop.compute_embeddings(Mean(), "weights.pth")
     with pytest.raises(DataError, match="engine=ray must be used with the name of a network"):
         loop.compute_embeddings(Mean(), engine="ray")
-
-
-def test_the_loop_reads_a_copy_of_vectors_on_record_only(images: Any, tmp_path: Path) -> None:
-    folder = tmp_path / "cache"
-    images.set_values("ground_truth.label", ["a", "b"] * (N // 2))
-    images.set_values("mine", list(np.random.default_rng(0).random((N, 4))))
-    CleaningLoop(images, embeddings_field="mine", cache_dir=folder).compute_importance()
-    assert not folder.exists()
-    loop = CleaningLoop(images, embeddings_field="mean", cache_dir=folder)
-    loop.compute_embeddings(Mean())
-    loop.compute_importance()
-    (file,) = folder.iterdir()
-    assert np.load(file).shape == (N, 3)

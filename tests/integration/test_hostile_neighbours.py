@@ -11,7 +11,16 @@ import pytest
 from coreset_cleaning import AppDesk
 from coreset_cleaning.core.review.verdicts import Outcome
 from coreset_cleaning.store.names import TAG_UNREADABLE, Names
-from neighbours import batch, documents, labels_of, loop_of, of_the_user, push, refusal, tiny
+from support.neighbours import (
+    batch,
+    documents,
+    labels_of,
+    loop_of,
+    of_the_user,
+    push,
+    refusal,
+    tiny,
+)
 
 OURS = Names()
 CLASSES = (OURS.suggested, OURS.original, OURS.prediction)

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from coreset_cleaning.cli import main
+from coreset_cleaning.cli.install import FOLDER, NAME, PACKAGE, check_version
 from coreset_cleaning.core.errors import CleaningError
-from coreset_cleaning.installation import FOLDER, NAME, PACKAGE, check_version
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = yaml.safe_load((ROOT / "fiftyone.yml").read_text())

@@ -13,7 +13,7 @@ from coreset_cleaning import AppDesk
 from coreset_cleaning.core.errors import BusyError, CleaningError, DataError
 from coreset_cleaning.store import lock
 from coreset_cleaning.usecases import pull
-from neighbours import OURS, batch, documents, labels_of, loop_of, push, refusal, tiny
+from support.neighbours import OURS, batch, documents, labels_of, loop_of, push, refusal, tiny
 
 
 class Recorder(AppDesk):

@@ -19,6 +19,7 @@ from coreset_cleaning.core.errors import (
 )
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from demonstration.reviewer import SimulatedReviewer
+from support.answers import answer_samples
 
 FIELDS = (
     "ground_truth.label",
@@ -29,26 +30,6 @@ FIELDS = (
     "cleaning_review.verdict",
     "tags",
 )
-
-
-def scored_loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
-
-
-def answer(
-    server: LabelStudioServer, project: int, verdicts: dict[str, tuple[str, str | None]]
-) -> None:
-    """Answer tasks by sample id."""
-    for task in server.tasks(project=project, include="id,data", resolve_uri="false"):
-        sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
-        if sample_id in verdicts:
-            verdict, label = verdicts[sample_id]
-            server.post(
-                f"api/tasks/{task['id']}/annotations/",
-                {"result": answer_result(verdict, label, n_classes=3)},
-            )
 
 
 def snapshot(dataset: Any) -> dict[str, tuple[Any, ...]]:
@@ -72,9 +53,8 @@ def reviewer(label_studio: Any, reviewer_token: str, digits: Any) -> SimulatedRe
 
 
 def test_rounds_find_the_wrong_labels_and_write_everything_back(
-    digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer
 ) -> None:
-    loop = scored_loop(digits)
     wrong, before = digits.wrong, snapshot(digits.dataset)
     baseline = loop.evaluate_round()
     pair = loop.find_confused_pair()
@@ -122,9 +102,8 @@ def test_rounds_find_the_wrong_labels_and_write_everything_back(
 
 
 def test_push_and_pull_again_change_nothing(
-    digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer
 ) -> None:
-    loop = scored_loop(digits)
     first = loop.push_round(server, n=10, controls=1, class_of_interest="3")
     again = loop.push_round(server, n=10, controls=1, class_of_interest="3")
     assert (again.round, again.created, again.existing, again.url) == (1, 0, 10, first.url)
@@ -136,26 +115,26 @@ def test_push_and_pull_again_change_nothing(
     assert digits.dataset.values("last_modified_at") == changed_at
 
 
-def test_no_sample_is_served_twice_but_unsure_ones(digits: Any, server: LabelStudioServer) -> None:
-    loop = scored_loop(digits)
+def test_no_sample_is_served_twice_but_unsure_ones(
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
+) -> None:
     first = loop.push_round(server, n=8, controls=0, class_of_interest="3")
     batch = loop.rounds.load(1).batch
     unsure = batch[0].sample_id
     verdicts = {item.sample_id: ("keep", None) for item in batch} | {unsure: ("unsure", None)}
-    answer(server, first.project, verdicts)
+    answer_samples(server, first.project, verdicts)
     loop.pull_reviews(server)
     loop.push_round(server, n=8, controls=0)
     assert loop.rounds.load(2).sample_ids & loop.rounds.load(1).sample_ids <= {unsure}
 
 
 def test_delete_sets_weight_zero_and_undo_and_redo_are_exact(
-    digits: Any, server: LabelStudioServer
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
 ) -> None:
-    loop = scored_loop(digits)
     pushed = loop.push_round(server, n=4, controls=0, class_of_interest="8")
     one, two, three, four = (item.sample_id for item in loop.rounds.load(1).batch)
     untouched = snapshot(digits.dataset)
-    answer(
+    answer_samples(
         server,
         pushed.project,
         {
@@ -187,11 +166,12 @@ def test_delete_sets_weight_zero_and_undo_and_redo_are_exact(
     assert snapshot(digits.dataset) == reviewed
 
 
-def test_an_edit_changes_the_verdict(digits: Any, server: LabelStudioServer) -> None:
-    loop = scored_loop(digits)
+def test_an_edit_changes_the_verdict(
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
+) -> None:
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
     sample_id = loop.rounds.load(1).batch[0].sample_id
-    answer(server, pushed.project, {sample_id: ("delete", None)})
+    answer_samples(server, pushed.project, {sample_id: ("delete", None)})
     loop.pull_reviews(server)
     (task,) = [
         t
@@ -206,16 +186,15 @@ def test_an_edit_changes_the_verdict(digits: Any, server: LabelStudioServer) -> 
 
 
 def test_a_deleted_project_loses_nothing_and_can_be_pushed_again(
-    digits: Any, server: LabelStudioServer
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
 ) -> None:
-    loop = scored_loop(digits)
     pushed = loop.push_round(server, n=3, controls=0, class_of_interest="8")
     sample_id = loop.rounds.load(1).batch[0].sample_id
-    answer(server, pushed.project, {sample_id: ("delete", None)})
+    answer_samples(server, pushed.project, {sample_id: ("delete", None)})
     loop.pull_reviews(server)
     before = snapshot(digits.dataset)
     server.delete(f"api/projects/{pushed.project}/")
-    with pytest.raises(ProjectMissingError, match="push again"):
+    with pytest.raises(ProjectMissingError, match="Push again"):
         loop.pull_reviews(server)
     assert snapshot(digits.dataset) == before
     again = loop.push_round(server)
@@ -224,8 +203,9 @@ def test_a_deleted_project_loses_nothing_and_can_be_pushed_again(
     assert snapshot(digits.dataset) == before
 
 
-def test_a_failing_server_leaves_no_round(digits: Any, server: LabelStudioServer) -> None:
-    loop = scored_loop(digits)
+def test_a_failing_server_leaves_no_round(
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
+) -> None:
     before, runs = snapshot(digits.dataset), digits.dataset.list_runs()
     with pytest.raises(ServerUnreachableError):
         loop.push_round(LabelStudioServer("http://127.0.0.1:9", "0" * 40), class_of_interest="3")
@@ -237,9 +217,8 @@ def test_a_failing_server_leaves_no_round(digits: Any, server: LabelStudioServer
 
 
 def test_an_image_that_can_t_be_shown_is_named_before_anything_is_written(
-    digits: Any, server: LabelStudioServer, tmp_path: Path
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer, tmp_path: Path
 ) -> None:
-    loop = scored_loop(digits)
     gone = loop.queue_view("3").first()
     gone["filepath"] = str(tmp_path / "gone.png")
     gone.save()
@@ -252,9 +231,12 @@ def test_an_image_that_can_t_be_shown_is_named_before_anything_is_written(
 
 
 def test_history_audit_and_clone_carry_the_rounds(
-    digits: Any, server: LabelStudioServer, reviewer: SimulatedReviewer, tmp_path: Path
+    loop: CleaningLoop,
+    digits: Any,
+    server: LabelStudioServer,
+    reviewer: SimulatedReviewer,
+    tmp_path: Path,
 ) -> None:
-    loop = scored_loop(digits)
     pushed = loop.push_round(server, n=6, controls=2, class_of_interest="9")
     reviewer.answer_round(pushed.project)
     loop.pull_reviews(server)
@@ -298,7 +280,7 @@ def test_without_a_test_split_confusion_comes_from_out_of_fold_predictions(digit
 
 
 def test_duplicates_are_offered_a_correction_and_test_duplicates_are_reported(
-    digits: Any, server: LabelStudioServer
+    loop: CleaningLoop, digits: Any, server: LabelStudioServer
 ) -> None:
     cls = "8"
     wrong = sorted(i for i in digits.wrong if digits.dataset[i].ground_truth.label == cls)
@@ -308,16 +290,15 @@ def test_duplicates_are_offered_a_correction_and_test_duplicates_are_reported(
     test = digits.dataset.match_tags("test").first()
     test["pixels"] = source["pixels"]
     test.save()
-    loop = scored_loop(digits)
     pushed = loop.push_round(server, n=1, controls=0, class_of_interest=cls)
     while wrong[0] not in (shown := set(loop.rounds.all()[-1].sample_ids)):
-        answer(server, pushed.project, dict.fromkeys(shown, ("keep", None)))
+        answer_samples(server, pushed.project, dict.fromkeys(shown, ("keep", None)))
         loop.pull_reviews(server)
         pushed = loop.push_round(server, n=1, controls=0)
     assert loop.propose_corrections() == []
     assert pushed.test_duplicates == 1
     assert "near-duplicates of a test image" in str(pushed)
-    answer(server, pushed.project, {wrong[0]: ("relabel", digits.truth[wrong[0]])})
+    answer_samples(server, pushed.project, {wrong[0]: ("relabel", digits.truth[wrong[0]])})
     loop.pull_reviews(server)
     proposals = loop.propose_corrections()
     assert [(p["sample"], p["duplicate_of"]) for p in proposals] == [(copy.id, wrong[0])]
@@ -326,8 +307,7 @@ def test_duplicates_are_offered_a_correction_and_test_duplicates_are_reported(
     assert digits.dataset[copy.id].ground_truth.label == cls
 
 
-def test_a_coreset_is_tagged_weighted_and_saved(digits: Any) -> None:
-    loop = scored_loop(digits)
+def test_a_coreset_is_tagged_weighted_and_saved(loop: CleaningLoop, digits: Any) -> None:
     report = loop.sample_coreset(60)
     coreset = digits.dataset.load_saved_view("coreset")
     assert 0 < len(coreset) == report.samples <= 60
@@ -348,7 +328,8 @@ def test_what_is_missing_is_named(digits: Any, server: LabelStudioServer) -> Non
         loop.pull_reviews(server)
     with pytest.raises(RoundError, match="no round 7"):
         loop.undo_round(7)
-    scored = scored_loop(digits)
+    scored = CleaningLoop(digits.dataset, "ground_truth", "pixels")
+    scored.compute_importance()
     with pytest.raises(DataError, match="got '5'"):
         scored.queue_view("5")
     with pytest.raises(DataError, match="controls between 0 and n"):

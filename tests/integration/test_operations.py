@@ -17,7 +17,7 @@ from fiftyone import ViewField as F
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError
-from neighbours import OURS, documents, labels_of, loop_of, of_the_user, push, refusal, tiny
+from support.neighbours import OURS, documents, labels_of, loop_of, of_the_user, push, refusal, tiny
 
 
 @dataclass

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import fiftyone as fo
@@ -17,15 +19,13 @@ import yaml
 from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone.operators.registry import OperatorRegistry
-from PIL import Image
-from sklearn.datasets import load_digits
 
-from coreset_cleaning.desks.labelstudio.config import answer_result
-from label_studio_server import LabelStudioProcess
+from coreset_cleaning import CleaningLoop, LabelStudioServer
+from support.answers import answer_truly, project_of
+from support.digits import TRUE_DIGIT, add_embeddings
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "@coreset/label-cleaning"
-CONFUSED = {1: 8, 8: 1, 3: 5, 5: 3}  # the digits of the test and what wrong labels turn them into
 MANIFEST = yaml.safe_load((ROOT / "fiftyone.yml").read_text())
 
 
@@ -42,12 +42,6 @@ def installed(plugins_dir, monkeypatch):
     monkeypatch.setattr(fo.config, "plugins_dir", str(plugins_dir))
 
 
-@pytest.fixture(scope="module")
-def label_studio(tmp_path_factory):
-    with LabelStudioProcess(tmp_path_factory.mktemp("label-studio") / "data") as server:
-        yield server
-
-
 @pytest.fixture
 def server(label_studio, monkeypatch):
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
@@ -56,44 +50,21 @@ def server(label_studio, monkeypatch):
 
 
 @pytest.fixture
-def bare(tmp_path):
+def bare(confused_digits):
     """Digits as images with some wrong labels; no embeddings."""
-    pixels, digits = load_digits(return_X_y=True)
-    chosen = np.flatnonzero(np.isin(digits, list(CONFUSED)))[:400]
-    random = np.random.default_rng(0)
-    dataset = fo.Dataset()
-    samples = []
-    for i in chosen:
-        path = tmp_path / f"{i}.png"
-        Image.fromarray((255 - 15 * pixels[i].reshape(8, 8)).astype(np.uint8)).save(path)
-        test = random.random() < 0.3
-        wrong = not test and random.random() < 0.1
-        given = CONFUSED[digits[i]] if wrong else digits[i]
-        sample = fo.Sample(
-            filepath=str(path),
-            ground_truth=fo.Classification(label=f"digit {given}"),
-            tags=["test" if test else "train"],
-        )
-        sample["true_digit"] = f"digit {digits[i]}"
-        sample["pixels"] = [float(value) for value in pixels[i]]
-        samples.append(sample)
-    dataset.add_samples(samples)
-    yield dataset
-    dataset.delete()
+    return confused_digits.dataset
 
 
 @pytest.fixture
-def dataset(bare):
+def dataset(confused_digits):
     """The same with embeddings."""
-    bare.add_sample_field("resnet18_embedding", fo.VectorField)
-    bare.set_values("resnet18_embedding", [np.float32(v) for v in bare.values("pixels")])
-    return bare
+    add_embeddings(confused_digits)
+    return confused_digits.dataset
 
 
 @pytest.fixture
-def scored(dataset):
-    run(dataset, "compute_importance")
-    return dataset
+def scored(confused_scored):
+    return confused_scored.dataset
 
 
 def run(dataset, name, **params):
@@ -153,22 +124,10 @@ def labels_in(layout):
 
 
 def answer_all(server, dataset, n=None):
-    """Answer tasks through Label Studio's API as somebody who knows the true digits."""
-    true = dict(zip(*dataset.values(["id", "true_digit"]), strict=True))
-    given = dict(zip(*dataset.values(["id", "ground_truth.label"]), strict=True))
-    for project in server.request("GET", "/api/projects/", server.admin_token)["results"]:
-        path = f"/api/tasks/?project={project['id']}&page_size=500&fields=all"
-        tasks = server.request("GET", path, server.admin_token)["tasks"]
-        for task in [t for t in tasks if not t["total_annotations"]][:n]:
-            sample_id = task["data"]["push_key"].rsplit(":", 1)[1]
-            if sample_id not in true:
-                continue
-            right = true[sample_id] == given[sample_id]
-            result = answer_result(
-                "keep" if right else "relabel", None if right else true[sample_id], n_classes=4
-            )
-            path = f"/api/tasks/{task['id']}/annotations/"
-            server.request("POST", path, server.admin_token, {"result": result})
+    """Answer tasks, or the first `n`, as somebody who knows the true digits."""
+    true = dict(zip(*dataset.values(["id", TRUE_DIGIT]), strict=True))
+    project = project_of(CleaningLoop(dataset))
+    answer_truly(LabelStudioServer(server.url, server.admin_token), project, true, 4, n)
 
 
 # ---- the plugin
@@ -261,8 +220,8 @@ def test_forms_offer_only_what_is_there(scored):
 def test_forms_refuse_what_can_not_work(scored, server, tmp_path):
     assert "more controls than samples" in refusals(form(scored, "push_round", n=3, controls=4))[0]
     assert ".jsonl or .csv" in refusals(form(scored, "export_audit", path="audit.txt"))[0]
-    missing = str(tmp_path / "none" / "a.csv")
-    assert "no such folder" in refusals(form(scored, "export_audit", path=missing))[0]
+    path = str(tmp_path / "a.csv")
+    assert "without folders" in refusals(form(scored, "export_audit", path=path))[0]
 
 
 def test_chosen_fields_become_the_defaults(dataset):
@@ -276,7 +235,7 @@ def test_chosen_fields_become_the_defaults(dataset):
 # ---- the loop by operators
 
 
-def test_a_whole_round(scored, server, tmp_path):
+def test_a_whole_round(scored, server, exports):
     confused = run(scored, "find_confused_classes")
     cls = confused["report"]["class_of_interest"]
     assert f"**{cls}**" in confused["text"]
@@ -308,18 +267,90 @@ def test_a_whole_round(scored, server, tmp_path):
     assert evaluated["report"]["reasons"]
     assert run(scored, "sample_coreset", m=20)["report"]["samples"] <= 20
 
-    audit = tmp_path / "audit.jsonl"
-    assert run(scored, "export_audit", path=str(audit))["report"]["events"] == 12
-    assert len(audit.read_text().splitlines()) == 12
+    assert run(scored, "export_audit", path="audit.jsonl")["report"]["events"] == 12
+    assert len((exports / "audit.jsonl").read_text().splitlines()) == 12
 
     changed = len(relabeled)
     undone = run(scored, "undo_round", round=1)
     assert undone["report"]["redo"] is False
     after = dict(zip(*scored.values(["id", "ground_truth.label"]), strict=True))
     assert after == before
-    assert "take it in again" in json.dumps(form(scored, "undo_round"))
-    assert run(scored, "undo_round", round=1)["report"]["redo"] is True
+    assert form(scored, "undo_round")["action"]["default"] == "redo"
+    # A double click undoes nothing twice, and redoes nothing.
+    again = run(scored, "undo_round", round=1, action="undo")
+    assert (again["report"]["redo"], again["report"]["changed"]) == (False, 0)
+    assert "nothing has changed" in again["text"]
+    assert dict(zip(*scored.values(["id", "ground_truth.label"]), strict=True)) == before
+    assert "Nothing will change" in json.dumps(form(scored, "undo_round", action="undo"))
+    done = run(scored, "undo_round", round=1, action="redo")["report"]
+    assert (done["redo"], done["changed"] > 0) == (True, True)
     assert len(scored.match_tags("cleaning:relabeled")) == changed
+    assert run(scored, "undo_round", round=1, action="redo")["report"]["changed"] == 0
+    assert len(scored.match_tags("cleaning:relabeled")) == changed
+    assert form(scored, "undo_round")["action"]["default"] == "undo"
+    with pytest.raises(Exception, match="Path: action"):
+        run(scored, "undo_round", round=1, action="toggle")
+    events = run(scored, "export_audit", path="more.jsonl")["report"]["events"]
+    assert events == 14  # the answers, one undo, one redo
+
+
+def test_only_samples_of_the_round_are_undone(scored, server):
+    run(scored, "push_round", n=4, controls=0)
+    answer_all(server, scored)
+    run(scored, "pull_reviews")
+    mine = scored.match_tags("cleaning:round-001").values("id")
+    other = scored.match_tags("cleaning:round-001", bool=False).first().id
+    before = scored.values("cleaning_review.verdict")
+
+    def undo(*selected, **params):
+        ctx = context(scored, "undo_round", round=1, selected_only=True, **params)
+        ctx.request_params["selected"] = list(selected)
+        return OperatorRegistry().get_operator(f"{PLUGIN}/undo_round").execute(ctx)
+
+    refused = undo(*mine, other)
+    assert "1 of the 5 selected samples are not in round 1" in refused["what"]
+    assert "cleaning round 001" in refused["fix"]
+    scored.reload()
+    assert scored.values("cleaning_review.verdict") == before
+    assert undo(*mine)["report"]["changed"] == 4
+    assert undo(*mine, action="redo")["report"]["changed"] == 4
+    scored.reload()
+    assert scored.values("cleaning_review.verdict") == before
+
+
+@pytest.fixture
+def exports(monkeypatch, tmp_path):
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path / "fiftyone"))
+    return tmp_path / "fiftyone" / "label-cleaning"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a.csv", "/tmp/a.csv", "sub/a.csv", "..", ".hidden.csv", "..\\a.csv", "a.csv/", "a.csv\0"],
+)
+def test_the_audit_is_written_to_its_folder_only(scored, exports, tmp_path, path):
+    refused = output_of(scored, "export_audit", path=path)
+    assert "without folders" in refused
+    assert list(tmp_path.rglob("*.csv")) == []
+
+
+def test_the_audit_replaces_a_file_only_when_told(scored, exports, tmp_path):
+    run(scored, "export_audit", path="audit.csv")
+    (exports / "audit.csv").write_text("mine")
+    assert "exists already" in refusals(form(scored, "export_audit", path="audit.csv"))[0]
+    assert "exists already" in output_of(scored, "export_audit", path="audit.csv")
+    assert (exports / "audit.csv").read_text() == "mine"
+    # A link is replaced, not followed.
+    (tmp_path / "precious").write_text("mine")
+    (exports / "link.csv").symlink_to(tmp_path / "precious")
+    (exports / "nowhere.csv").symlink_to(tmp_path / "nowhere")
+    assert "exists already" in output_of(scored, "export_audit", path="nowhere.csv")
+    for name in ("audit.csv", "link.csv"):
+        run(scored, "export_audit", path=name, replace=True)
+        assert (exports / name).read_text().startswith("kind,round,")
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+    assert sorted(p.name for p in exports.iterdir()) == ["audit.csv", "link.csv", "nowhere.csv"]
 
 
 def test_a_round_is_closed_before_it_is_answered(scored, server, monkeypatch):
@@ -415,8 +446,9 @@ def test_an_error_is_shown_as_words(bare):
     assert "coreset-cleaning embed" in output
 
 
-def test_an_error_that_nobody_foresaw_is_shown_as_words_too(scored):
-    output = output_of(scored, "export_audit", path="/proc/none/a.csv")
+def test_an_error_that_nobody_foresaw_is_shown_as_words_too(scored, monkeypatch):
+    monkeypatch.setattr(fo.config, "default_dataset_dir", "/proc/none")
+    output = output_of(scored, "export_audit", path="a.csv")
     assert "It did not work" in output
     assert "FileNotFoundError" in output
     assert "Traceback" not in output
@@ -443,7 +475,7 @@ def test_read_only_labels_are_refused_everywhere(scored, server):
 def test_only_one_process_changes_the_rounds(scored, monkeypatch):
     from coreset_cleaning import CleaningLoop
     from coreset_cleaning.core.errors import BusyError
-    from coreset_cleaning.store import rounds as store
+    from coreset_cleaning.store import lock as store
 
     monkeypatch.setattr(store, "WAIT_SECONDS", 0.5)
     rounds, same, other = (
@@ -554,6 +586,88 @@ def test_the_panel_through_a_round(scored, server):
     assert requests["prompt_user_for_operation"]["operator_uri"] == f"{PLUGIN}/pull_reviews"
 
 
+def test_the_panel_after_an_undo(scored, server):
+    run(scored, "find_confused_classes")
+    run(scored, "push_round", n=4, controls=0)
+    assert panel(scored)[0]["step"] == "open"
+    run(scored, "undo_round", round=1)
+    facts, layout, _ = panel(scored)
+    assert (facts["step"], facts["rounds"][0]["state"]) == ("ready", "undone")
+    assert "in review" not in json.dumps(layout)
+    assert "Push round 2" in labels_in(layout)
+    assert "Open Label Studio" not in labels_in(layout)
+    assert "There is no open round" in refusals(form(scored, "close_round"))[0]
+    run(scored, "undo_round", round=1, action="redo")
+    facts, layout, _ = panel(scored)
+    assert facts["step"] == "open"
+    assert "Skipped images keep the round open" in json.dumps(layout)
+    assert "Close the round" in labels_in(layout)
+
+
+def test_what_would_be_lost_or_left_out_is_said(scored, server):
+    facts, layout, _ = panel(scored)
+    assert "dataset.persistent = True" in json.dumps(layout)
+    assert "dataset.persistent = True" in json.dumps(form(scored, "push_round"))
+    assert facts["left_out"] is None
+    ids = scored.match_tags("train").values("id")
+    scored.set_values("resnet18_embedding", dict.fromkeys(ids[:2], None), key_field="id")
+    scored.set_values("coreset_importance", dict.fromkeys(ids[2:5], None), key_field="id")
+    scored.persistent = True
+    _, layout, _ = panel(scored)
+    words = json.dumps(layout)
+    assert "not persistent" not in words
+    assert f"5 of {len(ids)} samples are left out: 2 have no embedding, 3 have no" in words
+    assert "not persistent" not in json.dumps(form(scored, "push_round"))
+
+
+def test_the_panel_does_not_wait_for_a_server_that_hangs(scored, monkeypatch):
+    run(scored, "find_confused_classes")
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # nobody ever accepts
+        monkeypatch.setenv("LABEL_STUDIO_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k" * 40)
+        facts, layout, _ = panel(scored)
+        assert facts["server"]["state"] == "unknown"
+        assert "Push round 1" in labels_in(layout)
+        assert "TimerView" in json.dumps(layout)
+        facts = known_server(scored, facts)
+        assert facts["server"]["state"] == "down"
+        _, layout, _ = panel(scored, "refresh", {"facts": facts})
+        assert "Check again" in labels_in(layout)
+        assert '"interval": 10000' in json.dumps(layout)  # it may come back by itself
+
+
+def known_server(dataset, facts):
+    """Let the panel's timer fire until the server has been heard of; return the facts then."""
+    give_up = time.monotonic() + 60
+    while facts["server"]["state"] == "unknown":
+        assert time.monotonic() < give_up
+        facts, _, _ = panel(dataset, "poll", {"facts": facts})
+    return facts
+
+
+def test_the_timer_looks_at_background_runs_alone(dataset, monkeypatch):
+    foo.get_operator(f"{PLUGIN}/compute_importance")(dataset, delegate=True)
+    facts, layout, _ = panel(dataset)
+    assert "TimerView" in json.dumps(layout)
+    # FiftyOne loads the plugin as a package of its own.
+    ours = type(OperatorRegistry().get_operator(f"{PLUGIN}/label_cleaning")).__module__
+    facts_of, read = sys.modules[f"{ours}.facts"], []
+    collect = facts_of.collect
+
+    def count(ctx, **options):
+        read.append(ctx)
+        return collect(ctx, **options)
+
+    monkeypatch.setattr(facts_of, "collect", count)
+    facts, _, _ = panel(dataset, "poll", {"facts": facts})
+    assert (len(facts["running"]), len(read)) == (1, 0)
+    DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
+    facts, layout, _ = panel(dataset, "poll", {"facts": facts})
+    assert len(read) == 1
+    assert (facts["running"], facts["step"]) == ([], "ready")
+    assert "TimerView" not in json.dumps(layout)
+
+
 def test_a_clicked_cell_opens_the_queue_of_the_predicted_class(scored):
     run(scored, "find_confused_classes")
     facts, _, _ = panel(scored)
@@ -576,8 +690,9 @@ def test_the_panel_says_what_is_wrong_with_the_server(
     monkeypatch.setenv("LABEL_STUDIO_URL", url or label_studio.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", key)
     run(scored, "find_confused_classes")
-    facts, layout, _ = panel(scored)
+    facts = known_server(scored, panel(scored)[0])
     assert facts["server"]["state"] == state
+    _, layout, _ = panel(scored, "refresh", {"facts": facts})
     assert key not in json.dumps(layout)
     assert "Check again" in labels_in(layout)
 
@@ -593,4 +708,9 @@ def test_the_panel_without_labels_and_with_a_removed_field(scored):
     finally:
         empty.delete()
     scored.rename_sample_field("ground_truth", "labels")
-    assert panel(scored)[0]["label_field"] == "labels"
+    facts = panel(scored)[0]
+    assert facts["step"] == "error"
+    assert "is of field 'ground_truth'" in facts["text"]
+    assert "**Fix:**" in facts["text"]
+    scored.rename_sample_field("labels", "ground_truth")
+    assert panel(scored)[0]["step"] == "ready"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError
-from neighbours import documents, loop_of, refusal, tiny
+from support.neighbours import documents, loop_of, refusal, tiny
 
 N = 8
 

@@ -11,7 +11,6 @@ import fiftyone as fo
 import numpy as np
 import pytest
 from PIL import Image
-from ray_cluster import RayCluster
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError, DataError
@@ -20,8 +19,10 @@ from coreset_cleaning.core.scoring.rows import gather, take
 from coreset_cleaning.ray.cluster import Database
 from coreset_cleaning.ray.rows import RayRows, aligned, even_bounds
 from coreset_cleaning.store.vectors import read_vectors
+from ray_cluster import RayCluster
 
 N, D, K = 2_500, 512, 12  # three chunks of rows, so that two actors share them unevenly
+pytestmark = pytest.mark.xdist_group("ray")
 SCORES = ("coreset_importance", "knn_disagreement", "training_influence")
 
 
@@ -142,7 +143,7 @@ def test_embeddings_are_complete_and_right_although_a_worker_is_killed(
     assert record["precision"] in ("float32", "bfloat16")
 
     CleaningLoop(images, embeddings_field="here").compute_embeddings(**options)
-    _, there, missing = read_vectors(images, loop.samples.embeddings_field)
+    _, there, missing = read_vectors(images, loop.labels.embeddings_field)
     _, here, _ = read_vectors(images, "here")
     assert missing.sum() == 1
     there, here = there[~missing], here[~missing]

@@ -19,34 +19,16 @@ from coreset_cleaning.core.errors import (
     ServerUnreachableError,
 )
 from coreset_cleaning.desks.labelstudio import connection
-from coreset_cleaning.desks.labelstudio.config import answer_result
-from coreset_cleaning.desks.labelstudio.project import find_round_tab
-from coreset_cleaning.store import names, rounds
+from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
+from coreset_cleaning.store import lock, names
 from label_studio_server import LabelStudioProcess
+from support.answers import answer_task, task_ids
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READ_PAUSES", (0.01,))
-    monkeypatch.setattr(rounds, "WAIT_SECONDS", 0.2)
-
-
-@pytest.fixture
-def loop(digits: Any) -> CleaningLoop:
-    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels", test_tag="test")
-    loop.compute_importance()
-    return loop
-
-
-def tasks(server: LabelStudioServer, loop: CleaningLoop, project: int) -> dict[str, int]:
-    """Return sample id to task id."""
-    found = server.tasks(project=project, include="id,data", resolve_uri="false")
-    return {t["data"]["push_key"].rsplit(":", 1)[1]: t["id"] for t in found}
-
-
-def answer(server: LabelStudioServer, task_id: int, verdict: str, label: str | None = None) -> None:
-    result = answer_result(verdict, label, n_classes=3)
-    server.post(f"api/tasks/{task_id}/annotations/", {"result": result, "lead_time": 3.5})
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
 
 
 # ---- watching
@@ -56,12 +38,12 @@ def test_watching_ends_with_the_last_answer_and_tells_how_far_it_is(
     loop: CleaningLoop, server: LabelStudioServer
 ) -> None:
     pushed = loop.push_round(server, n=3, controls=0, class_of_interest="8")
-    left = list(tasks(server, loop, pushed.project).values())
+    left = list(task_ids(server, pushed.project).values())
     said = []
 
     def progress(fraction: float, message: str) -> None:
         said.append((fraction, message))
-        answer(server, left.pop(), "keep")
+        answer_task(server, left.pop(), "keep")
 
     report = loop.wait_for_reviews(server, 0.01, progress=lambda *a: left and progress(*a))
     assert (report.open_round, report.answered, report.total) == (None, 3, 3)
@@ -72,7 +54,7 @@ def test_watching_returns_with_what_there_is_when_time_is_up(
     loop: CleaningLoop, server: LabelStudioServer
 ) -> None:
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-    answer(server, next(iter(tasks(server, loop, pushed.project).values())), "keep")
+    answer_task(server, next(iter(task_ids(server, pushed.project).values())), "keep")
     # It would sleep for an hour if the end did not cut the pause short.
     report = loop.wait_for_reviews(server, 3600.0, timeout=0.2)
     assert (report.open_round, report.answered, report.total) == (1, 1, 2)
@@ -85,8 +67,8 @@ def test_watching_survives_a_server_that_is_away_and_a_pull_beside_it(
     with process:
         server = LabelStudioServer(process.url, process.admin_token)
         pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-        [first, second] = tasks(server, loop, pushed.project).values()
-        answer(server, first, "keep")
+        [first, second] = task_ids(server, pushed.project).values()
+        answer_task(server, first, "keep")
         said: list[str] = []
 
         def progress(_: float, message: str) -> None:
@@ -97,7 +79,7 @@ def test_watching_survives_a_server_that_is_away_and_a_pull_beside_it(
                 assert message == "1 of 2 tasks, waiting for Label Studio"
                 process.start()
             elif len(said) == 3:
-                answer(server, second, "delete")
+                answer_task(server, second, "delete")
                 # Another process pulls at the same time: the watch goes on after it.
                 held.enter_context(loop.rounds.lock("pull"))
             elif len(said) == 4:
@@ -121,7 +103,7 @@ def test_watching_does_not_wait_for_a_project_that_was_deleted(
     def progress(*_: object) -> None:
         server.delete(f"api/projects/{pushed.project}/")
 
-    with pytest.raises(ProjectMissingError, match="push again"):
+    with pytest.raises(ProjectMissingError, match="Push again"):
         loop.wait_for_reviews(server, 0.01, progress=progress)
 
 
@@ -140,14 +122,14 @@ def test_majority_decides_a_tie_is_a_conflict_and_comes_back(
     settings = server.get(f"api/projects/{pushed.project}/")
     assert settings["maximum_annotations"] == 3
     [agreed, disputed] = (item.sample_id for item in loop.rounds.load(1).batch)
-    ids = tasks(server, loop, pushed.project)
+    ids = task_ids(server, pushed.project)
     answers = {
         agreed: [("relabel", "9"), ("keep", None), ("relabel", "9")],
         disputed: [("relabel", "9"), ("keep", None), ("delete", None)],
     }
     for voice, person in enumerate(people):
         for sample_id, said in answers.items():
-            answer(person, ids[sample_id], *said[voice])
+            answer_task(person, ids[sample_id], *said[voice])
         report = loop.pull_reviews(server)
         # The round waits for all three, although every task has an answer.
         assert report.open_round == (None if voice == 2 else 1)
@@ -171,16 +153,16 @@ def test_a_closed_round_frees_what_was_not_answered(
     loop: CleaningLoop, server: LabelStudioServer
 ) -> None:
     pushed = loop.push_round(server, n=4, controls=0, class_of_interest="8")
-    ids = tasks(server, loop, pushed.project)
+    ids = task_ids(server, pushed.project)
     [answered, *rest] = ids
-    answer(server, ids[answered], "delete")
+    answer_task(server, ids[answered], "delete")
     # The last answers are pulled first.
     report = loop.close_round(server, delete_tasks=True)
     assert (report.answered, report.total) == (1, 4)
     assert (report.tab_deleted, report.tasks_deleted) == (True, 3)
     assert "3 tasks without an answer deleted; its tab is deleted." in str(report)
     assert find_round_tab(server, pushed.project, 1) is None
-    assert set(tasks(server, loop, pushed.project)) == {answered}
+    assert set(task_ids(server, pushed.project)) == {answered}
     dataset = loop.samples.dataset
     assert dataset[answered].sample_weight == 0.0
     assert "cleaning:queued" not in dataset.distinct("tags")
@@ -192,7 +174,7 @@ def test_a_closed_round_frees_what_was_not_answered(
     # An earlier round can be tidied up later, and again.
     again = loop.close_round(server, 1, delete_tasks=True)
     assert (again.tab_deleted, again.tasks_deleted) == (False, 0)
-    assert len(tasks(server, loop, pushed.project)) == 5
+    assert len(task_ids(server, pushed.project)) == 5
     assert loop.rounds.open_round().number == 2
 
 
@@ -200,10 +182,10 @@ def test_a_late_answer_to_a_closed_round_still_counts(
     loop: CleaningLoop, server: LabelStudioServer
 ) -> None:
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
-    [one, two] = tasks(server, loop, pushed.project).items()
+    [one, two] = task_ids(server, pushed.project).items()
     report = loop.close_round(server)
     assert (report.answered, report.tab_deleted, report.tasks_deleted) == (0, True, 0)
-    answer(server, one[1], "delete")
+    answer_task(server, one[1], "delete")
     assert loop.pull_reviews(server).new_answers == 1
     assert loop.samples.dataset[one[0]].sample_weight == 0.0
     assert loop.samples.dataset[two[0]].sample_weight == 1.0
@@ -214,7 +196,7 @@ def test_a_round_closes_without_server_or_project(
 ) -> None:
     with pytest.raises(RoundError, match="has no open round"):
         loop.close_round(server)
-    with pytest.raises(DataError, match="pass server"):
+    with pytest.raises(DataError, match="Pass server"):
         loop.close_round(delete_tasks=True)
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
     with pytest.raises(ServerUnreachableError):
@@ -251,11 +233,11 @@ def test_two_pushes_at_once_make_one_round(loop: CleaningLoop, server: LabelStud
     assert number == 1
     done = [outcome for outcome in outcomes if not isinstance(outcome, BusyError)]
     assert sum(report.created for report in done) == 5
-    assert len(tasks(server, loop, done[0].project)) == 5
+    assert len(task_ids(server, done[0].project)) == 5
 
 
 def test_a_long_job_keeps_its_lock(loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LOCK_SECONDS", 0.4)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.4)
     store = foos.ExecutionStore.create(names.RUN_METHOD, loop.samples.dataset._doc.id)
     moment = threading.Event()
     with loop.rounds.lock("push"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coreset_cleaning.charts import budget_points
+from coreset_cleaning.reports.charts import budget_points
 
 
 def row(cls="cat", pool=1000, reviewed=50, errors=20, n_controls=10, control_errors=2):

@@ -275,8 +275,8 @@ def test_more_columns_than_rows():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"given_labels": np.zeros(5, int)}, "given_labels: must have one entry a row"),
-        ({"importance": np.zeros(5)}, "importance: must have one entry a row"),
+        ({"given_labels": np.zeros(5, int)}, "given_labels: must have one entry per row"),
+        ({"importance": np.zeros(5)}, "importance: must have one entry per row"),
         ({"sample_weight": -np.ones(60)}, "sample_weight: must be finite, not negative"),
         ({"labels": np.zeros(60, int), "given_labels": np.zeros(60, int)}, "two classes"),
         ({"embeddings": np.full((60, 20), np.nan)}, "embeddings: must be finite"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,20 @@ PLUGIN = ROOT / "plugin"
 MODULES = sorted(PLUGIN.rglob("*.py"))
 
 # What each part may import of the other parts of the plugin.
+_INNER = {"core", "store", "embedding", "ray", "desks", "reports"}
+_FRONT = {"core", "reports", "loop", "doctor", "desks"}
 MAY_IMPORT = {
     "core": set(),
     "embedding": {"core"},
     "store": {"core"},
     "desks": {"core"},
+    "reports": {"core"},
     "ray": {"core", "embedding", "store"},
+    "usecases": _INNER,
+    "loop.py": {*_INNER, "usecases"},
+    "doctor.py": {*_INNER, "usecases", "loop"},
+    "app": _FRONT,
+    "cli": {*_FRONT, ""},  # the package itself: what it registers is what FiftyOne is told of
 }
 # threadpoolctl comes with scikit-learn.
 CORE_LIBRARIES = {"numpy", "scipy", "sklearn", "threadpoolctl", "torch"} | set(
@@ -52,6 +61,56 @@ def test_imports_point_inward(path: Path) -> None:
             assert target in allowed, f"{part} must not import {target}"
         if part == "core" and level == 0:
             assert module.split(".")[0] in CORE_LIBRARIES, f"core must not import {module}"
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    """A cycle of imports that run when a module is loaded; those inside functions may close one."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        folders = path.relative_to(PLUGIN).parent.parts
+        name = ".".join([*folders, path.stem]).removesuffix(".__init__")
+        graph[name] = set()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                base = [*folders[: len(folders) - node.level + 1]]
+                if node.module:
+                    base += node.module.split(".")
+                    graph[name].add(".".join(base))
+                graph[name] |= {".".join([*base, alias.name]) for alias in node.names}
+    sorter = TopologicalSorter({k: v & graph.keys() - {k} for k, v in graph.items()})
+    sorter.prepare()
+
+
+# All that the front ends know of the rest: the use cases, and the words they come in.
+FRONT_ENDS = ("app", "cli")
+FRONT_END_IMPORTS = {
+    "",  # the package itself: its version and what it registers
+    "core.errors",
+    "core.judging.stopping",
+    "core.review.states",
+    "core.review.verdicts",
+    "desks.app",
+    "desks.labelstudio.connection",
+    "loop",
+    "reports",
+    "reports.charts",
+    "doctor",
+    "version",
+}
+
+
+@pytest.mark.parametrize("front", FRONT_ENDS)
+def test_no_front_end_reaches_past_the_loop(front: str) -> None:
+    found = set()
+    for path in (PLUGIN / front).rglob("*.py"):
+        folder = path.relative_to(PLUGIN).parent.parts
+        for level, module in imports(path):
+            if level:
+                parts = folder[: len(folder) - level + 1] + tuple(filter(None, [module]))
+                found.add(".".join(parts))
+    beyond = {name for name in found if name.split(".")[0] != front} - FRONT_END_IMPORTS
+    assert not beyond
+    assert "loop" in found
 
 
 def test_torch_stays_in_one_core_module() -> None:

@@ -14,12 +14,10 @@ from coreset_cleaning.core.review.ledger import (
     AUDIT_COLUMNS,
     Event,
     EventKind,
-    answered,
     audit_rows,
     fold,
     new_events,
     next_time,
-    of_answers,
     recorded_answers,
     redo,
     undo,
@@ -35,13 +33,13 @@ def clock(n: int) -> str:
     return f"2026-01-01T00:00:{n // 1000:02d}.{n % 1000:03d}000Z"
 
 
-def review(sample="a", annotation=1, verdict=Verdict.KEEP, label=None, at=1, **fields) -> Review:
+def review(sample="a", answer="1", verdict=Verdict.KEEP, label=None, at=1, **fields) -> Review:
     return Review(
         **{
             "round": 1,
             "sample_id": sample,
-            "annotation_id": annotation,
-            "reviewer": f"person {annotation}",
+            "answer_id": answer,
+            "reviewer": f"person {answer}",
             "verdict": verdict,
             "new_label": label,
             "comment": "",
@@ -61,7 +59,7 @@ verdicts = st.one_of(
 
 @st.composite
 def reviews(draw, max_size=12):
-    """Answers as one pull sees them: every annotation once."""
+    """Answers as one pull sees them: each once."""
     keys = draw(
         st.lists(
             st.tuples(st.integers(1, 3), st.sampled_from("abc"), st.integers(1, 4)),
@@ -75,7 +73,7 @@ def reviews(draw, max_size=12):
         found.append(
             review(
                 sample,
-                annotation=100 * round_ + 10 * ord(sample) + number,
+                answer=str(100 * round_ + 10 * ord(sample) + number),
                 verdict=verdict,
                 label=label,
                 at=draw(st.integers(1, 5)),
@@ -177,31 +175,31 @@ def test_of_two_versions_of_an_answer_in_one_pull_the_later_one_counts():
 
 def test_a_withdrawn_answer_no_longer_counts_and_can_come_back():
     events = new_events([], [review(verdict=Verdict.DELETE)], [], clock(10))
-    gone = new_events(events, [], [(1, "a", 1), (1, "a", 99)], clock(20))
-    assert [(e.kind, e.annotation_id) for e in gone] == [(EventKind.WITHDRAW, 1)]
+    gone = new_events(events, [], [(1, "a", "1"), (1, "a", "99")], clock(20))
+    assert [(e.kind, e.answer_id) for e in gone] == [(EventKind.WITHDRAW, "1")]
     assert fold(events + gone) == {}
     assert recorded_answers(events + gone) == set()
-    assert new_events(events + gone, [], [(1, "a", 1)], clock(30)) == []
+    assert new_events(events + gone, [], [(1, "a", "1")], clock(30)) == []
     back = new_events(events + gone, [review(verdict=Verdict.DELETE)], [], clock(40))
     assert fold(events + gone + back)["a"].outcome is Outcome.DELETED
 
 
 def test_a_reviewer_who_answered_twice_has_one_voice():
     twice = [
-        review(annotation=1, verdict=Verdict.DELETE, at=1, reviewer="ann"),
-        review(annotation=2, verdict=Verdict.DELETE, at=2, reviewer="ann"),
-        review(annotation=3, verdict=Verdict.KEEP, at=3, reviewer="bob"),
+        review(answer="1", verdict=Verdict.DELETE, at=1, reviewer="ann"),
+        review(answer="2", verdict=Verdict.DELETE, at=2, reviewer="ann"),
+        review(answer="3", verdict=Verdict.KEEP, at=3, reviewer="bob"),
     ]
     state = fold(new_events([], twice, [], clock(10)))["a"]
     assert state.outcome is Outcome.CONFLICT
-    assert state.annotation_ids == (2, 3)
+    assert state.answer_ids == ("2", "3")
     assert state.reviewers == ("ann", "bob")
 
 
 def test_a_later_round_decides_unless_it_is_undecided():
     first = review(verdict=Verdict.DELETE, round=1)
-    unsure = review(annotation=2, verdict=Verdict.UNSURE, round=2)
-    keep = review(annotation=3, verdict=Verdict.KEEP, round=3)
+    unsure = review(answer="2", verdict=Verdict.UNSURE, round=2)
+    keep = review(answer="3", verdict=Verdict.KEEP, round=3)
     assert fold(new_events([], [first, unsure], [], clock(10)))["a"].round == 1
     assert fold(new_events([], [unsure], [], clock(10)))["a"].outcome is Outcome.UNSURE
     state = fold(new_events([], [first, unsure, keep], [], clock(10)))["a"]
@@ -216,7 +214,7 @@ def test_undone_rounds_are_those_left_out_as_a_whole():
 def test_undoing_a_decision_brings_the_earlier_round_back():
     answers = [
         review(verdict=Verdict.RELABEL, label="dog", round=1),
-        review(annotation=2, verdict=Verdict.DELETE, round=2),
+        review(answer="2", verdict=Verdict.DELETE, round=2),
     ]
     events = new_events([], answers, [], clock(10))
     assert fold([*events, undo(2, clock(20))])["a"].new_label == "dog"
@@ -267,30 +265,23 @@ def test_a_clock_that_is_right_is_believed():
     assert next_time([undo(1, clock(5))], clock(5)) == "2026-01-01T00:00:00.005001Z"
 
 
-def test_a_sample_is_answered_when_enough_people_answered_it():
+def test_ids_that_are_numbers_count_as_numbers():
     answers = [
-        review("a", annotation=1, reviewer="ann"),
-        review("a", annotation=2, reviewer="ann"),
-        review("b", annotation=3, reviewer="ann"),
-        review("b", annotation=4, reviewer="bob"),
-        review("c", annotation=5, reviewer=""),
-        review("c", annotation=6, reviewer=""),
+        review(answer="9", verdict=Verdict.KEEP, reviewer="ann"),
+        review(answer="10", verdict=Verdict.DELETE, reviewer="ann"),  # the same moment
     ]
-    events = new_events([], answers, [], clock(10))
-    assert answered(events) == {"a", "b", "c"}
-    assert answered(events, 2) == {"b", "c"}
-    assert answered([*events, undo(1, clock(20))], 2) == {"b", "c"}
-    events += new_events(events, [], [(1, "b", 4)], clock(30))
-    assert answered(events, 2) == {"c"}
+    state = fold(new_events([], answers, [], clock(10)))["a"]
+    assert (state.outcome, state.answer_ids) == (Outcome.DELETED, ("10",))
 
 
-def test_events_of_answers_leave_out_what_is_said_of_whole_rounds():
-    events = new_events([], [review()], [], clock(10))
-    single = undo(1, clock(20), "a")
-    assert of_answers([*events, single, undo(1, clock(30)), redo(1, clock(40))]) == [
-        *events,
-        single,
-    ]
+def test_an_event_that_an_older_version_wrote_is_read():
+    row = new_events([], [review(verdict=Verdict.DELETE)], [], clock(10))[0].to_dict()
+    number = int(row.pop("answer_id"))
+    event = Event.from_dict({**row, "annotation_id": number})
+    assert (event.answer_id, event.verdict) == ("1", Verdict.DELETE)
+    row = undo(1, clock(20)).to_dict()
+    del row["answer_id"]
+    assert Event.from_dict({**row, "annotation_id": None}) == undo(1, clock(20))
 
 
 def test_giving_the_same_label_again_keeps_it():

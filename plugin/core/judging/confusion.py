@@ -116,8 +116,8 @@ def predict_confusion(
     y, weight, X = y[live], weight[live], embeddings[live]
     if len(np.unique(y)) < 2:
         raise DataError(
-            "confusion needs labels of at least two classes, got "
-            f"{len(np.unique(y))}. Find it on all classes together."
+            f"confusion needs labels of at least two classes, got {len(np.unique(y))}.",
+            "Find it on all classes together.",
         )
     mean, scale = moments(X, weight)
     features = standardise(X, mean, scale)
@@ -135,7 +135,8 @@ def predict_confusion(
     if pair is None:
         raise DataError(
             "no two classes are confused: the classifier agrees with every label. There is no "
-            "class to begin with; name one yourself if you want a review."
+            "class to begin with.",
+            "Name one yourself if you want a review.",
         )
     return pair
 

@@ -188,12 +188,16 @@ def evaluate_auroc(
     for name, values in (("given_labels", given), ("scoring_rows", frozen), ("importance", order)):
         if values is not None and values.shape != y.shape:
             raise DataError(
-                f"{name}: must have one entry a row of embeddings, shape {y.shape}, got shape "
-                f"{values.shape}."
+                f"{name}: must have one entry per row of embeddings, shape {y.shape}, got shape "
+                f"{values.shape}.",
+                "Give them in the order of the embeddings.",
             )
     test_y = None if test_labels is None else np.asarray(test_labels, dtype=np.intp)
     if test_embeddings is not None and not np.isfinite(test_embeddings).all():
-        raise DataError("test_embeddings: must be finite, got NaN or infinite values.")
+        raise DataError(
+            "test_embeddings: must be finite, got NaN or infinite values.",
+            "Compute these embeddings again or leave the rows out.",
+        )
     changed = (weight == 0) | (y != given)
 
     def measure(classes: NDArray[np.intp]) -> AurocScores:

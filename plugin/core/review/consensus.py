@@ -7,13 +7,6 @@ from collections.abc import Sequence
 
 from .verdicts import Outcome, Verdict
 
-_OUTCOMES = {
-    Verdict.KEEP: Outcome.KEPT,
-    Verdict.RELABEL: Outcome.RELABELED,
-    Verdict.DELETE: Outcome.DELETED,
-    Verdict.UNSURE: Outcome.UNSURE,
-}
-
 
 def combine(answers: Sequence[tuple[Verdict, str | None]]) -> tuple[Outcome, str | None]:
     """Return the outcome that most reviewers chose; a tie is a conflict.
@@ -47,4 +40,4 @@ def combine(answers: Sequence[tuple[Verdict, str | None]]) -> tuple[Outcome, str
     if len(ranked) == 2 and ranked[0][1] == ranked[1][1]:
         return Outcome.CONFLICT, None
     verdict, new_label = ranked[0][0]
-    return _OUTCOMES[verdict], new_label
+    return verdict.outcome, new_label

@@ -104,7 +104,7 @@ class LabelState:
     answer_ids : tuple of str
         Their answers' ids.
     comment : str
-        Their comments, one a line.
+        Their comments, one per line.
     """
 
     sample_id: str

@@ -110,17 +110,20 @@ def draw_batch(
     values, mask = np.asarray(importance, dtype=float), np.asarray(eligible, dtype=bool)
     if not len(sample_ids) == len(values) == len(mask):
         raise DataError(
-            "sample_ids, importance and eligible must have one entry a sample, got lengths "
-            f"{len(sample_ids)}, {len(values)} and {len(mask)}."
+            "sample_ids, importance and eligible must have one entry per sample, got lengths "
+            f"{len(sample_ids)}, {len(values)} and {len(mask)}.",
+            "Give them in the order of the ids.",
         )
     if embeddings is not None and len(embeddings) != len(values):
         raise DataError(
-            f"embeddings must have one row a sample, got {len(embeddings)} rows for {len(values)} "
-            "samples. Compute the missing embeddings."
+            f"embeddings must have one row per sample, got {len(embeddings)} rows for "
+            f"{len(values)} samples.",
+            "Compute the missing embeddings.",
         )
     if n < 1 or not 0 <= controls <= n:
         raise DataError(
-            f"n must be at least 1 and controls between 0 and n, got n={n}, controls={controls}."
+            f"n must be at least 1 and controls between 0 and n, got n={n}, controls={controls}.",
+            "Ask for fewer controls, or more samples.",
         )
     # By id, so that the draw depends on the samples and not on the order of the rows.
     rows: NDArray[np.intp] = np.flatnonzero(mask)
@@ -176,10 +179,14 @@ def split_evenly(n: int, classes: Sequence[str]) -> dict[str, int]:
     {'cat': 17, 'dog': 17, 'bird': 16}
     """
     if not classes or len(set(classes)) != len(classes):
-        raise DataError(f"classes to review: must be one or more, each once, got {list(classes)}.")
+        raise DataError(
+            f"classes to review: must be one or more, each once, got {list(classes)}.",
+            "Name each class once.",
+        )
     if n < len(classes):
         raise DataError(
-            f"a round of {len(classes)} classes must have at least as many samples, got n={n}."
+            f"a round of {len(classes)} classes must have at least as many samples, got n={n}.",
+            "Ask for more samples, or fewer classes.",
         )
     each, over = divmod(n, len(classes))
     return {cls: each + (k < over) for k, cls in enumerate(classes)}

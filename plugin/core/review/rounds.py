@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from enum import Enum
 from functools import cached_property
 from typing import Any
 
@@ -25,19 +24,13 @@ from .ledger import (
     LabelState,
     current_answers,
     fold,
+    recorded_answers,
     undone_rounds,
     voice,
 )
 from .queue import BatchItem
+from .states import RoundState
 from .verdicts import Outcome, Verdict
-
-
-class RoundState(str, Enum):
-    """Where a round is."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    UNDONE = "undone"
 
 
 @dataclass
@@ -282,6 +275,20 @@ class Rounds(Sequence[Round]):
         return {i for i, voices in _voices(round_).items() if len(voices) >= round_.reviewers}
 
     @staticmethod
+    def answer_ids(round_: Round) -> dict[str, list[str]]:
+        """Return label id to the ids of its answers on record in a round."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for _, sample_id, answer_id in sorted(recorded_answers(round_.events)):
+            found[sample_id].append(answer_id)
+        return found
+
+    @staticmethod
+    def lacking(round_: Round) -> dict[str, int]:
+        """Return label id to the answers that it lacks, for those touched and not complete."""
+        voices = {i: len(people) for i, people in _voices(round_).items()}
+        return {i: round_.reviewers - n for i, n in voices.items() if n < round_.reviewers}
+
+    @staticmethod
     def judged(round_: Round) -> dict[str, LabelState]:
         """Return label id to outcome in this round alone, as if it were not undone as a whole."""
         return fold(event for event in round_.events if event.sample_id is not None)
@@ -317,7 +324,7 @@ class Rounds(Sequence[Round]):
         state = self.states.get(sample_id)
         if state is None or not state.outcome.decides:
             return False
-        return label in (self.asked(state).label, state.new_label)
+        return label is not None and label in (self.asked(state).label, state.new_label)
 
     def asked(self, state: LabelState) -> BatchItem:
         """Return what was known of a label when the round that decided showed it."""

@@ -4,17 +4,79 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TypeVar
 
 from ..errors import DataError
 
+_Word = TypeVar("_Word", bound=Enum)
+
+
+class Outcome(str, Enum):
+    """What the answers about one label come to: the one table of all that is said of it.
+
+    Attributes
+    ----------
+    is_error : bool
+        Whether the label was wrong.
+    decides : bool
+        Whether the label needs no further review.
+    color : str
+        The same in the grid, in the panel and wherever an outcome is shown.
+    done_by_reviewers : str
+        What reviewers did, for the description of the saved view; empty when it has none.
+    """
+
+    is_error: bool
+    decides: bool
+    color: str
+    done_by_reviewers: str
+
+    KEPT = "kept", False, True, "#3fb68b", "found right"
+    RELABELED = "relabeled", True, True, "#ff6d04", "gave another label"
+    DELETED = "deleted", True, True, "#e05563", "deleted (weight 0; nothing is removed)"
+    UNSURE = "unsure", False, False, "#8a8f98", ""
+    CONFLICT = "conflict", False, False, "#4c9be8", "disagree about"
+
+    def __new__(
+        cls, value: str, is_error: bool, decides: bool, color: str, done_by_reviewers: str
+    ) -> Outcome:
+        """Make a member that carries what is said of it."""
+        outcome = str.__new__(cls, value)
+        outcome._value_ = value
+        outcome.is_error = is_error
+        outcome.decides = decides
+        outcome.color = color
+        outcome.done_by_reviewers = done_by_reviewers
+        return outcome
+
+    @classmethod
+    def parse(cls, text: str) -> Outcome:
+        """Return the outcome that `text` names, as `Verdict.parse` does with a verdict."""
+        return _named(cls, "outcome", text)
+
 
 class Verdict(str, Enum):
-    """One reviewer's answer about one sample."""
+    """One reviewer's answer about one label.
 
-    KEEP = "keep"
-    RELABEL = "relabel"
-    DELETE = "delete"
-    UNSURE = "unsure"
+    Attributes
+    ----------
+    outcome : Outcome
+        What it comes to when most reviewers give it.
+    """
+
+    outcome: Outcome
+
+    KEEP = "keep", Outcome.KEPT
+    RELABEL = "relabel", Outcome.RELABELED
+    DELETE = "delete", Outcome.DELETED
+    UNSURE = "unsure", Outcome.UNSURE
+
+    def __new__(cls, value: str, outcome: Outcome) -> Verdict:
+        """Make a member that carries its outcome."""
+        verdict = str.__new__(cls, value)
+        verdict._value_ = value
+        verdict.outcome = outcome
+        return verdict
 
     @classmethod
     def parse(cls, text: str) -> Verdict:
@@ -27,34 +89,18 @@ class Verdict(str, Enum):
 
         Examples
         --------
-        >>> Verdict.parse("relabel").value
-        'relabel'
+        >>> Verdict.parse("relabel").outcome.value
+        'relabeled'
         """
-        try:
-            return cls(text)
-        except ValueError:
-            valid = ", ".join(verdict.value for verdict in cls)
-            raise DataError(f"verdict must be one of {valid}, got {text!r}.") from None
+        return _named(cls, "verdict", text)
 
 
-class Outcome(str, Enum):
-    """What the answers about one sample come to."""
-
-    KEPT = "kept"
-    RELABELED = "relabeled"
-    DELETED = "deleted"
-    UNSURE = "unsure"
-    CONFLICT = "conflict"
-
-    @property
-    def is_error(self) -> bool:
-        """Whether the label was wrong."""
-        return self in (Outcome.RELABELED, Outcome.DELETED)
-
-    @property
-    def decides(self) -> bool:
-        """Whether the sample needs no further review."""
-        return self not in (Outcome.UNSURE, Outcome.CONFLICT)
+def _named(cls: type[_Word], what: str, text: str) -> _Word:
+    for word in cls:
+        if word.value == text:
+            return word
+    valid = ", ".join(word.value for word in cls)
+    raise DataError(f"{what} must be one of {valid}, got {text!r}.", "Write one of these.")
 
 
 @dataclass(frozen=True, slots=True)

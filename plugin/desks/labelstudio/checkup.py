@@ -1,6 +1,6 @@
 """Checks of a server and of a review project: nothing here changes anything on the server.
 
-Each returns what it found as a phrase, or raises an error whose text ends with the fix.
+Each returns what it found as a phrase, or raises an error that says what is wrong and the fix.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...core.errors import AuthenticationError, DataError, ServerError
+from ...core.errors import DataError
 from .config import COMMENT, IMAGE, NEW_LABEL, VERDICT
 from .connection import LabelStudioServer
 from .images import ROOT_VARIABLE, image_suffix
 from .keys import parse_push_key
-from .project import find_project, find_round_tab, round_filter, wanted_config
+from .project import find_project, require_right_to_make, wanted_config
+from .proxies import mounts
+from .tabs import find_round_tab, round_filter
 
 _SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
 _WEB = ("http://", "https://")
@@ -38,18 +40,7 @@ def key(server: LabelStudioServer) -> str:
 
 def permissions(server: LabelStudioServer) -> str:
     """Say whether the key's owner may make projects, without making one."""
-    try:
-        # The server looks at rights first and at the content second: this can't become a project.
-        server.post("api/projects/", {"title": "", "label_config": "<"})
-    except AuthenticationError:
-        raise ServerError(
-            f"the key's owner may not make projects in Label Studio at {server.url}. Ask an "
-            "administrator for a role that may, such as Manager.",
-            status=403,
-        ) from None
-    except ServerError as error:
-        if error.status != 400:
-            raise
+    require_right_to_make(server)
     return "projects can be made"
 
 
@@ -93,7 +84,8 @@ class ProjectCheck:
         if absent:
             raise DataError(
                 f"{named}: its labeling config has no {', '.join(absent)}, so its answers can't be "
-                "read. Push again to put the config right, and don't edit it in Label Studio."
+                "read.",
+                "Push again to put the config right, and don't edit it in Label Studio.",
             )
         if config != wanted_config(self.classes, self.hide_suggestion, self.smooth, project):
             return f"{named}; the next push brings its labeling config up to date"
@@ -117,8 +109,8 @@ class ProjectCheck:
         if gone or tab is None:
             what = f"{len(gone)} of its tasks without an answer are" if gone else "its tab is"
             raise DataError(
-                f"round {number} is open and {what} gone from Label Studio. Push again: what is "
-                "missing is made anew."
+                f"round {number} is open and {what} gone from Label Studio.",
+                "Push again: what is missing is made anew.",
             )
         return f"round {number} is open, {len(waiting)} tasks to be answered, tab {tab}"
 
@@ -155,20 +147,22 @@ def web_image(server: LabelStudioServer, address: str) -> str:
 
     origin = _origin(server.url)
     try:
-        response = httpx.get(
-            address, headers={"Origin": origin}, timeout=_SECONDS, follow_redirects=True
-        )
+        with httpx.Client(
+            timeout=_SECONDS, follow_redirects=True, mounts=mounts(address)
+        ) as browser:
+            response = browser.get(address, headers={"Origin": origin})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise DataError(
-            f"image {address} can't be fetched from here ({type(error).__name__}). Reviewers' "
-            "browsers need to reach it; else use images='upload'."
+            f"image {address} can't be fetched from here ({type(error).__name__}).",
+            "Make sure that reviewers' browsers reach it, or use images='upload'.",
         ) from None
     _check_image(address, response.status_code, response.content)
     allowed = response.headers.get("access-control-allow-origin", "")
     if allowed not in ("*", origin) and _origin(address) != origin:
         raise DataError(
             f"image {address} may not be shown by a page of {origin}: its server sends no "
-            "Access-Control-Allow-Origin for it. Allow that origin there, or use images='upload'."
+            "Access-Control-Allow-Origin for it.",
+            "Allow that origin there, or use images='upload'.",
         )
     return f"{address} can be shown ({len(response.content)} bytes)"
 
@@ -189,8 +183,9 @@ def _served(server: LabelStudioServer, address: str, path: str, by: str) -> str:
         _check_serving(server, status)
     if status == 404 and by == "a storage":
         raise DataError(
-            f"image {address} can't be shown: no storage of the project leads to it. Connect one "
-            "in Label Studio, in the project's Settings > Cloud Storage, and don't sync it."
+            f"image {address} can't be shown: no storage of the project leads to it.",
+            "Connect one in Label Studio, in the project's Settings > Cloud Storage, and don't "
+            "sync it.",
         )
     _check_image(address, status, content)
     return f"{address} is served ({len(content)} bytes)"
@@ -199,22 +194,22 @@ def _served(server: LabelStudioServer, address: str, path: str, by: str) -> str:
 def _check_serving(server: LabelStudioServer, status: int) -> None:
     if status == 403:
         raise DataError(
-            f"Label Studio at {server.url} does not serve local files. Set "
-            f"{_SERVING_VARIABLE}=true and {ROOT_VARIABLE} where it runs and start it again, or "
-            "use images='upload'."
+            f"Label Studio at {server.url} does not serve local files.",
+            f"Set {_SERVING_VARIABLE}=true and {ROOT_VARIABLE} where it runs and start it again, "
+            "or use images='upload'.",
         )
 
 
 def _check_image(address: str, status: int, content: bytes) -> None:
     if status != 200:
         raise DataError(
-            f"image {address} is not served: the answer is {status}. Is the file still where it "
-            "was? Restore it, or delete the task in Label Studio and push again."
+            f"image {address} is not served: the answer is {status}.",
+            "Restore the file if it is gone, or end the round with `coreset-cleaning close`.",
         )
     if image_suffix(content) is None:
         raise DataError(
-            f"image {address} is served, but is not an image that browsers show. Restore the file, "
-            "or delete the task in Label Studio and push again."
+            f"image {address} is served, but is not an image that browsers show.",
+            "Restore the file, or end the round with `coreset-cleaning close`.",
         )
 
 

@@ -21,6 +21,7 @@ _LIST = "Taxonomy"
 _CLASS_KEYS = "qwertyuiopasdfgh"
 _PLAIN_NAME = re.compile(r"[\w .,:()/+-]{1,60}")
 _SHOWN_LENGTH = 120
+_READ_FIX = "Answer the task again in Label Studio, or delete the answer."
 
 # Image and answer side by side. Of fixed shares: the image is as wide as its box and gives it none.
 _ROW_STYLE = "display: flex; gap: 24px; align-items: flex-start"
@@ -71,11 +72,25 @@ def class_alias(name: str) -> str:
     return "class-" + hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
+def visible(name: str) -> str:
+    """Return a class name as people can tell it from its look-alikes: with its spaces to be seen.
+
+    Examples
+    --------
+    >>> visible("sea lion"), visible("3 ")
+    ('sea lion', '“3␣”')
+    """
+    if name == " ".join(name.split()):
+        return name
+    return "“" + "".join("␣" if c.isspace() else c for c in name) + "”"
+
+
 def labeling_config(
     classes: Sequence[str],
     hide_suggestion: bool = False,
     smooth: bool = True,
     before: str | None = None,
+    label_field: str = "",
 ) -> str:
     """Return the labeling config for a list of classes.
 
@@ -90,13 +105,15 @@ def labeling_config(
     before : str, optional
         The config that the project has now. Buttons stay buttons and a list stays a list, however
         many classes there are: answers given with one don't fit the other.
+    label_field : str, optional
+        Whose classes they are, for error texts.
 
     Raises
     ------
     DataError
         When there are fewer than two classes, or names that are empty or occur twice.
     """
-    _check(classes)
+    _check(classes, label_field)
     view = ET.Element("View")
     ET.SubElement(view, "Style").text = _PAGE_STYLE
     row = ET.SubElement(view, "View", style=_ROW_STYLE)
@@ -174,23 +191,34 @@ def read_answer(result: Any, classes: Sequence[str], suggested: str | None) -> A
         )
     verdicts = values.get(VERDICT, [])
     if len(verdicts) != 1:
-        raise DataError(f"an answer must hold one verdict, got {len(verdicts)}")
+        raise DataError(f"an answer must hold one verdict, got {len(verdicts)}.", _READ_FIX)
     comment = "\n".join(map(str, values.get(COMMENT, [])))
     if verdicts[0] == ACCEPT:
-        if suggested not in classes:
-            raise DataError(f"the accepted suggestion {suggested!r} is not a class of the dataset")
-        return Answer(Verdict.RELABEL, suggested, comment)
+        accepted = [c for c in classes if suggested in (c, visible(c))]
+        if not accepted:
+            raise DataError(
+                f"the accepted suggestion {suggested!r} is not a class of the dataset.",
+                "Add it to the dataset's classes and pull again, or delete the answer.",
+            )
+        # The name itself before one that only looks like it.
+        name = suggested if suggested in accepted else accepted[0]
+        return Answer(Verdict.RELABEL, name, comment)
     verdict = Verdict.parse(str(verdicts[0]))
     if verdict is not Verdict.RELABEL:
         return Answer(verdict, None, comment)
     chosen = values.get(NEW_LABEL, [])
     if len(chosen) != 1:
-        raise DataError(f"the verdict relabel must come with one class, got {len(chosen)}")
+        raise DataError(
+            f"the verdict relabel must come with one class, got {len(chosen)}.", _READ_FIX
+        )
     alias = chosen[0][-1] if isinstance(chosen[0], list) and chosen[0] else chosen[0]
     for name in classes:
         if alias in (class_alias(name), name):
             return Answer(verdict, name, comment)
-    raise DataError(f"the class {str(alias)[:80]!r} is not one of the dataset")
+    raise DataError(
+        f"the class {str(alias)[:80]!r} is not one of the dataset.",
+        "Add it to the dataset's classes and pull again, or delete the answer.",
+    )
 
 
 def answer_result(
@@ -286,7 +314,8 @@ def _class_choices(parent: ET.Element, classes: Sequence[str], as_list: bool) ->
 def _shown(name: str, before: set[str]) -> str:
     """Return what is shown for a class: no variables, not too long, unlike all before it."""
     # Control characters can't stand in XML; `$` would be taken for a variable.
-    text = "".join(c for c in name if c.isprintable() and c != "$").strip() or "(unnamed)"
+    text = "".join(c for c in visible(name) if c.isprintable() and c != "$")
+    text = text.strip() or "(unnamed)"
     if len(text) > _SHOWN_LENGTH:
         text = text[: _SHOWN_LENGTH - 1] + "…"
     shown, count = text, 2
@@ -296,12 +325,24 @@ def _shown(name: str, before: set[str]) -> str:
     return shown
 
 
-def _check(classes: Sequence[str]) -> None:
+def _check(classes: Sequence[str], label_field: str) -> None:
+    of = f" of field {label_field!r}" if label_field else ""
     if len(classes) < 2:
-        raise DataError(f"a labeling config needs at least two classes, got {len(classes)}.")
+        raise DataError(
+            f"a labeling config needs at least two classes{of}, got {len(classes)}.",
+            "Set the dataset's classes, or label some samples of another class.",
+        )
     for name in classes:
         if not isinstance(name, str) or not name.strip():
-            raise DataError(f"a class name must be a text that is not empty, got {name!r}.")
+            where = f"F('{label_field or 'ground_truth'}.label') == {name!r}"
+            raise DataError(
+                f"a class name{of} must be a text that is not empty, got {name!r}.",
+                f"Find its samples with dataset.match({where}) and give them a class or no label; "
+                "take it out of the dataset's classes, too, if it is listed there.",
+            )
     if len(set(classes)) != len(classes):
         twice = sorted({name for name in classes if list(classes).count(name) > 1})
-        raise DataError(f"class names must differ, got twice: {', '.join(twice)}.")
+        raise DataError(
+            f"class names{of} must differ, got twice: {', '.join(twice)}.",
+            "List each of them once.",
+        )

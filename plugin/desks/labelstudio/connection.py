@@ -7,16 +7,23 @@ server that is killed during an import ends up with every task twice.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+import queue
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from ...core.errors import AuthenticationError, DataError, ServerError, ServerUnreachableError
-from .hints import failure_detail, key_hint, kind_of_key, pause_asked_for, unreachable_because
+from ...core.errors import DataError, ServerError
+from .failures import RefusedError, is_refusal, no_json, refused, too_slow, unreachable
+from .hints import failure_detail, kind_of_key, pause_asked_for
+from .proxies import mounts, proxy_variable
+
+__all__ = ["LabelStudioServer", "certificates", "is_refusal"]
 
 URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
@@ -55,8 +62,9 @@ def certificates(verify: bool | str) -> bool | ssl.SSLContext:
         return ssl.create_default_context(cafile=verify)
     except OSError as error:  # an ssl.SSLError is one, too
         raise DataError(
-            f"verify must be True, False, or the path of trusted certificates (PEM), got "
-            f"{verify!r} ({error})."
+            "verify must be True, False, or the path of trusted certificates (PEM), got "
+            f"{verify!r} ({error}).",
+            "Give the path of a file or folder of certificates in PEM form.",
         ) from None
 
 
@@ -95,12 +103,14 @@ class LabelStudioServer:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc:
             raise DataError(
                 "the address of Label Studio must be like http://127.0.0.1:8080, got "
-                f"{url or 'nothing'!r}. Set {URL_VARIABLE} or pass url."
+                f"{url or 'nothing'!r}.",
+                f"Set {URL_VARIABLE} or pass url.",
             )
         if not api_key:
             raise DataError(
-                f"the key of Label Studio at {url} must be given. Copy it from Label Studio's page "
-                f"Account & Settings and set {KEY_VARIABLE}, or pass api_key."
+                f"the key of Label Studio at {url} must be given.",
+                "Copy it from Label Studio's page Account & Settings and set "
+                f"{KEY_VARIABLE}, or pass api_key.",
             )
         self.url = url.rstrip("/")
         self._api_key = api_key
@@ -136,18 +146,67 @@ class LabelStudioServer:
                 timeout=self._timeout,
                 follow_redirects=False,
                 limits=httpx.Limits(max_connections=100, max_keepalive_connections=kept),
+                mounts=mounts(self.url),
             )
             # With the slash, the SDK finds the refresh of access tokens below a path, too.
             make: Any = LabelStudio
             self._sdk = make(base_url=self.url + "/", api_key=self._api_key, httpx_client=http)
         return self._sdk
 
+    def probe(self, seconds: float = 2.0) -> str:
+        """Ask whether the server is there and accepts the key, once: nothing is tried again.
+
+        Parameters
+        ----------
+        seconds : float, default 2.0
+            The answer or an error comes within this time, whatever the server does. The first
+            call of a process loads the SDK before that.
+
+        Returns
+        -------
+        str
+            The server's version.
+
+        Raises
+        ------
+        ServerUnreachableError
+            When nothing answers, or not in time.
+        AuthenticationError
+            When the key is not accepted.
+        ServerError
+            When something else than Label Studio answers.
+        """
+        # The first import takes as long as a server may; it is not the server's fault.
+        import label_studio_sdk  # noqa: F401
+
+        quick = copy.copy(self)
+        quick._timeout, quick._sdk = seconds, None
+        found: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                quick._parsed(quick._request("GET", "api/current-user/whoami"))
+                answer = quick._parsed(quick._request("GET", "api/version"))
+                found.put(str(answer.get("release", "of unknown version")))
+            except BaseException as error:
+                found.put(error)
+
+        # A limit of the HTTP library is one for each step, and looking up a name has none at all.
+        threading.Thread(target=ask, daemon=True).start()
+        try:
+            outcome = found.get(timeout=seconds)
+        except queue.Empty:
+            raise too_slow(self.url, seconds) from None
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
     def get(self, path: str, **params: Any) -> Any:
         """Read; tried again when the server fails."""
         for pause in READ_PAUSES:
             try:
                 return self._send("GET", path, params=params)
-            except _RefusedError:
+            except RefusedError:
                 raise
             except ServerError:
                 time.sleep(pause)
@@ -195,7 +254,8 @@ class LabelStudioServer:
         if seen != total:
             raise ServerError(
                 f"Label Studio at {self.url} said it has {total} tasks and sent {seen}: somebody "
-                "changed the project meanwhile. Call the same again."
+                "changed the project meanwhile.",
+                "Run it again.",
             )
 
     def _send(
@@ -228,70 +288,35 @@ class LabelStudioServer:
                 **content,
             )
         except ApiError as error:
-            raise self._refused(error.status_code, failure_detail(error.body)) from None
+            raise refused(self.url, error.status_code, failure_detail(error.body)) from None
         except httpx.TimeoutException:
-            raise ServerUnreachableError(
-                f"Label Studio at {self.url} did not answer within {self._timeout:.0f} s. "
-                "Call the same again; what has arrived is not sent twice."
-            ) from None
+            raise too_slow(self.url, self._timeout) from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
-            raise DataError(f"the address {self.url!r} is not one Label Studio can have.") from None
-        except httpx.TransportError as error:
-            raise ServerUnreachableError(
-                f"Label Studio at {self.url} can't be reached: {unreachable_because(error)}."
+            raise DataError(
+                f"the address {self.url!r} is not one Label Studio can have.",
+                f"Set {URL_VARIABLE} or pass url, like http://127.0.0.1:8080.",
             ) from None
+        except httpx.TransportError as error:
+            raise unreachable(self.url, error) from None
         except ValueError:
             # The SDK parses the answer to its request for an access token without a look at it.
-            raise self._no_json(None) from None
+            raise no_json(self.url, None) from None
 
     def _parsed(self, response: Any) -> Any:
         status: int = response.status_code
         if 300 <= status < 400:
             target = urljoin(self.url + "/", response.headers.get("location", ""))
-            raise _RefusedError(
-                f"Label Studio at {self.url} sends us on to {target.split('?')[0]}. "
+            raise RefusedError(
+                f"Label Studio at {self.url} sends us on to {target.split('?')[0]}.",
                 f"Give the address that it really has: set {URL_VARIABLE} or pass url.",
                 status=status,
             )
         try:
             body = response.json() if response.content else None
         except ValueError:
-            if status < 400:
-                raise self._no_json(status) from None
+            if status < 400 or proxy_variable(self.url):
+                raise no_json(self.url, status) from None
             body = None
         if status >= 400:
-            raise self._refused(status, failure_detail(body))
+            raise refused(self.url, status, failure_detail(body))
         return body
-
-    def _no_json(self, status: int | None) -> ServerError:
-        return ServerError(
-            f"{self.url} answered with something other than Label Studio's JSON. Is the address "
-            "right, with its path if it has one?",
-            status=status,
-        )
-
-    def _refused(self, status: int | None, detail: str) -> ServerError:
-        # The SDK has no status for what it refuses by itself, such as an expired token.
-        if status in (401, 403) or status is None:
-            return _KeyRefusedError(
-                f"Label Studio at {self.url} does not accept the key ({detail}). "
-                + key_hint(status, detail),
-                status=status,
-            )
-        if status == 404:
-            detail += ". Is the address right, with its path if it has one?"
-        kind = _RefusedError if status < 500 and status not in (408, 409) else ServerError
-        return kind(f"Label Studio at {self.url} answered {status}: {detail}", status=status)
-
-
-class _RefusedError(ServerError):
-    """The request itself was refused: the same would be refused again."""
-
-
-class _KeyRefusedError(AuthenticationError, _RefusedError):
-    """The same, because of the key."""
-
-
-def is_refusal(error: ServerError) -> bool:
-    """Tell whether the same request would be refused again."""
-    return isinstance(error, _RefusedError)

@@ -36,21 +36,21 @@ def key_hint(status: int | None, detail: str) -> str:
     return "Check it: Label Studio's page Account & Settings shows it."
 
 
-def unreachable_because(error: Exception) -> str:
-    """Say why a connection failed, and what to do."""
+def unreachable_because(error: Exception) -> tuple[str, str]:
+    """Say why a connection failed, as a clause, and what to do, as a sentence."""
     text = str(error).upper()
     if "CERTIFICATE" in text:
         return (
-            "its TLS certificate is not trusted; pass verify='path/to/ca.pem' if it is one of "
-            "your own"
+            "its TLS certificate is not trusted",
+            "Pass verify='path/to/ca.pem' if it is one of your own.",
         )
     if "WRONG_VERSION_NUMBER" in text or "RECORD LAYER" in text:
-        return "it does not speak TLS; begin the address with http:// instead of https://"
+        return "it does not speak TLS", "Begin the address with http:// instead of https://."
     if "NAME OR SERVICE" in text or "NODENAME" in text or "NAME RESOLUTION" in text:
-        return "no machine has this name; check the address"
+        return "no machine has this name", "Check the address."
     if "REFUSED" in text:
-        return "nobody listens there; start it, or check address and port"
-    return "the connection broke off; is it running, and is the address right?"
+        return "nothing is listening at that address", "Start it, or check address and port."
+    return "the connection broke off", "Check that it is running and that the address is right."
 
 
 def pause_asked_for(response: Any) -> float:

@@ -39,8 +39,9 @@ class ImageSource:
     ----------
     server : LabelStudioServer
         Where the tasks go.
-    project_id : int
-        Their project.
+    project_id : int or None
+        Their project. None before it is made: `check` with ``connect=False`` needs none, and
+        `go_to` names it later.
     mode : {"upload", "local", "url"}
         "upload" sends the files, at most 100 at a time. "local" is for a server that sees the same
         folder `root`. "url" takes addresses (http, s3, ...) as they are.
@@ -55,15 +56,21 @@ class ImageSource:
     """
 
     def __init__(
-        self, server: LabelStudioServer, project_id: int, mode: str, root: Path | None = None
+        self,
+        server: LabelStudioServer,
+        project_id: int | None,
+        mode: str,
+        root: Path | None = None,
     ) -> None:
         if mode not in MODES:
-            raise DataError(f"images must be one of {', '.join(MODES)}, got {mode!r}.")
+            raise DataError(
+                f"images must be one of {', '.join(MODES)}, got {mode!r}.", "Choose one of these."
+            )
         if mode == "local" and root is None:
             if not os.environ.get(ROOT_VARIABLE):
                 raise DataError(
-                    "images='local' needs the folder that Label Studio may serve: set "
-                    f"{ROOT_VARIABLE} here to what it is on the server."
+                    "images='local' needs the folder that Label Studio may serve.",
+                    f"Set {ROOT_VARIABLE} here to what it is on the server, or give images_root.",
                 )
             root = Path(os.environ[ROOT_VARIABLE])
         self._server = server
@@ -77,6 +84,7 @@ class ImageSource:
         self._below: dict[str, Path] = {}
         self._folders: dict[Path, Path] = {}
         self._checked: set[str] = set()
+        self._connected: set[str] = set()
 
     def check(self, images: Mapping[str, str], connect: bool = True) -> None:
         """Look at all images before anything is sent; with "local", let the server serve them.
@@ -93,7 +101,8 @@ class ImageSource:
         DataError
             Names the images that are missing, no image, too large, outside the root or no address.
         """
-        reasons, new = [], {i: image for i, image in images.items() if i not in self._checked}
+        errors: list[DataError] = []
+        new = {i: image for i, image in images.items() if i not in self._checked}
         for sample_id, image in new.items():
             try:
                 if self._mode == "url":
@@ -104,16 +113,24 @@ class ImageSource:
                         self._below[image] = self._below_root(Path(image), self._root)
                 self._checked.add(sample_id)
             except DataError as error:
-                reasons.append(str(error))
-        if reasons:
-            more = len(reasons) - _NAMED_AT_MOST
+                errors.append(error)
+        if errors:
+            more = len(errors) - _NAMED_AT_MOST
             raise DataError(
-                f"{len(reasons)} of {len(images)} images can't be shown in Label Studio. Nothing "
-                f"was sent. {' '.join(reasons[:_NAMED_AT_MOST])}"
-                + (f" And {more} more." if more > 0 else "")
+                f"{len(errors)} of {len(images)} images can't be shown in Label Studio. Nothing "
+                f"was sent. {' '.join(error.what for error in errors[:_NAMED_AT_MOST])}"
+                + (f" And {more} more." if more > 0 else ""),
+                # Of the same kind, most often: each way out once.
+                " ".join(dict.fromkeys(error.fix for error in errors[:_NAMED_AT_MOST])),
             )
-        if self._root is not None and new and connect:
-            self._connect_storage([self._below[image] for image in new.values()], self._root)
+        unserved = {image for image in images.values() if image not in self._connected}
+        if self._root is not None and unserved and connect:
+            self._connect_storage([self._below[image] for image in unserved], self._root)
+            self._connected |= unserved
+
+    def go_to(self, project_id: int) -> None:
+        """Name the project; what is checked stays checked."""
+        self._project_id = project_id
 
     def addresses(self, images: Mapping[str, str]) -> dict[str, str]:
         """Return sample id to address; with "upload", send what was not sent before.
@@ -140,7 +157,8 @@ class ImageSource:
         except ValueError:
             raise DataError(
                 f"image {path} must lie below {root}, the folder that Label Studio may serve; it "
-                f"is really {real}. Use images='upload'."
+                f"is really {real}.",
+                "Use images='upload'.",
             ) from None
 
     def _real(self, path: Path) -> Path:
@@ -178,8 +196,8 @@ class ImageSource:
         kept = sum(sample_id in self._known for sample_id in batch)
         if kept != len(batch):
             raise ServerError(
-                f"Label Studio at {server.url} kept {kept} of {len(batch)} uploaded images. "
-                "Call push again; what has arrived is not sent twice."
+                f"Label Studio at {server.url} kept {kept} of {len(batch)} uploaded images.",
+                "Call push again; what has arrived is not sent twice.",
             )
 
     def _connect_storage(self, below_root: list[Path], root: Path) -> None:
@@ -190,7 +208,8 @@ class ImageSource:
         if below == Path():
             raise DataError(
                 f"images must lie in a folder below {root}: Label Studio does not serve the files "
-                "of its root itself. Move them, or use images='upload'."
+                "of its root itself.",
+                "Move them, or use images='upload'.",
             )
         storages = self._server.get("api/storages/localfiles/", project=self._project_id)
         if any(folder.is_relative_to(storage["path"]) for storage in storages):
@@ -209,8 +228,8 @@ class ImageSource:
 def _check_address(image: str) -> None:
     if not image.startswith(_REMOTE):
         raise DataError(
-            f"images='url' needs addresses ({', '.join(_REMOTE)}), got {image!r}. "
-            "Use images='upload' for files."
+            f"images='url' needs addresses ({', '.join(_REMOTE)}), got {image!r}.",
+            "Use images='upload' for files.",
         )
 
 
@@ -224,8 +243,8 @@ def _check_file(path: Path, upload: bool) -> None:
     _suffix(path, head)
     if upload and size > UPLOAD_BYTES:
         raise DataError(
-            f"image {path} must have at most {UPLOAD_BYTES} bytes to be uploaded, got {size}. "
-            "Use images='local' or 'url' for larger ones."
+            f"image {path} must have at most {UPLOAD_BYTES} bytes to be uploaded, got {size}.",
+            "Use images='local' or 'url' for larger ones.",
         )
 
 
@@ -238,8 +257,8 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> DataError:
     return DataError(
-        f"image {path} can't be read ({error.strerror}). Restore the file, or remove the sample "
-        "from the dataset, and push again."
+        f"image {path} can't be read ({error.strerror}).",
+        "Restore the file, or remove the sample from the dataset, and push again.",
     )
 
 
@@ -259,7 +278,7 @@ def _suffix(path: Path, content: bytes) -> str:
     if suffix is None:
         raise DataError(
             f"image {path} must be a JPEG, PNG, GIF, BMP, WebP or SVG file, which browsers show, "
-            f"got {'an empty file' if not content else 'something else'}. Convert it, or remove "
-            "the sample from the dataset, and push again."
+            f"got {'an empty file' if not content else 'something else'}.",
+            "Convert it, or remove the sample from the dataset, and push again.",
         )
     return suffix

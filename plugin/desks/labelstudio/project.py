@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...core.errors import ProjectMissingError, ServerError
+from ...core.errors import AuthenticationError, ProjectMissingError, ServerError
 from .config import labeling_config
 from .connection import LabelStudioServer, is_refusal
-from .keys import project_marker
+from .keys import parse_push_key, project_marker
 
 _TITLE_LENGTH = 50
 # What is asked of a project; counting its answers takes the server long.
@@ -50,7 +51,34 @@ class Project:
     url: str
 
 
-def find_or_create_project(
+@dataclass(frozen=True)
+class ProjectPlan:
+    """What a push would make or change of a review project; nothing has been changed yet.
+
+    Attributes
+    ----------
+    server : LabelStudioServer
+        Where.
+    marker : str
+        What the project is found by.
+    found : dict or None
+        The project as the server describes it; None when it is yet to be made.
+    changes : dict
+        What to make it of, or what to change of it; empty when all is as it should be.
+    """
+
+    server: LabelStudioServer
+    marker: str
+    found: dict[str, Any] | None
+    changes: dict[str, Any]
+
+    @property
+    def project_id(self) -> int | None:
+        """The project's id; None when it is yet to be made."""
+        return None if self.found is None else int(self.found["id"])
+
+
+def plan_project(
     server: LabelStudioServer,
     *,
     dataset_id: str,
@@ -60,8 +88,10 @@ def find_or_create_project(
     reviewers_per_task: int = 1,
     hide_suggestion: bool = False,
     smooth: bool = True,
-) -> Project:
-    """Return the project of a dataset and label field; make it, or add new classes, if need be.
+) -> ProjectPlan:
+    """Look for the project of a dataset and label field and make sure that a push may go there.
+
+    Nothing is changed on the server.
 
     Parameters
     ----------
@@ -77,35 +107,75 @@ def find_or_create_project(
         Whether to keep the suggested class from the reviewers.
     smooth : bool, default True
         Whether to smooth images that are enlarged.
+
+    Returns
+    -------
+    ProjectPlan
+        For `apply_plan`.
+
+    Raises
+    ------
+    DataError
+        When the classes can't be shown to reviewers.
+    ServerError
+        When the server would refuse the project, or a change of it.
     """
     marker = project_marker(dataset_id, label_field)
     found = _find(server, marker)
-    config = wanted_config(classes, hide_suggestion, smooth, found)
+    config = wanted_config(classes, hide_suggestion, smooth, found, label_field)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
+        require_right_to_make(server)
         title = f"Labels of {dataset_name}"
-        _post_once(
+        changes = {
+            "title": title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…",
+            "description": f"Label cleaning of {dataset_name}, field {label_field}. "
+            f"Keep this mark, it ties the project to its dataset: {marker}",
+            "expert_instruction": _INSTRUCTIONS,
+            "show_instruction": False,
+            "show_skip_button": True,
+            "enable_empty_annotation": False,
+            **settings,
+        }
+    else:
+        changes = {k: v for k, v in settings.items() if found.get(k) != v}
+        if "label_config" in changes:
+            _explained(server, found["id"], lambda: _check_config(server, found["id"], config))
+    return ProjectPlan(server, marker, found, changes)
+
+
+def apply_plan(plan: ProjectPlan) -> Project:
+    """Make the project, or change it, as planned; return it."""
+    server, found = plan.server, plan.found
+    if found is None:
+        post_once(
             server,
             "api/projects/",
-            {
-                "title": title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…",
-                "description": f"Label cleaning of {dataset_name}, field {label_field}. "
-                f"Keep this mark, it ties the project to its dataset: {marker}",
-                "expert_instruction": _INSTRUCTIONS,
-                "show_instruction": False,
-                "show_skip_button": True,
-                "enable_empty_annotation": False,
-                **settings,
-            },
-            made=lambda: _find(server, marker) is not None,
+            plan.changes,
+            made=lambda: _find(server, plan.marker) is not None,
         )
         # Read again: if two were made at once, both makers go on with the older one.
-        found = _find(server, marker)
+        found = _find(server, plan.marker)
         if found is None:
-            raise ServerError(f"Label Studio at {server.url} made no project. Push again.")
-    elif any(found.get(key) != value for key, value in settings.items()):
-        found = _change(server, found["id"], settings)
-    return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
+            raise ServerError(f"Label Studio at {server.url} made no project.", "Push again.")
+    elif plan.changes:
+        path = f"api/projects/{found['id']}/"
+        changed = _explained(server, found["id"], lambda: server.patch(path, plan.changes))
+        found = dict(changed)
+    return _as_project(server, found)
+
+
+def find_or_create_project(server: LabelStudioServer, **settings: Any) -> Project:
+    """Return the project of a dataset and label field; make it, or add new classes, if need be.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+        Where to look.
+    **settings
+        As for `plan_project`.
+    """
+    return apply_plan(plan_project(server, **settings))
 
 
 def find_project(
@@ -115,26 +185,119 @@ def find_project(
     return _find(server, project_marker(dataset_id, label_field))
 
 
+def locate_project(
+    server: LabelStudioServer, dataset_id: str, label_field: str, last_id: int | None = None
+) -> Project:
+    """Return the project that a dataset and label field were pushed to.
+
+    The project's own mark says whose it is; by which address the server is reached does not
+    matter, and neither does the number that the project had before.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+        Where to look.
+    dataset_id, label_field : str
+        Whose project it is.
+    last_id : int, optional
+        The project's id at the last push: looked at when no project has the mark, and believed if
+        it holds tasks of this dataset and field.
+
+    Raises
+    ------
+    ProjectMissingError
+        When there is none.
+    """
+    found = find_project(server, dataset_id, label_field)
+    if found is None and last_id is not None:
+        require_project(server, last_id)
+        if _holds_our_tasks(server, last_id, dataset_id, label_field):
+            found = server.get(f"api/projects/{last_id}/", include=_FIELDS)
+    if found is None:
+        raise _missing(server, "the project of this dataset and label field")
+    return _as_project(server, found)
+
+
 def wanted_config(
-    classes: Sequence[str], hide_suggestion: bool, smooth: bool, project: dict[str, Any] | None
+    classes: Sequence[str],
+    hide_suggestion: bool,
+    smooth: bool,
+    project: dict[str, Any] | None,
+    label_field: str = "",
 ) -> str:
     """Return the labeling config that a project should have, given the one it has now."""
     before = project["label_config"] if project else None
-    return labeling_config(classes, hide_suggestion, smooth, before)
+    return labeling_config(classes, hide_suggestion, smooth, before, label_field)
 
 
-def _change(server: LabelStudioServer, project_id: int, settings: dict[str, Any]) -> dict[str, Any]:
+def require_right_to_make(server: LabelStudioServer) -> None:
+    """Make sure that the key's owner may make projects, without making one.
+
+    Raises
+    ------
+    ServerError
+        When not.
+    """
     try:
-        return dict(server.patch(f"api/projects/{project_id}/", settings))
+        # The server looks at rights first and at the content second: this can't become a project.
+        server.post("api/projects/", {"title": "", "label_config": "<"})
+    except AuthenticationError as error:
+        if error.status != 403:
+            raise
+        raise ServerError(
+            f"the key's owner may not make projects in Label Studio at {server.url}.",
+            "Ask an administrator for a role that may, such as Manager.",
+            status=403,
+        ) from None
+    except ServerError as error:
+        if error.status != 400:
+            raise
+
+
+def _explained(server: LabelStudioServer, project_id: int, change: Callable[[], Any]) -> Any:
+    """Do what the server may refuse because of answers it holds, and say so if it does."""
+    try:
+        return change()
     except ServerError as error:
         if error.status != 400 or "incompatible" not in str(error):
             raise
         raise ServerError(
             f"project {project_id} in Label Studio at {server.url} can't get the labeling config "
-            f"that the dataset's classes need: it holds answers of another config ({error}). "
+            f"that the dataset's classes need: it holds answers of another config ({error.what})",
             "Delete these answers there and push again.",
             status=400,
         ) from None
+
+
+def _check_config(server: LabelStudioServer, project_id: int, config: str) -> None:
+    try:
+        server.post(f"api/projects/{project_id}/validate/", {"label_config": config})
+    except ServerError as error:
+        # The check is stricter than the change: classes that were given may leave the list.
+        if error.status != 400 or "still exist" not in str(error):
+            raise
+
+
+def _as_project(server: LabelStudioServer, found: dict[str, Any]) -> Project:
+    return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
+
+
+def _holds_our_tasks(
+    server: LabelStudioServer, project_id: int, dataset_id: str, label_field: str
+) -> bool:
+    item = {
+        "filter": "filter:tasks:data.push_key",
+        "operator": "contains",
+        "type": "String",
+        "value": f"{dataset_id}:{label_field}:",
+    }
+    tasks = server.tasks(
+        project=project_id,
+        query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
+        include="id,data",
+        resolve_uri="false",
+    )
+    return any(parse_push_key(t["data"].get("push_key"), dataset_id, label_field) for t in tasks)
 
 
 def require_project(server: LabelStudioServer, project_id: int) -> None:
@@ -149,56 +312,19 @@ def require_project(server: LabelStudioServer, project_id: int) -> None:
         server.get(f"api/projects/{project_id}/", include="id")
     except ServerError as error:
         if error.status == 404:
-            raise ProjectMissingError(
-                f"project {project_id} is no longer in Label Studio at {server.url}. Nothing is "
-                "lost here: call push again to make it anew with the tasks that have no answer.",
-                status=404,
-            ) from None
+            raise _missing(server, f"project {project_id}") from None
         raise
 
 
-def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
-    """Return the id of the tab that shows a round's tasks in order; make it if need be."""
-    found = find_round_tab(server, project_id, round_)
-    if found is None:
-        tab = {
-            "title": f"Round {round_}",
-            "type": "list",
-            "target": "tasks",
-            "filters": {"conjunction": "and", "items": [round_filter(round_)]},
-            "ordering": ["tasks:data.rank"],
-        }
-        answer = _post_once(
-            server,
-            "api/dm/views/",
-            {"project": project_id, "data": tab},
-            made=lambda: find_round_tab(server, project_id, round_) is not None,
-        )
-        found = int(answer["id"]) if answer else find_round_tab(server, project_id, round_)
-    if found is None:
-        raise ServerError(f"Label Studio at {server.url} made no tab. Push again.")
-    return found
+def _missing(server: LabelStudioServer, which: str) -> ProjectMissingError:
+    return ProjectMissingError(
+        f"{which} is no longer in Label Studio at {server.url}.",
+        "Nothing is lost here: call push again to make it anew with the tasks that have no answer.",
+        status=404,
+    )
 
 
-def find_round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int | None:
-    """Return the id of a round's tab, known by its filter: users may change the title."""
-    for view in server.get("api/dm/views/", project=project_id):
-        if round_filter(round_) in (view["data"].get("filters") or {}).get("items", []):
-            return int(view["id"])
-    return None
-
-
-def round_filter(round_: int) -> dict[str, Any]:
-    """Return the Data Manager's filter for the tasks of a round."""
-    return {
-        "filter": "filter:tasks:data.round",
-        "operator": "equal",
-        "type": "Number",
-        "value": round_,
-    }
-
-
-def _post_once(
+def post_once(
     server: LabelStudioServer, path: str, body: dict[str, Any], made: Callable[[], bool]
 ) -> Any:
     """Make something; when the answer is lost, look whether it is there before trying again.
@@ -217,11 +343,6 @@ def _post_once(
                 raise
         time.sleep(pause)
         pause *= 2
-
-
-def round_url(server: LabelStudioServer, project_id: int, tab: int) -> str:
-    """Return the link that opens a round for review."""
-    return f"{server.url}/projects/{project_id}/data?tab={tab}&labeling=1"
 
 
 def _find(server: LabelStudioServer, marker: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -10,10 +11,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...core.errors import AuthenticationError, DataError
+from ...core.review.ledger import AnswerKey
 from ...core.review.verdicts import Review
 from .config import read_answer
 from .connection import LabelStudioServer
-from .keys import parse_push_key
+from .keys import answer_id, earlier_answers, parse_push_key
 from .project import require_project
 
 # Answers that were being committed while the last pull read get a second chance.
@@ -60,12 +62,18 @@ class Answers:
     ----------
     reviews : list of Review
         Submitted answers of tasks that changed since the last pull.
-    withdrawn : list of (round, sample id, annotation id)
+    withdrawn : list of (round, sample id, answer id)
         Answers known before that are no longer there; filled by the caller's `known`.
     problems : list of Problem
         Answers that can't be read.
     skipped : int
         Tasks of ours that somebody skipped and nobody answered.
+    skips : dict
+        Round to those samples that somebody skipped and that lack answers, with the id of the
+        task: nobody who skipped one is shown it again.
+    surplus : dict
+        Round to ids of samples with more answers than were wanted; filled by the caller's
+        `reviewers`.
     missing : dict
         Round to sample ids without a task on the server.
     cursor : str
@@ -73,9 +81,11 @@ class Answers:
     """
 
     reviews: list[Review] = field(default_factory=list)
-    withdrawn: list[tuple[int, str, int]] = field(default_factory=list)
+    withdrawn: list[AnswerKey] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     skipped: int = 0
+    skips: dict[int, dict[str, int]] = field(default_factory=dict)
+    surplus: dict[int, list[str]] = field(default_factory=dict)
     missing: dict[int, list[str]] = field(default_factory=dict)
     cursor: str = ""
 
@@ -88,8 +98,9 @@ def pull_answers(
     label_field: str,
     classes: Sequence[str],
     rounds: Mapping[int, AbstractSet[str]],
-    known: AbstractSet[tuple[int, str, int]] = frozenset(),
+    known: AbstractSet[AnswerKey] = frozenset(),
     since: str | None = None,
+    reviewers: Mapping[int, int] | None = None,
 ) -> Answers:
     """Read the answers of tasks that changed since the last pull.
 
@@ -105,11 +116,13 @@ def pull_answers(
         Classes a reviewer may give.
     rounds : mapping of int to set of str
         Round to the ids of its samples.
-    known : set of (round, sample id, annotation id), optional
+    known : set of (round, sample id, answer id), optional
         Answers that are on record; those that are gone are returned as withdrawn, and those that
         are new are read, whatever the clocks say.
     since : str, optional
         Cursor of the last pull. Default: read everything.
+    reviewers : mapping of int to int, optional
+        Round to the answers wanted for each task. Default: one.
 
     Raises
     ------
@@ -129,38 +142,60 @@ def pull_answers(
         )
     }
     answers = Answers(cursor=since or "")
+    wanted = reviewers or {}
     owners: dict[int, tuple[int, str]] = {}
+    earlier: dict[int, frozenset[int]] = {}
+    given: Counter[tuple[int, str]] = Counter()
     for task_id, task in overview.items():
         owner = parse_push_key(task["data"].get("push_key"), dataset_id, label_field)
         if owner is None or owner[1] not in rounds.get(owner[0], ()):
             if task["total_annotations"]:
-                answers.problems.append(Problem(task_id, None, "it belongs to no round of ours"))
+                answers.problems.append(Problem(task_id, None, "it belongs to no round of ours."))
             continue
         owners[task_id] = owner
+        earlier[task_id] = earlier_answers(task["data"])
         answers.skipped += bool(task["cancelled_annotations"] and not task["total_annotations"])
+        given[owner] += task["total_annotations"] + len(earlier[task_id])
         answers.cursor = max(answers.cursor, _utc(task["updated_at"]))
     on_server = set(owners.values())
     answers.missing = {
         number: sorted(i for i in ids if (number, i) not in on_server)
         for number, ids in rounds.items()
     }
+    for number in rounds:
+        answers.skips[number] = {
+            owner[1]: task_id
+            for task_id, owner in sorted(owners.items())
+            if owner[0] == number
+            and overview[task_id]["cancelled_annotations"]
+            and given[owner] < wanted.get(number, 1)
+        }
+        answers.surplus[number] = sorted(
+            sample_id
+            for (of, sample_id), count in given.items()
+            if of == number and count > wanted.get(number, 1)
+        )
     people = _people(server)
     # Which answers exist, readable or not: one that was edited into nonsense is not withdrawn.
     present = {
-        (*owner, int(annotation_id))
+        (*owner, answer_id(int(annotation_id), earlier[task_id]))
         for task_id, owner in owners.items()
         for annotation_id in str(overview[task_id]["annotations_ids"] or "").split(",")
         # What is left of a task without answers was skipped.
         if annotation_id and overview[task_id]["total_annotations"]
     }
+    present |= {(*owner, str(i)) for task_id, owner in owners.items() for i in earlier[task_id]}
     read: set[int] = set()
     for task in _in_full(server, project_id, since, overview, present, known, owners):
         owner = owners.get(task["id"])
         if owner is None or task["id"] in read:
             continue
         read.add(task["id"])
-        answers.reviews += _reviews(task, owner, classes, people, answers.problems)
-        present -= {(*owner, a["id"]) for a in task["annotations"] if a["was_cancelled"]}
+        before = earlier[task["id"]]
+        answers.reviews += _reviews(task, owner, before, classes, people, answers.problems)
+        present -= {
+            (*owner, answer_id(a["id"], before)) for a in task["annotations"] if a["was_cancelled"]
+        }
     # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
     # answers: somebody tidied up, and what was decided stays decided.
     answers.withdrawn = sorted(key for key in known if key not in present and key[:2] in on_server)
@@ -181,8 +216,8 @@ def _in_full(
     project_id: int,
     since: str | None,
     overview: Mapping[int, dict[str, Any]],
-    present: AbstractSet[tuple[int, str, int]],
-    known: AbstractSet[tuple[int, str, int]],
+    present: AbstractSet[AnswerKey],
+    known: AbstractSet[AnswerKey],
     owners: Mapping[int, tuple[int, str]],
 ) -> Iterator[dict[str, Any]]:
     """Read, with their answers, the tasks that changed and those with answers not on record."""
@@ -222,6 +257,7 @@ def _tasks_where(
 def _reviews(
     task: dict[str, Any],
     owner: tuple[int, str],
+    earlier: AbstractSet[int],
     classes: Sequence[str],
     people: Mapping[int, str],
     problems: list[Problem],
@@ -241,8 +277,8 @@ def _reviews(
             Review(
                 round=owner[0],
                 sample_id=owner[1],
-                answer_id=str(annotation["id"]),
-                reviewer=_reviewer(annotation["completed_by"], people),
+                answer_id=answer_id(annotation["id"], earlier),
+                reviewer=_reviewer(annotation, people),
                 verdict=answer.verdict,
                 new_label=answer.new_label,
                 comment=answer.comment,
@@ -254,8 +290,12 @@ def _reviews(
     return reviews
 
 
-def _reviewer(completed_by: Any, people: Mapping[int, str]) -> str:
-    user = completed_by["id"] if isinstance(completed_by, dict) else completed_by
+def _reviewer(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:
+    """Name the person; of those whose accounts are gone, nobody knows who was who."""
+    by = annotation["completed_by"]
+    user = by["id"] if isinstance(by, dict) else by
+    if user is None:
+        return f"deleted user (annotation {annotation['id']})"
     return people.get(user, f"user {user}")
 
 

@@ -6,16 +6,20 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import ServerError
 from ..base import ReviewTask
+from .cleanup import delete_untouched, park_tasks
+from .config import visible
 from .connection import LabelStudioServer, is_refusal
 from .images import ImageSource
 from .keys import push_key
-from .project import PAUSE, Project, round_filter, round_tab, round_url
+from .project import PAUSE, Project
+from .tabs import round_filter, round_tab, round_url
 
 CHUNK = 250
 # Failures in a row.
@@ -58,6 +62,7 @@ def push_tasks(
     root: Path | None = None,
     source: ImageSource | None = None,
     progress: Callable[[float, str], None] | None = None,
+    open_rounds: Collection[int] = (),
 ) -> PushResult:
     """Bring the tasks that are not on the server yet onto it.
 
@@ -79,6 +84,8 @@ def push_tasks(
         One that has checked the images already; then `images` and `root` are not looked at.
     progress : callable(fraction, message), optional
         Called after every chunk.
+    open_rounds : collection of int, default ()
+        Other rounds whose tasks go on being handed out; those of rounds that are over don't.
 
     Raises
     ------
@@ -91,6 +98,8 @@ def push_tasks(
     existing = len(present)
     # Before anything is sent: a file that is missing should not leave half a round.
     source.check({keys[k].sample_id: keys[k].image for k in keys if k not in present})
+    own = {"dataset_id": dataset_id, "label_field": label_field}
+    park_tasks(server, project.id, open_rounds={round, *open_rounds}, **own)
     failures, troubled = 0, False
     while len(present) < len(keys):
         # Sent in the order of review: the plain label stream goes by task id.
@@ -120,8 +129,14 @@ def push_tasks(
             # A request given up for lost may be carried out after all, a little later.
             time.sleep(_SETTLE)
             present, troubled = present_tasks(server, project.id, round, keys), False
+        elif len(present) == len(keys) and count_tasks(server, project.id, round) != len(keys):
+            # Another process may have sent the same meanwhile.
+            present = present_tasks(server, project.id, round, keys)
         if progress:
             progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
+    for key, task in keys.items():
+        if task.lacking:
+            _ask_for_more(server, present[key], task.lacking, _numbers(task.earlier_answers))
     tab = round_tab(server, project.id, round)
     return PushResult(
         task_ids={keys[key].sample_id: task_id for key, task_id in present.items()},
@@ -129,6 +144,21 @@ def push_tasks(
         existing=existing,
         url=round_url(server, project.id, tab),
     )
+
+
+def count_tasks(server: LabelStudioServer, project_id: int, round_: int) -> int:
+    """Return how many tasks of a round are on the server."""
+    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
+    answer = server.get(
+        "api/tasks/",
+        project=project_id,
+        query=json.dumps(query),
+        page_size=1,
+        include="id",
+        fields="all",
+        resolve_uri="false",
+    )
+    return int(answer["total"])
 
 
 def present_tasks(
@@ -153,9 +183,24 @@ def present_tasks(
         keep, *surplus = sorted(tasks, key=lambda t: (not t.get("total_annotations"), t["id"]))
         for task in surplus:
             if not task.get("total_annotations"):
-                server.delete(f"api/tasks/{task['id']}/")
+                delete_untouched(server, task["id"])
         present[key] = int(keep["id"])
     return present
+
+
+def _ask_for_more(
+    server: LabelStudioServer, task_id: int, lacking: int, on_record: AbstractSet[int]
+) -> None:
+    """Let a task be handed out until it has so many answers more than are on record.
+
+    A task can be complete for the server and lack answers here: one person answered it twice, or
+    the answers on record were given to a task that is gone.
+    """
+    task = server.get(f"api/tasks/{task_id}/")
+    given = [a["id"] for a in task["annotations"] if not a["was_cancelled"]]
+    wanted = len(given) + lacking - sum(i not in on_record for i in given)
+    if wanted > len(given) and (task["overlap"] != wanted or task["is_labeled"]):
+        server.patch(f"api/tasks/{task_id}/", {"overlap": wanted, "is_labeled": False})
 
 
 def _wait_for(
@@ -177,7 +222,8 @@ def _wait_for(
         if time.monotonic() > end:
             raise ServerError(
                 f"Label Studio at {server.url} has accepted {len(chunk)} tasks and not made them "
-                f"in {_QUEUE_SECONDS:.0f} s. Call push again in a while."
+                f"in {_QUEUE_SECONDS:.0f} s.",
+                "Call push again in a while.",
             )
         time.sleep(PAUSE)
 
@@ -201,10 +247,15 @@ def _send(
                     "round": round_,
                     "rank": task.rank,
                     "position": f"Image {task.rank + 1} of {task.of}",
-                    "label": task.label,
-                    "suggested": task.suggested_label,
+                    "label": visible(task.label),
+                    "suggested": visible(task.suggested_label),
                     "suggested_probability": f"{task.suggested_probability:.0%}",
                     "note": task.note,
+                    **(
+                        {"earlier_answers": sorted(_numbers(task.earlier_answers))}
+                        if task.earlier_answers
+                        else {}
+                    ),
                 }
             }
             for key, task in chunk.items()
@@ -213,3 +264,8 @@ def _send(
     )
     ids = answer.get("task_ids", []) if isinstance(answer, dict) else []
     return dict(zip(chunk, ids, strict=True)) if len(ids) == len(chunk) else {}
+
+
+def _numbers(answer_ids: Sequence[str]) -> set[int]:
+    """Return the ids of this desk's answers; those of other desks are no numbers."""
+    return {int(answer_id) for answer_id in answer_ids if answer_id.isdecimal()}

@@ -1,0 +1,1 @@
+"""The operators of the FiftyOne App, one per file."""

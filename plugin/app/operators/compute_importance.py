@@ -1,0 +1,36 @@
+"""Operator: importance of every label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fiftyone.operators import types
+
+from ..context import loop_for, progress_for
+from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
+
+
+class ComputeImportance(LoopOperator):
+    """Score how much each sample's label sways the classifier."""
+
+    name = "compute_importance"
+    label = "Label cleaning: compute importance"
+    description = "Score every label: a high importance means look at this label first"
+    icon = "sort"
+    takes_long = True
+
+    def form(self, ctx: Any, inputs: types.Object) -> None:
+        """Ask for the fields."""
+        inputs.view_target(ctx)
+        add_label_field(ctx, inputs)
+        add_embeddings_field(ctx, inputs)
+        add_test_tag(ctx, inputs)
+
+    def run(self, ctx: Any) -> Answer:
+        """Score."""
+        report = loop_for(ctx, ctx.target_view()).compute_importance(progress=progress_for(ctx))
+        return Answer(
+            str(report),
+            "find the most confused classes, or open the panel “Label cleaning”.",
+            report=report.to_dict(),
+        )

@@ -1,0 +1,355 @@
+"""The panel "Label cleaning": where am I, what is next, what has it brought."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...core.errors import CleaningError
+from ...core.review.states import RoundState
+from .. import settings
+from ..context import PLUGIN, loop_for, show_queue
+from ..server import ServerState
+from . import charts
+from . import facts as facts_of
+from .steps import (
+    MESSAGES,
+    STEPS,
+    Stage,
+    Step,
+    blocked,
+    failure,
+    next_step,
+    secondary,
+    sentence,
+    warnings,
+)
+
+_NO_BAR = {"displayModeBar": False, "responsive": True}
+# How often to look again: at runs in the background, and for the answer of a slow server.
+_RUN_MILLISECONDS = 3000
+_SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
+# As many charts beside each other as fit: one in half a window, two or three in a whole one.
+_CHARTS = {
+    "display": "grid",
+    "gridTemplateColumns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))",
+}
+# Plotly follows the window's size only: a chart that has become too wide must not cover another.
+_CUT = {"container": {"sx": {"overflow": "hidden", "minWidth": 0}}}
+
+
+class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
+    """The whole loop in one panel; every button opens the form of an operator."""
+
+    @property
+    def config(self) -> foo.PanelConfig:
+        """How the App lists the panel."""
+        return foo.PanelConfig(
+            name="label_cleaning",
+            label="Label cleaning",
+            icon="cleaning_services",
+            surfaces="grid",
+            help_markdown="Find wrong labels by coreset importance, have them reviewed in Label "
+            "Studio, and see what it brings.",
+        )
+
+    # ---- events
+
+    def on_load(self, ctx: Any) -> None:
+        """Read where the dataset stands."""
+        self.refresh(ctx)
+
+    def on_change_dataset(self, ctx: Any) -> None:
+        """Read where the new dataset stands."""
+        self.refresh(ctx)
+
+    def refresh(self, ctx: Any) -> None:
+        """Read it again."""
+        self._read(ctx)
+
+    def check_again(self, ctx: Any) -> None:
+        """Read it again, and ask the server again whatever is known of it."""
+        self._read(ctx, anew=True)
+
+    def poll(self, ctx: Any) -> None:
+        """Look at what changes by itself; when a run has ended, read everything again."""
+        facts = ctx.panel.get_state("facts")
+        newer = facts_of.update(ctx, facts)
+        if newer is None:
+            self._read(ctx)
+        elif newer != facts:
+            ctx.panel.set_state("facts", newer)
+
+    def _read(self, ctx: Any, *, anew: bool = False) -> None:
+        """Read where the dataset stands; whatever goes wrong is shown in the panel."""
+        try:
+            facts = facts_of.collect(ctx, anew=anew)
+        except CleaningError as error:
+            facts = failure(error.what, error.fix)
+        except Exception as error:
+            # An event that fails leaves a blank panel: here the user can read it and try again.
+            facts = failure(f"{type(error).__name__}: {error}", "")
+        ctx.panel.set_state("facts", facts)
+
+    def open_form(self, ctx: Any) -> None:
+        """Open the form of the operator that the clicked button names."""
+        ctx.prompt(
+            f"{PLUGIN}/{ctx.params['operator']}",
+            params=ctx.params.get("preset") or {},
+            on_success=self.refresh,
+        )
+
+    def choose_label_field(self, ctx: Any) -> None:
+        """Work on another label field."""
+        settings.remember(
+            ctx.dataset, settings.resolve(ctx.dataset, {"label_field": ctx.params["value"]})
+        )
+        self.refresh(ctx)
+
+    def open_cell(self, ctx: Any) -> None:
+        """Open the review queue of the predicted class of the clicked cell."""
+        self._show_queue(ctx, ctx.params["x"])
+
+    def open_queue(self, ctx: Any) -> None:
+        """Open the review queue of the class of interest."""
+        self._show_queue(ctx, ctx.params["class_of_interest"])
+
+    def show_round(self, ctx: Any) -> None:
+        """Show the samples of a round in the grid."""
+        row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
+        ctx.ops.set_view(name=row["view"])
+
+    def pull_round(self, ctx: Any) -> None:
+        """Open the form that pulls reviews; it pulls for all rounds."""
+        ctx.prompt(f"{PLUGIN}/pull_reviews", on_success=self.refresh)
+
+    def undo_round(self, ctx: Any) -> None:
+        """Open the form that undoes or redoes a round."""
+        row = ctx.panel.get_state("facts")["rounds"][ctx.params["row"]]
+        ctx.prompt(f"{PLUGIN}/undo_round", params={"round": row["round"]}, on_success=self.refresh)
+
+    def _show_queue(self, ctx: Any, class_of_interest: str) -> None:
+        try:
+            n = show_queue(ctx, loop_for(ctx), class_of_interest)
+        except CleaningError as error:
+            ctx.ops.notify(sentence(str(error)), variant="error")
+            return
+        ctx.ops.notify(
+            f"{n} unreviewed samples labeled {class_of_interest}, most important first", "success"
+        )
+
+    # ---- layout
+
+    def render(self, ctx: Any) -> types.Property:
+        """Lay the facts out; nothing is read or computed here."""
+        panel = types.Object()
+        facts = ctx.panel.get_state("facts") or {"step": Stage.LOADING.value}
+        body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
+        stage = Stage(facts["step"])
+        if stage in MESSAGES:
+            title, text = MESSAGES[stage]
+            body.md(f"##### {title}\n\n{facts.get('text', text)}", name="message")
+            if stage is not Stage.LOADING:
+                body.h_stack("first").btn(
+                    "refresh", "Refresh", icon="refresh", on_click=self.refresh, variant="outlined"
+                )
+            return types.Property(panel, view=types.GridView(width="100%"))
+        self._status(body, facts, next_step(facts))
+        self._charts(body, facts)
+        if facts.get("rounds"):
+            self._table(body, facts)
+        return types.Property(panel, view=types.GridView(width="100%"))
+
+    def _status(self, body: types.Object, facts: dict[str, Any], step: Step) -> None:
+        trail = " → ".join(
+            f"**{name}**" if i == step.position else f"✓ {name}" if i < step.position else name
+            for i, name in enumerate(STEPS)
+        )
+        body.md(f"{trail}\n\n##### {step.title}\n\n{step.text}", name="status")
+        self._delegated(body, facts)
+        for name, (title, text) in warnings(facts).items():
+            body.view(name, types.Warning(label=title, description=text))
+        obstacle = blocked(facts, step)
+        if obstacle:
+            body.view("blocked", types.Warning(label=obstacle[0], description=obstacle[1]))
+        first = body.h_stack("first", gap=1)
+        if obstacle:
+            first.btn(
+                "primary",
+                "Check again",
+                icon="refresh",
+                variant="contained",
+                on_click=self.check_again,
+            )
+        else:
+            first.btn(
+                "primary",
+                step.button,
+                variant="contained",
+                on_click=self.open_form,
+                params={"operator": step.operator},
+            )
+            first.btn(
+                "refresh", "Refresh", icon="refresh", variant="outlined", on_click=self.refresh
+            )
+        opened = [
+            row
+            for row in facts.get("rounds", [])
+            if row["state"] == RoundState.OPEN.value and row["url"]
+        ]
+        if opened:
+            first.btn(
+                "label_studio",
+                "Open Label Studio",
+                icon="open_in_new",
+                variant="outlined",
+                href=opened[-1]["url"],
+            )
+        second = body.h_stack("second", gap=1)
+        for name, label, operator in secondary(facts, step):
+            second.btn(
+                name,
+                label,
+                variant="outlined",
+                on_click=self.open_form,
+                params={"operator": operator},
+            )
+        if len(facts["label_fields"]) > 1:
+            choices = types.DropdownView(space=6)
+            for name in facts["label_fields"]:
+                choices.add_choice(name, label=name)
+            body.enum(
+                "label_field",
+                choices.values(),
+                label="Label field",
+                default=facts["label_field"],
+                view=choices,
+                on_change=self.choose_label_field,
+            )
+
+    def _delegated(self, body: types.Object, facts: dict[str, Any]) -> None:
+        for i, run in enumerate(facts["running"]):
+            share = "" if run["progress"] is None else f" {run['progress']:.0%}"
+            label = f", {run['label']}" if run["label"] else ""
+            body.md(
+                f"In the background: **{run['name']}**: {run['state']}{share}{label}",
+                name=f"run_{i}",
+            )
+        for i, run in enumerate(facts["failed"]):
+            body.view(
+                f"failed_{i}",
+                types.Error(label=f"{run['name']} failed", description=run["text"]),
+            )
+        waits = [_RUN_MILLISECONDS] if facts["running"] else []
+        waits += filter(None, [_SERVER_MILLISECONDS.get(ServerState(facts["server"]["state"]))])
+        # Older versions of FiftyOne have no timer: there, Refresh shows the progress.
+        if waits and hasattr(types, "TimerView"):
+            interval = min(waits)
+            body.view("timer", types.TimerView(interval=interval, on_interval=self.poll))
+
+    def _charts(self, body: types.Object, facts: dict[str, Any]) -> None:
+        shelf = body.grid("charts", gap=2, componentsProps={"grid": {"sx": _CHARTS}})
+        if facts["confusion"]:
+            self._confusion(shelf, facts["confusion"])
+        if facts.get("auroc"):
+            what = facts["auroc"][-1]["what"]
+            note = "Held-out is the one to trust; blind deletion alone raises the others."
+            _chart(shelf, "auroc", f"AUROC, {what}", note, charts.auroc(facts["auroc"]))
+        if facts.get("budget"):
+            _chart(
+                shelf,
+                "budget",
+                "Yield of the budget",
+                facts["yields"],
+                charts.budget(facts["budget"]),
+            )
+        reviewed = [
+            row
+            for row in facts.get("rounds", [])
+            if row["reviewed"] and row["state"] != RoundState.UNDONE.value
+        ]
+        if reviewed:
+            _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
+
+    def _confusion(self, shelf: types.Object, found: dict[str, Any]) -> None:
+        shown = len(found["classes"])
+        some = "" if shown == found["n_classes"] else f" (the {shown} most confused classes)"
+        _chart(
+            shelf,
+            "confusion",
+            f"Confusion{some}",
+            f"{found['rate']:.1%} of “{found['rival']}” is taken for "
+            f"“{found['class_of_interest']}”. Click a cell to open the queue of the predicted "
+            "class, most suspicious labels first.",
+            charts.confusion(found),
+            on_click=self.open_cell,
+        )
+
+    def _table(self, body: types.Object, facts: dict[str, Any]) -> None:
+        rounds = facts["rounds"]
+        body.md("###### Rounds", name="rounds_title")
+        # The App's tables are at least 650 pixels wide, wider than half a window leaves.
+        table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
+        for key, label in _COLUMNS.items():
+            table.add_column(key, label=label)
+        table.add_row_action("show", self.show_round, label="Open in the grid", icon="grid_view")
+        if not facts["locked"]:
+            table.add_row_action(
+                "pull", self.pull_round, label="Pull reviews", icon="cloud_download"
+            )
+            table.add_row_action("undo", self.undo_round, label="Undo or redo", icon="undo")
+        body.list(
+            "rounds",
+            types.Object(),
+            view=table,
+            default=[
+                {
+                    "round": str(row["round"]),
+                    "class": row["class"],
+                    "reviewed": f"{row['reviewed']} of {row['size']}",
+                    "wrong": str(row["errors"]),
+                    "controls": f"{row['control_errors']} of {row['n_controls']}",
+                    "state": row["state"],
+                }
+                for row in rounds
+            ],
+        )
+        # A table's actions can't open another page.
+        links = [f"[round {row['round']}]({row['url']})" for row in rounds if row["url"]]
+        if links:
+            body.md(f"Open in Label Studio: {', '.join(links)}", name="links")
+
+
+_COLUMNS = {
+    "round": "Round",
+    "class": "Class",
+    "reviewed": "Reviewed",
+    "wrong": "Wrong",
+    "controls": "Wrong controls",
+    "state": "State",
+}
+
+
+def _chart(
+    shelf: types.Object, name: str, title: str, text: str, chart: charts.Chart, **events: Any
+) -> None:
+    """Add a chart under its title, so that the two stay together in any layout."""
+    frame = shelf.v_stack(f"{name}_frame", gap=0, columns=1, width="100%", componentsProps=_CUT)
+    frame.md(f"###### {title}" + (f"\n\n{text}" if text else ""), name=f"{name}_title")
+    _plot(frame, name, *chart, **events)
+
+
+def _plot(body: types.Object, name: str, data: Any, layout: Any, **events: Any) -> None:
+    # By itself a plot's frame is as high as the whole panel.
+    frame = {"container": {"sx": {"height": f"{layout['height']}px", "width": "100%"}}}
+    body.plot(
+        name,
+        data=data,
+        layout=layout,
+        config=_NO_BAR,
+        width="100%",
+        componentsProps=frame,
+        **events,
+    )

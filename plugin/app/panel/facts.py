@@ -1,0 +1,180 @@
+"""What the panel shows: where a dataset stands in the loop, as plain JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ...core.review.states import RoundState, open_row
+from ...core.review.verdicts import Outcome
+from ...reports.charts import budget_points
+from .. import settings
+from ..confusion import load_confusion
+from ..context import PLUGIN, loop_for
+from ..server import server_state
+from .steps import Stage
+
+if TYPE_CHECKING:
+    from ...loop import CleaningLoop
+
+
+def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
+    """Return all that the panel shows of the dataset; with `anew` the server is asked again."""
+    if ctx.dataset is None:
+        return {"step": Stage.NO_DATASET.value}
+    if ctx.dataset.media_type is None:
+        return {"step": Stage.NO_SAMPLES.value}
+    if ctx.dataset.media_type != "image":
+        return {"step": Stage.NO_IMAGES.value}
+    fields = settings.label_fields(ctx.dataset)
+    if not fields:
+        return {"step": Stage.NO_LABELS.value}
+    chosen = settings.resolve(ctx.dataset)
+    facts: dict[str, Any] = {
+        "dataset": ctx.dataset.name,
+        "persistent": bool(ctx.dataset.persistent),
+        "label_field": chosen.label_field,
+        "label_fields": fields,
+        "locked": bool(ctx.dataset.get_field(chosen.label_field).read_only),
+        **delegated(ctx.dataset.name),
+        "confusion": load_confusion(ctx.dataset, chosen.label_field),
+        "server": server_state(ctx, anew=anew).to_dict(),
+    }
+    if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
+        return {**facts, "step": Stage.NO_EMBEDDINGS.value}
+    loop = loop_for(ctx)
+    if not loop.is_scored():
+        return {**facts, "step": Stage.NO_IMPORTANCE.value}
+    return {**facts, **coverage(loop), **rounds(loop)}
+
+
+def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the facts with what changes by itself: background runs and the server's state.
+
+    None when a run has ended meanwhile, so that everything has to be read again.
+    """
+    found = delegated(ctx.dataset.name)
+    before, now = (Counter(run["name"] for run in f["running"]) for f in (facts, found))
+    if before - now or found["failed"] != facts["failed"]:
+        return None
+    return {**facts, **found, "server": server_state(ctx, wait=0.0).to_dict()}
+
+
+def coverage(loop: CleaningLoop) -> dict[str, Any]:
+    """Return what is left out of scoring and review, in words; empty when nothing is."""
+    found = loop.coverage()
+    return {"left_out": {"what": str(found), "fix": found.fix} if found.left_out else None}
+
+
+def rounds(loop: CleaningLoop) -> dict[str, Any]:
+    """Return rounds, evaluations and the decision."""
+    seen = loop.overview()
+    history = seen.history
+    evaluations = [(0, seen.baseline)] if seen.baseline else []
+    evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
+    # Of an undone round nothing is left to pull, to evaluate or to go on from.
+    standing = [row for row in history if RoundState.of(row) is not RoundState.UNDONE]
+    return {
+        "rounds": [_slim_round(loop, row) for row in history],
+        "auroc": [_slim_evaluation(number, value) for number, value in evaluations],
+        "budget": budget_points(_counted(standing), None) if seen.yields else None,
+        "yields": str(seen.yields) if seen.yields else "",
+        "reasons": list(seen.decision.reasons) if standing else [],
+        "next_round": seen.next_round,
+        "step": _stage(standing, seen.decision.continue_).value,
+    }
+
+
+def _counted(standing: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in standing if row["reviewed"]]
+
+
+def _stage(standing: list[dict[str, Any]], another: bool) -> Stage:
+    """Say where the rounds stand that are not undone."""
+    if not standing:
+        return Stage.READY
+    if open_row(standing):
+        return Stage.OPEN
+    if standing[-1]["evaluation"] is None:
+        return Stage.PULLED
+    return Stage.GO_ON if another else Stage.DONE
+
+
+def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{key: row[key] for key in ("round", "size", "reviewed")},
+        **{outcome.value: row[outcome.value] for outcome in Outcome},
+        "errors": row["errors_found"],
+        "class": row["class_of_interest"],
+        "n_controls": row["n_controls"],
+        "control_errors": row["control_errors"],
+        "state": RoundState.of(row).value,
+        "url": row["url"] or "",
+        "view": loop.round_view_name(row["round"]),
+    }
+
+
+def _slim_evaluation(number: int, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Keep what the chart draws: of the pair where there is one, else of all classes."""
+    scores = evaluation.get("pair") or evaluation["all_classes"]
+    random, blind = scores.get("random_deletion") or {}, scores.get("blind_deletion") or {}
+    return {
+        "round": number,
+        "what": "pair" if evaluation.get("pair") else "all classes",
+        "cv": scores["cv"],
+        "frozen": scores["frozen"],
+        "heldout": scores.get("heldout"),
+        "interval": scores.get("heldout_interval"),
+        "random": random.get("cv"),
+        "blind": blind.get("cv"),
+    }
+
+
+def delegated(dataset_name: str) -> dict[str, list[dict[str, Any]]]:
+    """Return this plugin's delegated runs on the dataset: unfinished ones, and those that failed.
+
+    A failed run is shown until the same operator has been queued again.
+    """
+    from fiftyone.operators.delegated import DelegatedOperationService
+
+    newest: dict[str, Any] = {}
+    shown: dict[str, list[dict[str, Any]]] = {"running": [], "failed": []}
+    runs = DelegatedOperationService().list_operations(dataset_name=dataset_name)
+    for run in sorted(runs, key=lambda run: run.queued_at):
+        if not run.operator.startswith(f"{PLUGIN}/"):
+            continue
+        newest[run.operator] = run
+        if run.run_state in _UNFINISHED:
+            status = run.status
+            shown["running"].append(
+                {
+                    "name": _title(run),
+                    "state": run.run_state,
+                    "progress": getattr(status, "progress", None),
+                    "label": getattr(status, "label", None) or "",
+                }
+            )
+    shown["failed"] = [
+        {"name": _title(run), "text": _failure(run)}
+        for run in newest.values()
+        if run.run_state == "failed"
+    ]
+    return shown
+
+
+_UNFINISHED = ("scheduled", "queued", "running")
+
+
+def _title(run: Any) -> str:
+    return str(run.operator.rsplit("/", 1)[1]).replace("_", " ").capitalize()
+
+
+def _failure(run: Any) -> str:
+    """Return the message of a failed run: the last line of its traceback, less its exception."""
+    lines = str(getattr(run.result, "error", None) or "").strip().splitlines()
+    if not lines:
+        return "It was stopped before it had finished."
+    name, _, message = lines[-1].partition(": ")
+    text = message if message and " " not in name else lines[-1]
+    # When the form refuses by now, its words come after "Reason: ".
+    return text.partition("Reason: ")[2] or text if text.startswith("Validation error") else text

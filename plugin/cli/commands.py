@@ -1,0 +1,338 @@
+"""The commands: options in, one call of the loop, and what to print out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..core.errors import DataError
+from ..core.review.states import RoundState
+
+if TYPE_CHECKING:
+    from ..core.judging.stopping import StopDecision
+    from ..desks.labelstudio.connection import LabelStudioServer
+    from ..loop import CleaningLoop
+    from ..reports import PullReport
+
+FAILED, STOP = 1, 3
+
+# How a finding is marked, by whether it is all right and whether there is something to do.
+_MARKS = {(True, False): "ok  ", (True, True): "warn", (False, True): "FAIL"}
+
+# A command returns what to print: (as JSON, as text, exit code).
+Answer = tuple[Any, str, int]
+
+
+def embed(args: argparse.Namespace) -> Answer:
+    """Compute the missing embeddings."""
+    with progress_bar("embedding") as progress:
+        report = _loop(args).compute_embeddings(
+            model=args.model,
+            weights=args.weights,
+            batch_size=args.batch_size,
+            num_workers=args.num_workers,
+            image_size=args.image_size,
+            path_field=args.path_field,
+            engine=args.engine,
+            overwrite=args.overwrite,
+            progress=progress,
+        )
+    return report.to_dict(), str(report), 0
+
+
+def score(args: argparse.Namespace) -> Answer:
+    """Score every label."""
+    with progress_bar("scoring") as progress:
+        report = _loop(args).compute_importance(
+            progress, engine=args.engine, num_workers=args.num_workers
+        )
+    return report.to_dict(), str(report), 0
+
+
+def confusion(args: argparse.Namespace) -> Answer:
+    """Find the most confused pair of classes."""
+    pair = _loop(args).find_confused_pair()
+    data = {
+        "class_of_interest": pair.class_of_interest,
+        "rival": pair.rival,
+        "rate": float(pair.rate),
+        "classes": list(pair.classes),
+        "matrix": pair.matrix.tolist(),
+    }
+    text = (
+        f"{pair.rate:.1%} of {pair.rival} are taken for {pair.class_of_interest}. Look at what is "
+        f"labeled {pair.class_of_interest}: `coreset-cleaning push {args.dataset}`."
+    )
+    return data, text, 0
+
+
+def push(args: argparse.Namespace) -> Answer:
+    """Send the next round."""
+    with progress_bar("pushing") as progress:
+        report = _loop(args).push_round(
+            _server(args),
+            n=args.n,
+            controls=args.controls,
+            class_of_interest=_classes(args),
+            images=args.images,
+            images_root=args.images_root,
+            reviewers_per_task=args.reviewers,
+            hide_suggestion=args.hide_suggestion,
+            new_classes=args.new_class,
+            progress=progress,
+        )
+    return report.to_dict(), str(report), 0
+
+
+def pull(args: argparse.Namespace) -> Answer:
+    """Fetch the answers, once or until the round is complete."""
+    loop, server = _loop(args), _server(args)
+    if args.watch is None:
+        report = loop.pull_reviews(server)
+    else:
+        report = wait_for_reviews(loop, server, args.watch, args.timeout)
+    return report.to_dict(), str(report), 0
+
+
+def wait_for_reviews(
+    loop: CleaningLoop, server: LabelStudioServer, seconds: float, timeout: float | None = None
+) -> PullReport:
+    """Pull every `seconds` until the open round is complete, with a bar of answered tasks."""
+    with progress_bar("answered") as progress:
+        return loop.wait_for_reviews(server, seconds, timeout=timeout, progress=progress)
+
+
+def evaluate(args: argparse.Namespace) -> Answer:
+    """Measure AUROC and decide."""
+    loop = _loop(args)
+    report = loop.evaluate_round()
+    decision = loop.next_step(budget=args.budget)
+    data = {
+        **report.to_dict(),
+        "continue": decision.continue_,
+        "reasons": list(decision.reasons),
+    }
+    if args.publish:
+        data["fiftyone_evaluation"] = loop.publish_evaluation()
+    text = f"{report}\n{_advice(decision)}"
+    return data, text, 0 if decision.continue_ else STOP
+
+
+def status(args: argparse.Namespace) -> Answer:
+    """List the rounds."""
+    loop = _loop(args)
+    history = loop.history()
+    if not history:
+        return [], f"There is no round yet. Push one: `coreset-cleaning push {args.dataset}`.", 0
+    lines = ["round  class            reviewed  errors  relabeled  deleted  state"]
+    for row in history:
+        lines.append(
+            f"{row['round']:>5}  {row['class_of_interest'][:15]:<15}  "
+            f"{row['reviewed']:>3} of {row['size']:<3}"
+            f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  "
+            f"{RoundState.of(row).value}"
+        )
+    if any(row["reviewed"] and RoundState.of(row) is not RoundState.UNDONE for row in history):
+        lines.append(str(loop.yields()))
+    return history, "\n".join(lines), 0
+
+
+def undo(args: argparse.Namespace) -> Answer:
+    """Take a round's answers back, or apply them again."""
+    loop = _loop(args)
+    if args.sample:
+        change = loop.redo_sample if args.redo else loop.undo_sample
+        changed = change(args.round, args.sample)
+    else:
+        changed = (loop.redo_round if args.redo else loop.undo_round)(args.round)
+    done = "applied again" if args.redo else "undone"
+    what = f"Sample {args.sample} of round {args.round}" if args.sample else f"Round {args.round}"
+    data = {"round": args.round, "sample": args.sample, "changed": changed, "redo": args.redo}
+    return data, f"{what} {done}: {changed} samples changed.", 0
+
+
+def yields(args: argparse.Namespace) -> Answer:
+    """Estimate noise and what is left."""
+    loop = _loop(args)
+    report = loop.yields(args.class_of_interest)
+    curve = loop.budget_curve(args.class_of_interest)
+    data = {**asdict(report), "budget_curve": [asdict(point) for point in curve]}
+    return data, str(report), 0
+
+
+def charts(args: argparse.Namespace) -> Answer:
+    """Draw the charts."""
+    paths = [str(path) for path in _loop(args).save_charts(args.folder)]
+    return paths, "\n".join(paths), 0
+
+
+def close(args: argparse.Namespace) -> Answer:
+    """End a round."""
+    report = _loop(args).close_round(
+        None if args.local else _server(args), args.round, delete_tasks=args.delete_tasks
+    )
+    return report.to_dict(), str(report), 0
+
+
+def coreset(args: argparse.Namespace) -> Answer:
+    """Tag a coreset."""
+    report = _loop(args).sample_coreset(args.m)
+    return report.to_dict(), str(report), 0
+
+
+def proposals(args: argparse.Namespace) -> Answer:
+    """List near-duplicates that still carry the wrong label."""
+    found = _loop(args).propose_corrections()
+    lines = [
+        f"{row['sample']}  {row['label']} -> {row['proposed'] or 'delete'}  "
+        f"(like {row['duplicate_of']}, cosine {row['cosine']:.3f})"
+        for row in found
+    ]
+    return found, "\n".join(lines) or "No near-duplicate of a corrected sample is left.", 0
+
+
+def audit(args: argparse.Namespace) -> Answer:
+    """Write the ledger to a file."""
+    events = _loop(args).export_audit(args.file)
+    return {"file": args.file, "events": events}, f"{events} events written to {args.file}.", 0
+
+
+def doctor(args: argparse.Namespace) -> Answer:
+    """Check the set-up."""
+    from ..doctor import check_setup
+
+    findings = check_setup(
+        args.dataset,
+        args.label_field,
+        args.url,
+        verify=args.ca_bundle or True,
+        images=args.images,
+        images_root=args.images_root,
+        embeddings_field=args.embeddings_field,
+    )
+    text = "\n".join(
+        f"{_MARKS[f['ok'], bool(f['fix'])]}  {f['name']}: {f['detail']}"
+        + (f"\n      fix: {f['fix']}" if f["fix"] else "")
+        for f in findings
+    )
+    return findings, text, 0 if all(f["ok"] for f in findings) else FAILED
+
+
+def run_loop(args: argparse.Namespace) -> Answer:
+    """Run whole rounds: push, wait for the reviewers, pull, score again, evaluate, decide."""
+    loop = _loop(args)
+    with progress_bar("answered") as progress:
+        decision = loop.run_rounds(
+            _server(args),
+            args.rounds,
+            args.n,
+            args.controls,
+            class_of_interest=_classes(args),
+            seconds=args.watch,
+            budget=args.budget,
+            report=lambda report: print(report, file=sys.stderr),
+            progress=progress,
+        )
+    text = _advice(decision)
+    data = {
+        "continue": decision.continue_,
+        "reasons": list(decision.reasons),
+        "history": loop.history(),
+    }
+    return data, text, 0 if decision.continue_ else STOP
+
+
+def install_plugin(args: argparse.Namespace) -> Answer:
+    """Register the package with FiftyOne."""
+    from . import install
+
+    change = install.uninstall if args.uninstall else install.install
+    state, folder = change(args.plugins_dir)
+    text = f"{folder}: {state}."
+    if state in ("installed", "updated"):
+        text += " Restart the FiftyOne App and open the panel “Label cleaning”."
+    return {"state": state, "folder": str(folder)}, text, 0
+
+
+# ---- shared
+
+
+def _advice(decision: StopDecision) -> str:
+    return f"{'Go on' if decision.continue_ else 'Stop'}: {' '.join(decision.reasons)}"
+
+
+def _loop(args: argparse.Namespace) -> CleaningLoop:
+    import fiftyone as fo
+
+    from ..loop import CleaningLoop
+
+    if not fo.dataset_exists(args.dataset):
+        known = ", ".join(fo.list_datasets()[:10]) or "none"
+        raise DataError(
+            f"there is no dataset {args.dataset!r} in this FiftyOne database.",
+            f"Name one that is there ({known}), or point FIFTYONE_DATABASE_URI at its database.",
+        )
+    dataset = fo.load_dataset(args.dataset)
+    view = dataset
+    if args.view:
+        if not dataset.has_saved_view(args.view):
+            known = ", ".join(dataset.list_saved_views()) or "none"
+            raise DataError(
+                f"dataset {args.dataset!r} has no saved view {args.view!r}.",
+                f"Name one that is there ({known}), or save it in the App first.",
+            )
+        view = dataset.load_saved_view(args.view)
+    return CleaningLoop(
+        view,
+        args.label_field,
+        args.embeddings_field,
+        test_tag=args.test_tag or None,
+        prefix=args.prefix,
+    )
+
+
+def _classes(args: argparse.Namespace) -> list[str] | dict[str, int] | None:
+    """Return the classes asked for, with the samples of each where they are given."""
+    asked: list[str] | None = args.class_of_interest
+    if not args.quota:
+        return asked
+    if asked:
+        raise DataError(
+            "--class and --quota must not be given together: --class splits -n evenly, --quota "
+            "says how many samples of each class.",
+            "Give one of them.",
+        )
+    quotas: dict[str, int] = {}
+    for text in args.quota:
+        name, _, number = text.rpartition("=")
+        if not name or not number.isdecimal():
+            raise DataError(
+                f"--quota must be CLASS=N, got {text!r}.", "Write it like this: --quota cat=30."
+            )
+        quotas[name] = int(number)
+    return quotas
+
+
+def _server(args: argparse.Namespace) -> LabelStudioServer:
+    from ..desks.labelstudio.connection import LabelStudioServer
+
+    return LabelStudioServer(args.url, verify=args.ca_bundle or True)
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a progress bar on stderr, if that is a terminal; give a callable (fraction, message)."""
+    from tqdm import tqdm
+
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}"
+    with tqdm(total=100, desc=title, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
+
+        def advance(fraction: float, message: str) -> None:
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(100 * fraction - bar.n)
+
+        yield advance

@@ -1,1 +1,0 @@
-"""The operators of the FiftyOne App, one a file."""
