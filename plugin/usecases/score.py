@@ -36,11 +36,11 @@ def compute_importance(
             rows.weights,
             work.random_state,
             n_classes=len(rows.classes),
-            # Its numbers mean other classes once one was renamed.
-            warm_start=work.model if work.model_classes == rows.classes else None,
+            class_names=rows.classes,
+            warm_start=work.model,
             progress=progress,
         )
-    work.model, work.model_classes = scores.model, rows.classes
+    work.model = scores.model
     with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
         work.labels.check_names()
         work.labels.record_scores(
