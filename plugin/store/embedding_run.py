@@ -9,6 +9,7 @@ import fiftyone as fo
 from ..core.errors import DataError
 from . import names, ownership
 from .records import Records
+from .samples import everything
 
 
 def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
@@ -28,7 +29,7 @@ def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any])
     DataError
         When the field's vectors come from another network.
     """
-    if not dataset.has_field(field) or not len(dataset.exists(field).limit(1)):
+    if not dataset.has_field(field) or not everything(dataset).exists(field).limit(1):
         return
     if is_same_network(dataset, field, network):
         return
@@ -56,7 +57,7 @@ def check_free(dataset: fo.Dataset, field: str) -> None:
             f"dataset {dataset.name!r} has a run {key!r} that this project did not make.",
             f"Rename it: dataset.rename_run({key!r}, NEW_KEY)",
         )
-    if not Records(dataset).heads("embedding") and dataset.match_tags(tag).limit(1):
+    if not Records(dataset).heads("embedding") and everything(dataset).match_tags(tag).limit(1):
         raise DataError(
             f"dataset {dataset.name!r} has a tag {tag!r} that this project did not set.",
             f"Rename it: view = dataset.match_tags({tag!r}); view.tag_samples(NEW_TAG); "

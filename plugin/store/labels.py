@@ -170,6 +170,7 @@ class LabelField:
         """Return the names on record; without a record, those that are free."""
         head = self._records.head(self._record_key)
         if head is not None:
+            self._check_mine(head)
             if prefix not in (None, head["prefix"]):
                 raise DataError(
                     f"field {self.name!r} of dataset {self.dataset.name!r} is cleaned under the "
@@ -182,6 +183,16 @@ class LabelField:
         plain = plain or self._fields_of_version_0_1()
         suffix = self.name if plain - {self.name} else ""
         return Names(prefix or "", suffix)
+
+    def _check_mine(self, head: dict[str, Any]) -> None:
+        """Refuse a field whose records would have the keys of another one's."""
+        other = head["label_field"]
+        if other != self.name:
+            raise DataError(
+                f"fields {self.name!r} and {other!r} of dataset {self.dataset.name!r} differ in "
+                f"punctuation only, and the run {self._record_key!r} is of {other!r}.",
+                f"Rename yours: dataset.rename_sample_field({self.name!r}, NEW_NAME)",
+            )
 
     def _fields_of_version_0_1(self) -> set[str]:
         """Return the label fields whose marks have the plain names since version 0.1.
@@ -231,7 +242,7 @@ class LabelField:
 
     def has_rounds(self) -> bool:
         """Tell whether rounds of this field are on record."""
-        return bool(self._records.heads("round", label_field=self.name))
+        return self._records.any("round", label_field=self.name)
 
     # ---- before anything is written
 
@@ -247,7 +258,6 @@ class LabelField:
         self._check_not_locked((self.name, self.path, "tags"), "verdicts change it")
 
     def _check_there(self) -> None:
-        self.dataset.reload()
         document = getattr(self.dataset.get_field(self.name), "document_type", None)
         if document is None or not issubclass(document, self.document):
             raise DataError(
@@ -277,6 +287,7 @@ class LabelField:
         classes: Iterable[str] = (),
         round_number: int | None = None,
         tags: Iterable[str] = (),
+        saves_views: bool = True,
     ) -> None:
         """Make sure that our marks can be written: nothing of a user's is in the way.
 
@@ -288,17 +299,20 @@ class LabelField:
             The round whose view is about to be saved.
         tags : iterable of str, optional
             Further tags that are about to be set.
+        saves_views : bool, default True
+            Whether any view is about to be saved; a user's are in nobody's way if not.
 
         Raises
         ------
         DataError
             Names everything that is in the way, and the way out.
         """
+        self.dataset.reload()  # another process may have put something there
         self._check_there()
         views = [*self._fixed_views(), *(self.names.queue_view(cls) for cls in classes)]
         if round_number is not None:
             views.append(self.names.round_view(round_number))
-        taken.check_names(self, views, tags)
+        taken.check_names(self, views if saves_views else None, tags)
         self._check_not_locked(self.names.fields(), "scores and verdicts are kept there")
 
     def _fixed_views(self) -> list[str]:

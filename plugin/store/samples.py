@@ -19,6 +19,13 @@ from ..core.errors import DataError
 _IDS = 100_000
 
 
+def everything(dataset: fo.Dataset) -> Any:
+    """Return all samples of a dataset, those of every slice."""
+    if dataset.media_type == "group":
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
+
+
 class Samples:
     """A dataset or view with the tag of its test split.
 
@@ -140,9 +147,7 @@ class Samples:
 
     def everything(self) -> Any:
         """Return all samples of the dataset, those of every slice."""
-        if self.dataset.media_type == "group":
-            return self.dataset.select_group_slices(_allow_mixed=True)
-        return self.dataset
+        return everything(self.dataset)
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:

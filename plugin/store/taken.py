@@ -15,6 +15,7 @@ from fiftyone.core.utils import to_slug
 from ..core.errors import DataError
 from . import ownership
 from .names import field_run_key
+from .records import Records
 
 if TYPE_CHECKING:
     from .labels import LabelField
@@ -23,7 +24,7 @@ _RUN_KINDS = ("score", "start", "project")
 
 
 def taken_names(
-    labels: LabelField, views: Iterable[str] = (), tags: Iterable[str] = ()
+    labels: LabelField, views: Iterable[str] | None = (), tags: Iterable[str] = ()
 ) -> list[str]:
     """Return what a user has under names of ours, in words; empty when nothing is in the way.
 
@@ -31,19 +32,23 @@ def taken_names(
     ----------
     labels : LabelField
     views, tags : iterable of str, optional
-        Further saved views and tags of ours that are about to be written.
+        Further saved views and tags of ours that are about to be written; with None for `views`,
+        no view is.
     """
     fields = _fields(labels)
     found = [f"the field {name!r}" for name in fields]
     if not fields:
         found += _values(labels)
     found += [f"the tag {tag!r}" for tag in _tags(labels, tags)]
-    found += [f"the saved view {name!r}" for name in _views(labels, views)]
+    if views is not None:
+        found += [f"the saved view {name!r}" for name in _views(labels, views)]
     found += [f"the evaluation {key!r}" for key in _evaluations(labels)]
     return found + [f"the run {key!r}" for key in _runs(labels)]
 
 
-def check_names(labels: LabelField, views: Iterable[str] = (), tags: Iterable[str] = ()) -> None:
+def check_names(
+    labels: LabelField, views: Iterable[str] | None = (), tags: Iterable[str] = ()
+) -> None:
     """Refuse to go on where a user has something under a name of ours; see `taken_names`.
 
     Raises
@@ -145,6 +150,13 @@ def _runs(labels: LabelField) -> list[str]:
 
 def _check_not_renamed(labels: LabelField) -> None:
     """Refuse to go on without what tells of verdicts, when it has only got another name."""
+    for key, old in Records(labels.dataset).renamed().items():
+        raise DataError(
+            f"run {key!r} of dataset {labels.dataset.name!r} is our {old!r} under another key, and "
+            "what it recorded is looked for there.",
+            f"Rename it back: dataset.rename_run({key!r}, {old!r}). To give it up: "
+            f"dataset.delete_run({key!r})",
+        )
     if labels.score_record() is None:
         return
     dataset, ours = labels.dataset, labels.names

@@ -17,6 +17,7 @@ from bson import ObjectId
 
 from ..core.errors import DataError
 from . import ownership
+from .samples import everything
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -134,7 +135,8 @@ def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> Non
     """
     declare(dataset, field)
     if vectors:
-        dataset.set_values(field, dict(vectors), key_field="id", validate=False)
+        samples = everything(dataset)
+        samples.set_values(field, dict(vectors), key_field="id", validate=False)
 
 
 def declare(dataset: Any, field: str, ours: bool = False) -> None:

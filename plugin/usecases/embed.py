@@ -99,7 +99,7 @@ def compute_embeddings(
 def _field_beside(samples: Samples, field: str, network: dict[str, Any]) -> str:
     """Return the field that takes new vectors until all are there, with what a killed run left."""
     dataset, beside = samples.dataset, field.replace(".", "_") + "_being_replaced"
-    outside = dataset.exists(field).count() - samples.view.exists(field).count()
+    outside = samples.everything().exists(field).count() - samples.view.exists(field).count()
     if outside:
         # Vectors outside the view stay, so the new ones must go with them.
         embedding_run.check_same_network(dataset, field, network)
@@ -122,7 +122,7 @@ def _take_the_place(
 ) -> None:
     """Move the new vectors to where the old ones are; where an image gave none, none is left."""
     dataset = samples.dataset
-    if not dataset.exists(beside).limit(1):
+    if not samples.everything().exists(beside).limit(1):
         dataset.delete_sample_field(beside)
         embedding_run.forget(dataset, beside)
         path, reason = failures[0] if failures else ("", "there are no images")

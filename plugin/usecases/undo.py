@@ -22,8 +22,8 @@ def take_in(work: Workspace, number: int, sample_id: str | None = None) -> int:
 
 def _record(work: Workspace, number: int, sample_id: str | None, out: bool) -> int:
     """Append the event, unless that is how things are: doing it twice changes nothing."""
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
-    work.labels.check_names()
     with work.store.lock("undo" if out else "redo") as claim:
         rounds = work.store.all()
         round_ = work.store.numbered(rounds, number)

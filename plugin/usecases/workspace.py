@@ -29,8 +29,6 @@ class Workspace:
         Seed of everything random.
     model : LabelModel or None
         The last fit, from which the next one starts.
-    model_classes : tuple of str
-        Names of its classes.
     """
 
     samples: Samples
@@ -38,7 +36,6 @@ class Workspace:
     store: RoundStore
     random_state: int = 0
     model: LabelModel | None = None
-    model_classes: tuple[str, ...] = ()
 
     @property
     def where(self) -> str:

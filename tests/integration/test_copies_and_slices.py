@@ -9,6 +9,7 @@ from typing import Any
 import fiftyone as fo
 import numpy as np
 import pytest
+from PIL import Image
 
 from coreset_cleaning import AppDesk, CleaningLoop
 from coreset_cleaning.core.errors import DataError
@@ -42,6 +43,13 @@ def into_another(dataset: Any) -> Any:
     return other
 
 
+def merged_into_another(dataset: Any) -> Any:
+    other = fo.Dataset()
+    other.add_samples([fo.Sample(filepath=path) for path in dataset.values("filepath")])
+    other.merge_samples(dataset)
+    return other
+
+
 def without_runs(dataset: Any) -> Any:
     dataset.delete_runs()
     return dataset
@@ -54,17 +62,12 @@ def without_rounds(dataset: Any) -> Any:
     return dataset
 
 
-def export_of_a_view(dataset: Any, folder: Path) -> Any:
-    view = dataset.limit(dataset.count())
-    view.export(str(folder), dataset_type=fo.types.FiftyOneDataset, export_media=False)
-    return fo.Dataset.from_dir(str(folder), dataset_type=fo.types.FiftyOneDataset)
-
-
 LOSING: dict[str, Callable[[Any], Any]] = {
     "add_collection": into_another,
     "clone of a view": lambda dataset: dataset.limit(dataset.count()).clone(),
     "delete_runs": without_runs,
     "delete the rounds": without_rounds,
+    "merge_samples": merged_into_another,
 }
 
 
@@ -76,6 +79,8 @@ def test_without_a_record_of_the_rounds_nothing_is_taken_back(
     dataset = tiny(20)
     labels = cleaned(dataset)
     copy = lose(dataset)
+    assert sorted(labels_of(copy).values()) == sorted(labels.values())
+    labels = labels_of(copy)
     if untagged:
         copy.untag_samples(copy.distinct("tags"))
     before = documents(copy)
@@ -220,6 +225,43 @@ def test_views_of_groups_are_cleaned_or_refused_before_anything_is_written() -> 
     before = documents(dataset)
     assert "dynamic groups" in refusal(loop_of, dataset.group_by("a.label")).what
     assert documents(dataset) == before
+
+
+def test_a_slice_is_embedded_and_evaluated_whichever_is_active_meanwhile(tmp_path: Path) -> None:
+    dataset = grouped(8)
+    path = str(tmp_path / "black.png")
+    Image.new("RGB", (4, 4)).save(path)
+    everything = dataset.select_group_slices(_allow_mixed=True)
+    everything.set_values("filepath", [path] * 16)
+    for field in ("new", "vec"):  # where nothing is, and in place of what is there
+        loop = CleaningLoop(dataset.select_group_slices(["left"]), "a", field, test_tag=None)
+        dataset.group_slice = "right"
+        if field == "vec":
+            # The vectors of the other slice would stay, and they are of another network.
+            assert (
+                "must not be mixed"
+                in refusal(loop.compute_embeddings, Brightness(), overwrite=True).what
+            )
+            continue
+        assert loop.compute_embeddings(Brightness()).computed == 8
+        assert loop.compute_embeddings(Brightness(), overwrite=True).computed == 8
+        assert everything.exists("new").count() == 8
+        dataset.group_slice = "left"
+        assert dataset.exists("new").count() == 8
+    dataset.group_slice = "left"
+    loop = loop_of(dataset)
+    loop.compute_importance()
+    dataset.group_slice = "right"
+    assert loop.publish_evaluation() in dataset.list_evaluations()
+    loop.sample_coreset(3)
+    assert set(everything.match_tags("coreset").values("group.name")) == {"left"}
+
+
+class Brightness:
+    """A model with one number for each image."""
+
+    def embed(self, image: Any) -> Any:
+        return np.array([float(image.mean()), 1.0], np.float32)
 
 
 # ---- views of other documents

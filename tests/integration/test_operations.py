@@ -17,7 +17,7 @@ from fiftyone import ViewField as F
 
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import CleaningError
-from support.neighbours import OURS, documents, labels_of, loop_of, of_the_user, push, tiny
+from support.neighbours import OURS, documents, labels_of, loop_of, of_the_user, push, refusal, tiny
 
 
 @dataclass
@@ -181,6 +181,14 @@ def rename_scores(state: State) -> None:
         state.dataset.rename_sample_field(OURS.disagreement, f"was_{state.times}")
 
 
+def rename_run(key: str) -> Callable[[State], None]:
+    def rename(state: State) -> None:
+        if state.dataset.has_run(key):
+            state.dataset.rename_run(key, f"renamed_{key}")
+
+    return rename
+
+
 def delete_run(key: str) -> Callable[[State], None]:
     def delete(state: State) -> None:
         if state.dataset.has_run(key):
@@ -330,7 +338,7 @@ ALWAYS = {
     "no first labels": [delete(OURS.original), delete(OURS.weight)],
     "clear": [clear(OURS.review), clear(OURS.weight)],
     "clear first labels": [clear(OURS.original), clear(OURS.influence), mark_weights],
-    "runs": [delete_run("cleaning_start_a"), delete_run("cleaning_project_a"), publish_and_forget],
+    "runs": [delete_run("cleaning_start_a"), delete_run("cleaning_score_a"), publish_and_forget],
     "classes": [list_other_classes, copy_our_fields, rename_scores, new_label_documents],
     "classes of the field": [list_no_class_of_ours, add_dynamic_fields],
     "tags": [remove_all_tags, add_our_tags],
@@ -346,6 +354,8 @@ UNLOCK = "field = dataset.get_field({name!r}); field.read_only = False; field.sa
 RENAME_BACK = "dataset.rename_sample_field({new!r}, {name!r})"
 LOCKED = ("a", "tags", *OURS.fields()[:7])
 RENAMED = OURS.fields()[4:7]
+RUNS = ("cleaning_score_a", "cleaning_start_a", "cleaning_round_001")
+RENAME_RUN = "dataset.rename_run({new!r}, {name!r})"
 REFUSED = {
     "locked": ([lock(n) for n in LOCKED], [UNLOCK.format(name=n) for n in LOCKED]),
     "locked class": ([lock("a.label")], [UNLOCK.format(name="a.label")]),
@@ -355,6 +365,10 @@ REFUSED = {
     ),
     "no suggestions": ([clear(OURS.suggested)], ["loop.compute_importance()"]),
     "no importance": ([delete(OURS.importance)], ["loop.compute_importance()"]),
+    "renamed runs": (
+        [rename_run(key) for key in RUNS],
+        [RENAME_RUN.format(name=key, new=f"renamed_{key}") for key in RUNS],
+    ),
     "renamed labels": ([rename("a")], ["dataset.rename_sample_field(NAME, 'a')"]),
 }
 
@@ -411,3 +425,59 @@ def test_what_is_refused_goes_on_once_the_way_out_is_taken(
     between: list[Callable[[State], None]], ways_out: list[str], tmp_path: Path
 ) -> None:
     assert walk(between, ways_out, tmp_path) == set(ways_out)
+
+
+def test_a_label_field_that_was_deleted_is_said_to_be_missing() -> None:
+    dataset = tiny(20)
+    loop = loop_of(dataset)
+    loop.compute_importance()
+    asked = push(loop, n=3)
+    dataset.clone_sample_field("a", "a_backup")
+    dataset.delete_sample_field("a")
+    before = documents(dataset)
+    for step in (
+        loop.compute_importance,
+        loop.close_round,
+        lambda: loop.undo_round(1),
+        lambda: loop.record_verdicts({asked[0]: "keep"}),
+        lambda: push(loop),
+        lambda: loop_of(dataset),
+    ):
+        assert "'a'" in refusal(step).what
+        assert documents(dataset) == before
+    # Another field can be cleaned once what is on record of this one was given up.
+    error = refusal(loop_of, dataset, "a_backup")
+    exec(error.fix.rpartition("on record: ")[2], {"dataset": dataset})
+    assert "'a'" in refusal(loop_of, dataset).what
+    error = refusal(loop_of(dataset, "a_backup").compute_importance)
+    loop = loop_of(dataset, "a_backup", prefix="qa_")
+    loop.compute_importance()
+    assert push(loop, n=3)
+
+
+def test_two_label_fields_whose_records_would_have_one_key_are_told_apart() -> None:
+    dataset = tiny(20)
+    dataset.rename_sample_field("a", "my-labels")
+    dataset.clone_sample_field("my-labels", "my_labels")
+    loop_of(dataset, "my-labels").compute_importance()
+    before = documents(dataset)
+    error = refusal(loop_of, dataset, "my_labels")
+    assert "'my-labels'" in error.what
+    assert documents(dataset) == before
+    exec(error.fix.removeprefix("Rename yours: "), {"dataset": dataset, "NEW_NAME": "labels"})
+    loop_of(dataset, "labels").compute_importance()
+    assert dataset.has_field("coreset_importance_labels")
+
+
+def test_a_view_of_that_name_is_in_the_way_of_nobody_who_saves_none() -> None:
+    dataset = tiny(20)
+    loop = loop_of(dataset)
+    loop.compute_importance()
+    asked = push(loop, n=3)
+    dataset.save_view("cleaning kept", dataset.limit(2), description="mine", overwrite=True)
+    loop.record_verdicts(dict.fromkeys(asked, ("relabel", "B")))
+    loop.undo_round(1)
+    loop.redo_round(1)
+    loop.close_round(number=1)
+    assert "'cleaning kept'" in refusal(push, loop).what
+    assert len(dataset.load_saved_view("cleaning kept")) == 2
