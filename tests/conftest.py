@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from support import database  # noqa: E402
 
-pytest_plugins = ["support.fixtures"]
+pytest_plugins = ["support.fixtures", "support.killing"]
 
 database.hide_databases()
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):

@@ -19,7 +19,7 @@ from .context import KEY, URL
 
 # How long an answer stands, how long the server may take, and how long an event waits for it.
 KEPT_SECONDS = 30.0
-PROBE_SECONDS = 2.0
+PROBE_SECONDS = 5.0
 WAIT_SECONDS = 0.3
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,7 @@ class Shard:
 
         threadpool_limits(1, user_api="blas")  # run_rows brings its own threads
         self._X: NDArray[Any] | None = None
+        self._source: Source | None = None
         self._derived: OrderedDict[int, NDArray[Any]] = OrderedDict()
 
     def width(self, recipe: Recipe) -> int:
@@ -82,8 +83,9 @@ class Shard:
 
         last = recipe[-1]
         if isinstance(last, Source):
-            if self._X is None:
-                self._X = _read(last, ray.get(last.ids))
+            if self._X is None or self._source != last:
+                self._X = None  # before the others come
+                self._X, self._source = _read(last, ray.get(last.ids)), last
             return self._X
         if last.key in self._derived:
             self._derived.move_to_end(last.key)
@@ -230,6 +232,18 @@ class RayRows:
             )
             recipes.append((*before, Step(key, function, arguments, ray.put(part))))
         return RayRows(self._actors, np.diff(bounds).tolist(), width, recipes)
+
+    def permuted(self, order: Int) -> RayRows:
+        """The same rows in another order: actors read them again, by their ids."""
+        import ray
+
+        sources = [step for (step,) in self._recipes if isinstance(step, Source)]
+        ids = np.concatenate(ray.get([source.ids for source in sources]))[order]
+        recipes: list[Recipe] = [
+            (replace(source, ids=ray.put(ids[low:high].tolist())),)
+            for source, (low, high) in zip(sources, itertools.pairwise(self._bounds), strict=True)
+        ]
+        return RayRows(self._actors, np.diff(self._bounds).tolist(), self.shape[1], recipes)
 
     def _fetch(self, rows: Int) -> NDArray[Any] | None:
         """Bring the few rows here that an actor needs from its neighbours."""

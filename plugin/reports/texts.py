@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -12,6 +13,11 @@ from ..core.review.scope import Scope
 
 # Tasks in one line of text.
 _NAMED = 5
+
+_NOT_PERSISTENT = (
+    "\nWarning: This dataset is not persistent: it is deleted, with all answers, when FiftyOne's "
+    "database stops. Keep it: dataset.persistent = True"
+)
 
 
 class Report:
@@ -68,23 +74,38 @@ class ImportanceReport(Report):
     total_sensitivity : float
         Sum of the importance: the smaller, the fewer samples stand for all.
     expected_errors : float
-        Sum of the probabilities that a label is wrong.
+        Sum of the probabilities that a label is wrong, of those that nobody has reviewed.
+    reliability : float
+        Near 1, another sample of such data would rank the labels alike; see `LabelScores`.
+    predictions_seen : bool
+        Whether the own predictions seem to come from a network that has seen these labels.
     unlabeled, without_vector : int
         Samples that were left out because they have no label, or a label and no embedding.
+    persistent : bool, default True
+        Whether FiftyOne keeps the dataset.
     """
 
     samples: int
     classes: int
     total_sensitivity: float
     expected_errors: float
+    reliability: float = 1.0
+    predictions_seen: bool = False
     unlabeled: int = 0
     without_vector: int = 0
+    persistent: bool = True
 
     def __str__(self) -> str:
         text = (
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
         )
+        if self.predictions_seen:
+            text += (
+                "\nWarning: the predictions look like those of a network that was trained on these "
+                "labels. Use out-of-fold predictions: each sample's from a network that has not "
+                "seen it."
+            )
         if self.without_vector:
             text += (
                 f"\nLeft out: {self.without_vector} labeled samples without an embedding. Compute "
@@ -92,7 +113,7 @@ class ImportanceReport(Report):
             )
         if self.unlabeled:
             text += f"\nLeft out: {self.unlabeled} samples without a label."
-        return text
+        return text + ("" if self.persistent else _NOT_PERSISTENT)
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,8 @@ class RoundReport(Report):
         Samples of the class that no queue can show, because they have no score.
     scope : str, default "class"
         "class" or "dataset": what it was drawn from.
+    persistent : bool, default True
+        Whether FiftyOne keeps the dataset.
     """
 
     round: int
@@ -138,6 +161,7 @@ class RoundReport(Report):
     test_duplicates: int = 0
     unscored: int = 0
     scope: str = Scope.CLASS.value
+    persistent: bool = True
 
     def __str__(self) -> str:
         new = f"{self.created} tasks created" if self.created else "nothing new to push"
@@ -157,7 +181,7 @@ class RoundReport(Report):
                 f"\nWarning: {self.test_duplicates} of its images are near-duplicates of a test "
                 "image, so held-out AUROC is measured on images that were trained on."
             )
-        return text
+        return text + ("" if self.persistent else _NOT_PERSISTENT)
 
 
 @dataclass(frozen=True)
@@ -440,3 +464,9 @@ class Overview(Report):
     yields: YieldReport | None
     decision: StopDecision
     next_round: int
+
+    def leading(self, evaluation: Mapping[str, Any]) -> str:
+        """Return which scores of an evaluation lead: "pair" or "all_classes"."""
+        standing = [row["scope"] for row in self.history if not row["undone"]]
+        scope = Scope(standing[-1]) if standing else Scope.CLASS
+        return leading_scores(bool(evaluation.get("pair")), scope)

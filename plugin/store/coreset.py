@@ -18,7 +18,8 @@ def write_coreset(labels: LabelField, weights: Mapping[str, float]) -> None:
     view.match_tags(ours.coreset).untag_samples(ours.coreset)
     view.clear_sample_field(ours.coreset_weight)
     labels.set_values(ours.coreset_weight, weights)
-    labels.select(weights).tag_samples(ours.coreset)
+    tags = labels.columns(["tags"], weights)
+    labels.set_tags({i: [*others, ours.coreset] for i, (others,) in tags.items()})
     ownership.save_view(
         labels.dataset,
         ours.coreset_view,

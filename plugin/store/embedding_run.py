@@ -7,7 +7,9 @@ from typing import Any
 import fiftyone as fo
 
 from ..core.errors import DataError
-from . import names
+from . import names, ownership
+from .records import Records
+from .samples import everything
 
 
 def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> None:
@@ -27,7 +29,7 @@ def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any])
     DataError
         When the field's vectors come from another network.
     """
-    if not dataset.has_field(field) or not len(dataset.exists(field).limit(1)):
+    if not dataset.has_field(field) or not everything(dataset).exists(field).limit(1):
         return
     if is_same_network(dataset, field, network):
         return
@@ -39,6 +41,28 @@ def check_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any])
         "Give another embeddings_field, or overwrite all vectors of the dataset with "
         "overwrite=True (`coreset-cleaning embed --overwrite`).",
     )
+
+
+def check_free(dataset: fo.Dataset, field: str) -> None:
+    """Make sure that neither the record of a field's network nor our tag is a user's own.
+
+    Raises
+    ------
+    DataError
+        Names what is in the way.
+    """
+    key, tag = names.field_run_key("embedding", field), names.TAG_UNREADABLE
+    if dataset.has_run(key) and not ownership.is_our_run(dataset, key):
+        raise DataError(
+            f"dataset {dataset.name!r} has a run {key!r} that this project did not make.",
+            f"Rename it: dataset.rename_run({key!r}, NEW_KEY)",
+        )
+    if not Records(dataset).heads("embedding") and everything(dataset).match_tags(tag).limit(1):
+        raise DataError(
+            f"dataset {dataset.name!r} has a tag {tag!r} that this project did not set.",
+            f"Rename it: view = dataset.match_tags({tag!r}); view.tag_samples(NEW_TAG); "
+            f"view.untag_samples({tag!r})",
+        )
 
 
 def is_same_network(dataset: fo.Dataset, field: str, network: dict[str, Any]) -> bool:
@@ -57,7 +81,7 @@ def forget(dataset: fo.Dataset, field: str) -> None:
 def recorded_network(dataset: fo.Dataset, field: str) -> dict[str, Any] | None:
     """Return the description of the network that filled `field`, or None."""
     key = names.field_run_key("embedding", field)
-    if not dataset.has_run(key):
+    if not dataset.has_run(key) or not ownership.is_our_run(dataset, key):
         return None
     return dict(dataset.get_run_info(key).config.network)
 

@@ -6,29 +6,9 @@ import fiftyone as fo
 import numpy as np
 from fiftyone import ViewField as F
 
-from ..core.errors import DataError
 from ..core.scoring.linalg import Float32
 from . import appearance, ownership
 from .labels import LabelField, Rows
-
-
-def check_evaluation(labels: LabelField, key: str) -> None:
-    """Make sure that an evaluation of that key is one of ours.
-
-    Raises
-    ------
-    DataError
-        When a user has one.
-    """
-    dataset = labels.dataset
-    if not dataset.has_evaluation(key):
-        return
-    config = dataset.get_evaluation_info(key).config
-    if getattr(config, "pred_field", None) != labels.names.prediction:
-        raise DataError(
-            f"dataset {dataset.name!r} has an evaluation {key!r} that no cleaning put there.",
-            "Rename it: dataset.rename_evaluation(key, new_key).",
-        )
 
 
 def save_evaluation(labels: LabelField, rows: Rows, probabilities: Float32, key: str) -> None:
@@ -46,7 +26,6 @@ def save_evaluation(labels: LabelField, rows: Rows, probabilities: Float32, key:
         Of the evaluation; one of ours that is there is replaced.
     """
     dataset, ours = labels.dataset, labels.names
-    check_evaluation(labels, key)
     ownership.declare(
         dataset,
         ours.prediction,
@@ -60,7 +39,7 @@ def save_evaluation(labels: LabelField, rows: Rows, probabilities: Float32, key:
         for label_id, k, p in zip(rows.ids, best.tolist(), probabilities, strict=True)
     }
     labels.set_values(ours.prediction, predictions)
-    counted = labels.samples.train_view().exists(ours.prediction).match(F(ours.weight) > 0)
+    counted = labels.samples.train_view().exists(ours.prediction).match(F(ours.weight) != 0)
     new_key = f"{key}_new"
     counted.evaluate_classifications(
         ours.prediction,

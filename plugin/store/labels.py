@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.review.verdicts import Outcome
-from . import appearance, names, ownership
+from . import appearance, names, ownership, taken
 from .names import Names
 from .records import Records
 from .samples import Samples
@@ -58,6 +58,8 @@ class ScoreRecord:
         Where the vectors were.
     model : str or None
         The network that made them, with a hash of its weights; None when not on record.
+    probabilities_field : str or None
+        Where the user's own predictions were; None when there were none.
     scorer_version : int
     classes : list of str
         Class names in the order of the fit.
@@ -70,6 +72,7 @@ class ScoreRecord:
 
     embeddings_field: str
     model: str | None
+    probabilities_field: str | None
     scorer_version: int
     classes: list[str]
     rows: int
@@ -167,6 +170,7 @@ class LabelField:
         """Return the names on record; without a record, those that are free."""
         head = self._records.head(self._record_key)
         if head is not None:
+            self._check_mine(head)
             if prefix not in (None, head["prefix"]):
                 raise DataError(
                     f"field {self.name!r} of dataset {self.dataset.name!r} is cleaned under the "
@@ -176,15 +180,32 @@ class LabelField:
             return Names(head["prefix"], head["suffix"])
         others = self._records.heads("score")
         plain = {h["label_field"] for h in others.values() if not h["suffix"]}
-        plain |= self._fields_of_version_0_1()
+        plain = plain or self._fields_of_version_0_1()
         suffix = self.name if plain - {self.name} else ""
         return Names(prefix or "", suffix)
 
+    def _check_mine(self, head: dict[str, Any]) -> None:
+        """Refuse a field whose records would have the keys of another one's."""
+        other = head["label_field"]
+        if other != self.name:
+            raise DataError(
+                f"fields {self.name!r} and {other!r} of dataset {self.dataset.name!r} differ in "
+                f"punctuation only, and the run {self._record_key!r} is of {other!r}.",
+                f"Rename yours: dataset.rename_sample_field({self.name!r}, NEW_NAME)",
+            )
+
     def _fields_of_version_0_1(self) -> set[str]:
-        """Return the label fields that version 0.1 has scored: their marks have the plain names."""
+        """Return the label fields whose marks have the plain names since version 0.1.
+
+        There, all had them. The one that was reviewed first keeps them; where none was reviewed,
+        the one that is asked for.
+        """
         importance = Names().importance
-        if not ownership.is_ours(self.dataset, importance) or self._records.heads("score"):
+        if not ownership.is_ours(self.dataset, importance):
             return set()
+        rounds = self._records.heads("round").values()
+        if rounds:
+            return {min(rounds, key=lambda head: int(head["round"]))["label_field"]}
         fields = {h["label_field"] for h in self._records.heads("start").values()}
         if fields:
             return {self.name} if self.name in fields else fields
@@ -221,37 +242,54 @@ class LabelField:
 
     def has_rounds(self) -> bool:
         """Tell whether rounds of this field are on record."""
-        return bool(self._records.heads("round", label_field=self.name))
+        return self._records.any("round", label_field=self.name)
 
     # ---- before anything is written
 
     def check_unlocked(self) -> None:
-        """Make sure that labels can be changed.
+        """Make sure that the labels are there and can be changed.
 
         Raises
         ------
         DataError
-            When the label field is read-only.
+            When the label field is gone, or it is read-only.
         """
-        field = self.dataset.get_field(self.name)
-        if field.read_only:
+        self._check_there()
+        self._check_not_locked((self.name, self.path, "tags"), "verdicts change it")
+
+    def _check_there(self) -> None:
+        document = getattr(self.dataset.get_field(self.name), "document_type", None)
+        if document is None or not issubclass(document, self.document):
             raise DataError(
-                f"field {self.name!r} of dataset {self.dataset.name!r} must not be read-only: "
-                "verdicts change its labels.",
-                f"Unlock it: field = dataset.get_field({self.name!r}); field.read_only = False; "
-                "field.save()",
+                f"field {self.name!r} of dataset {self.dataset.name!r}, which is cleaned, is not "
+                f"there any more as a {self.document.__name__} field.",
+                f"If you renamed it, rename it back: dataset.rename_sample_field(NAME, "
+                f"{self.name!r})",
             )
+
+    def _check_not_locked(self, fields: Iterable[str], why: str) -> None:
+        for name in fields:
+            field = self.dataset.get_field(name)
+            if field is not None and field.read_only:
+                raise DataError(
+                    f"field {name!r} of dataset {self.dataset.name!r} must not be read-only: "
+                    f"{why}.",
+                    f"Unlock it: field = dataset.get_field({name!r}); field.read_only = False; "
+                    "field.save()",
+                )
 
     def taken_names(self) -> list[str]:
         """Return what a user has under names of ours, in words."""
-        return ownership.taken_names(
-            self.dataset, self.names, self.has_rounds(), self._fixed_views()
-        )
+        return taken.taken_names(self, self._fixed_views())
 
     def check_names(
-        self, classes: Iterable[str | None] = (), round_number: int | None = None
+        self,
+        classes: Iterable[str | None] = (),
+        round_number: int | None = None,
+        tags: Iterable[str] = (),
+        saves_views: bool = True,
     ) -> None:
-        """Make sure that no field, tag or view of a user's is in the way.
+        """Make sure that our marks can be written: nothing of a user's is in the way.
 
         Parameters
         ----------
@@ -259,16 +297,23 @@ class LabelField:
             Classes whose queues are about to be saved as views; None for the whole dataset.
         round_number : int, optional
             The round whose view is about to be saved.
+        tags : iterable of str, optional
+            Further tags that are about to be set.
+        saves_views : bool, default True
+            Whether any view is about to be saved; a user's are in nobody's way if not.
 
         Raises
         ------
         DataError
             Names everything that is in the way, and the way out.
         """
+        self.dataset.reload()  # another process may have put something there
+        self._check_there()
         views = [*self._fixed_views(), *(self.names.queue_view(cls) for cls in classes)]
         if round_number is not None:
             views.append(self.names.round_view(round_number))
-        ownership.check_names(self.dataset, self.names, self.has_rounds(), views)
+        taken.check_names(self, views if saves_views else None, tags)
+        self._check_not_locked(self.names.fields(), "scores and verdicts are kept there")
 
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
@@ -324,9 +369,9 @@ class LabelField:
         return bool(self.samples.view.match(F(self.path) == name).limit(1).count())
 
     def list_classes(self, given: Iterable[str]) -> None:
-        """Add classes to the dataset's list, if it has one."""
+        """Add new classes to the dataset's list, if it has one; those in use are not new."""
         mine, default = self._listed()
-        new = [name for name in given if (mine or default) and name not in (mine or default)]
+        new = [n for n in given if (mine or default) and n not in default and not self.has_class(n)]
         if not new:
             return
         if mine:
@@ -378,7 +423,7 @@ class LabelField:
         return Rows(
             ids=list(ids),
             labels=np.array([position[known[i][0]] for i in ids], dtype=np.int64),
-            weights=np.array([_weight(known[i][1]) for i in ids], dtype=np.float64),
+            weights=np.array([weight_or_one(known[i][1]) for i in ids], dtype=np.float64),
             embeddings=embeddings,
             classes=tuple(classes),
         )
@@ -429,16 +474,19 @@ class LabelField:
         self.dataset.create_index([(ours.importance, -1)])
         appearance.arrange(self.dataset, self.name, ours)
 
-    def ensure_weights(self) -> None:
-        """Give every label without a weight the weight 1."""
-        weight = self.names.weight
+    def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
+        """Give labels without a weight, of these or of all, 1, or 0 if a tag says deleted."""
+        weight, deleted = self.names.weight, self.names.outcome_tag(Outcome.DELETED)
         self._declare(weight, ftype=fo.FloatField)
-        self.set_values(weight, dict.fromkeys(self.lacking(weight), 1.0))
+        found = self.columns([weight, "tags"], self.lacking(weight) if ids is None else ids)
+        bare = {i: tags for i, (value, tags) in found.items() if value is None}
+        self.set_values(weight, {i: float(deleted not in tags) for i, tags in bare.items()})
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")
         ownership.declare(self.dataset, field, text, **kind)
 
 
-def _weight(value: float | None) -> float:
+def weight_or_one(value: float | None) -> float:
+    """Return a label's weight; none at all means 1."""
     return 1.0 if value is None else value

@@ -7,7 +7,7 @@ that a user makes beside us stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..core.review.marks import Asked, Marks, ReviewMark, apply_state, is_outdat
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Outcome, Verdict
 from . import appearance, ownership
+from .adoption import adopt_marks
 from .labels import LabelField
 
 _REVIEW_FIELDS: dict[str, dict[str, Any]] = {
@@ -50,11 +51,11 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     if not rounds.weights:
         return Written(0, [])
     ours = labels.names
-    labels.ensure_weights()
-    declare_review_fields(labels)
+    adopt_marks(labels, rounds, _declare_all)
+    _declare_all(labels, rounds.weights)
     appearance.arrange(labels.dataset, labels.name, ours)
     deleted_tag = ours.outcome_tag(Outcome.DELETED)
-    was_relabeled = rounds.put_by(Verdict.RELABEL)
+    relabeled_to = rounds.relabeled_to
     was_deleted = rounds.put_by(Verdict.DELETE)
     before: dict[str, Marks] = {}
     after: dict[str, Marks] = {}
@@ -68,8 +69,9 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
         asked = Asked(
             rounds.asked(state).label if state else rounds.first_labels[label_id],
             rounds.weights[label_id],
-            label_id in was_relabeled,
+            label_id in relabeled_to,
             label_id in was_deleted,
+            frozenset(relabeled_to.get(label_id, ())),
         )
         before[label_id], after[label_id] = marks, apply_state(marks, state, asked)
         if is_outdated(marks, state, asked):
@@ -114,6 +116,11 @@ def _write(
     labels.set_values(
         ours.review, {i: _document(mark) for i, mark in reviews.items() if mark is not None}
     )
+
+
+def _declare_all(labels: LabelField, ids: Iterable[str] = ()) -> None:
+    labels.ensure_weights(ids)
+    declare_review_fields(labels)
 
 
 def declare_review_fields(labels: LabelField) -> None:

@@ -8,14 +8,13 @@ those that a round on record has set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import fiftyone as fo
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
-from .names import Names
+from .names import RUN_METHOD, Names
 
 _MARK = "coreset_cleaning"
 PLUGIN = "@coreset/label-cleaning"
@@ -26,7 +25,7 @@ def is_ours(dataset: fo.Dataset, field: str) -> bool:
     found = dataset.get_field(field)
     if found is None:
         return False
-    return _MARK in (found.info or {}) or _is_of_version_0_1(dataset, field)
+    return (found.info or {}).get(_MARK) == field or _is_of_version_0_1(dataset, field)
 
 
 def declare(dataset: fo.Dataset, field: str, description: str = "", **kind: Any) -> None:
@@ -51,62 +50,20 @@ def declare(dataset: fo.Dataset, field: str, description: str = "", **kind: Any)
         found.save()
 
 
-def taken_names(
-    dataset: fo.Dataset, names: Names, has_rounds: bool, views: Iterable[str] = ()
-) -> list[str]:
-    """Return what a user has under names of ours, in words; empty when nothing is in the way.
-
-    Parameters
-    ----------
-    dataset : fiftyone.Dataset
-    names : Names
-    has_rounds : bool
-        Whether rounds of this label field are on record: without them, tags and first labels that
-        are there come from somewhere else.
-    views : iterable of str, optional
-        Further saved views that are about to be written.
-    """
-    found = [
-        f"the field {name!r}"
-        for name in names.fields()
-        if dataset.has_field(name) and not is_ours(dataset, name)
-    ]
-    if not has_rounds:
-        # Without an event that put it there, such a value would count as a reviewer's.
-        if not found and dataset.has_field(names.original):
-            n = dataset.exists(names.original).count()
-            if n:
-                found.append(f"values in {names.original!r} ({n} samples)")
-        ours = names.ours_among(dataset.distinct("tags"))
-        if is_ours(dataset, names.coreset_weight) and names.coreset in ours:
-            ours.remove(names.coreset)
-        found += [f"the tag {tag!r}" for tag in ours]
-    there = {to_slug(name): name for name in dataset.list_saved_views()}
-    for name in dict.fromkeys([names.coreset_view, *views]):
-        other = there.get(to_slug(name))
-        if other is not None and not is_our_view(dataset, names, other):
-            found.append(f"the saved view {other!r}")
-    return found
+def field_made_as(dataset: fo.Dataset, name: str) -> str | None:
+    """Return the field of ours that was made under a name, whatever it is called now."""
+    for field in dataset.get_field_schema().values():
+        if (field.info or {}).get(_MARK) == name:
+            return str(field.name)
+    return None
 
 
-def check_names(
-    dataset: fo.Dataset, names: Names, has_rounds: bool, views: Iterable[str] = ()
-) -> None:
-    """Refuse to go on where a user has something under a name of ours; see `taken_names`.
-
-    Raises
-    ------
-    DataError
-        Names everything that is in the way, and the way out.
-    """
-    found = taken_names(dataset, names, has_rounds, views)
-    if found:
-        raise DataError(
-            f"dataset {dataset.name!r} has {', '.join(found)}, which no cleaning on record put "
-            "there; they would be overwritten.",
-            "Rename or delete them, or give our names a prefix: CleaningLoop(dataset, "
-            f'prefix="{names.prefix}qa_"), on the command line --prefix {names.prefix}qa_.',
-        )
+def is_our_run(dataset: fo.Dataset, key: str, label_field: str | None = None) -> bool:
+    """Tell whether a run was made by this project, for a label field if one is given."""
+    config = dataset.get_run_info(key).config
+    if config is None or config.method != RUN_METHOD:
+        return False
+    return label_field is None or getattr(config, "label_field", label_field) == label_field
 
 
 VIEW_MARK = "Label cleaning: "
@@ -142,7 +99,8 @@ def save_view(dataset: fo.Dataset, name: str, view: Any, description: str, **mor
     if other is not None and not is_our_view(dataset, Names(), other):
         raise DataError(
             f"dataset {dataset.name!r} has a saved view {other!r} that no cleaning put there.",
-            'Rename it, or give our names a prefix: CleaningLoop(dataset, prefix="qa_").',
+            f"Rename it: dataset.load_saved_view({other!r}), save it under another name, then "
+            f"dataset.delete_saved_view({other!r}).",
         )
     dataset.save_view(name, view, description=VIEW_MARK + description, overwrite=True, **more)
 

@@ -40,11 +40,34 @@ class Records:
 
     def heads(self, kind: str, **equal: Any) -> dict[str, Head]:
         """Return key to head of the records of a kind whose heads hold these values."""
+        return {key: head for key, (head, _) in self.documents(kind, **equal).items()}
+
+    def documents(self, kind: str, **equal: Any) -> dict[str, tuple[Head, Any]]:
+        """Return key to head and id of the content's file, as `heads` does."""
         ids = self._ids()
         query = {"config.method": names.RUN_METHOD, "config.kind": kind}
         query |= {f"config.{name}": value for name, value in equal.items()}
         found = foo.get_db_conn().runs.find({"_id": {"$in": list(ids.values())}, **query})
-        return {document["key"]: _head(document) for document in found}
+        start = _start_of_key(kind)
+        return {d["key"]: (_head(d), d.get("results")) for d in found if d["key"].startswith(start)}
+
+    def renamed(self) -> dict[str, str]:
+        """Return the records that a user has given another key: present key to that it had."""
+        query = {"_id": {"$in": list(self._ids().values())}, "config.method": names.RUN_METHOD}
+        found = foo.get_db_conn().runs.find(query, {"results": 0, "config.events": 0})
+        return {
+            d["key"]: _key_of(_head(d))
+            for d in found
+            if not d["key"].startswith(_start_of_key(d["config"]["kind"]))
+        }
+
+    def any(self, kind: str, **equal: Any) -> bool:
+        """Tell whether there is a record of a kind whose head holds these values."""
+        query = {"config.method": names.RUN_METHOD, "config.kind": kind}
+        query |= {f"config.{name}": value for name, value in equal.items()}
+        ids = list(self._ids().values())
+        found = foo.get_db_conn().runs.find_one({"_id": {"$in": ids}, **query}, {"_id": 1})
+        return found is not None
 
     def head(self, key: str) -> Head | None:
         """Return the head of a record; None when there is none."""
@@ -135,7 +158,8 @@ class Records:
         run_id = self._ids().get(key)
         if run_id is None:
             return None
-        found: dict[str, Any] | None = foo.get_db_conn().runs.find_one({"_id": run_id})
+        query = {"_id": run_id, "config.method": names.RUN_METHOD}  # a user's own is none of ours
+        found: dict[str, Any] | None = foo.get_db_conn().runs.find_one(query)
         return found
 
     def _require(self, key: str) -> dict[str, Any]:
@@ -152,6 +176,19 @@ class Records:
         foo.get_db_conn().runs.update_one({"_id": self._require(key)["_id"]}, change)
         # FiftyOne clones and exports what its own object of the run holds.
         self.dataset.reload()
+
+
+def _start_of_key(kind: str) -> str:
+    return f"cleaning_{kind}_"
+
+
+def _key_of(head: Head) -> str:
+    """Return the key under which a record was made."""
+    if head["kind"] == "round":
+        return names.round_run_key(head["round"])
+    field = head["embeddings_field"] if head["kind"] == "embedding" else head["label_field"]
+    key = names.field_run_key(head["kind"], field)
+    return f"{key}_{head['round']:03d}" if head["kind"] == "evaluation" else key
 
 
 def _head(document: dict[str, Any]) -> Head:

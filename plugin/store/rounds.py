@@ -72,15 +72,18 @@ class RoundStore:
         self.dataset = dataset
         self.label_field = label_field
         self._records = Records(dataset)
-        self._claim: lock.Claim | None = None
+        # Batches by the id of the file that holds them, which never changes.
+        self._batches: dict[Any, Head] = {}
 
     # ---- reading
 
     def all(self) -> Rounds:
         """Return the rounds of this label field, as they are in the database now."""
         self.dataset.reload()
-        heads = self._records.heads("round", label_field=self.label_field)
-        return Rounds(round_ for key, head in heads.items() if (round_ := self._round(key, head)))
+        found = self._records.documents("round", label_field=self.label_field)
+        return Rounds(
+            r for key, (head, file) in found.items() if (r := self._round(key, head, file))
+        )
 
     def load(self, number: int) -> Round:
         """Read a round of this label field, as it is in the database now.
@@ -90,7 +93,10 @@ class RoundStore:
         RoundError
             When there is no such round, or it was written by a newer version of this project.
         """
-        rounds = self.all()
+        return self.numbered(self.all(), number)
+
+    def numbered(self, rounds: Rounds, number: int) -> Round:
+        """Return one of the rounds that were read; raises as `load` does."""
         found = rounds.numbered(number)
         if found is None:
             known = ", ".join(str(round_.number) for round_ in rounds) or "none"
@@ -113,12 +119,17 @@ class RoundStore:
         found |= self._old_evaluations(set(found))
         return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
 
-    def _round(self, key: str, head: Head) -> Round | None:
+    def _round(self, key: str, head: Head, file: Any) -> Round | None:
         """Return a round; None when an old version was killed before it was saved."""
         number = int(key.rsplit("_", 1)[1])
-        content = self._records.content(key)
+        content = self._batches.get(file) or self._records.content(key)
         if content is None:
             return None
+        if content.get("schema", 1) >= SCHEMA:
+            if not head.get("schema"):  # another process has upgraded it since the head was read
+                head = self._records.head(key) or head
+            if file is not None:
+                self._batches[file] = content
         if self._is_old(head, content, f"round {number} of dataset {self.dataset.name!r}"):
             head, content, _ = split_round(head, content)
             head["home"] = str(self.dataset._doc.id)
@@ -172,14 +183,21 @@ class RoundStore:
             "pools": round_.pools,
         }
         while not self._records.create(
-            names.round_run_key(round_.number), "round", {**head, "round": round_.number}, content
+            key := names.round_run_key(round_.number),
+            "round",
+            {**head, "round": round_.number},
+            content,
         ):
-            round_.number += 1
+            if self._records.content(key) is None:
+                self._records.delete(key)  # of version 0.1, killed before it was saved
+            else:
+                round_.number += 1
         return round_
 
     def next_number(self) -> int:
         """Return the number of the next round; fields of one dataset share the count."""
-        numbers = [int(key.rsplit("_", 1)[1]) for key in self._records.heads("round")]
+        found = self._records.documents("round").items()
+        numbers = [int(key.rsplit("_", 1)[1]) for key, (_, file) in found if file is not None]
         return max(numbers, default=0) + 1
 
     def append(self, round_: Round, events: Sequence[Event], closed_at: str | None = None) -> None:
@@ -275,11 +293,12 @@ class RoundStore:
 
     def _old_contents(self) -> dict[str, tuple[Head, Head]]:
         """Return key to head and content of what was stored before schema 3."""
-        heads = self._records.heads("round", label_field=self.label_field)
-        heads |= self._records.heads("start", label_field=self.label_field)
+        # Before schema 3, heads named none.
+        heads = self._records.heads("round", label_field=self.label_field, schema=None)
+        heads |= self._records.heads("start", label_field=self.label_field, schema=None)
         old = {}
         for key, head in heads.items():
-            content = None if head.get("schema") else self._records.content(key)
+            content = self._records.content(key)
             if content is not None and self._is_old(head, content, f"run {key!r}"):
                 old[key] = head, content
         return old

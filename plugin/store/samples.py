@@ -19,6 +19,13 @@ from ..core.errors import DataError
 _IDS = 100_000
 
 
+def everything(dataset: fo.Dataset) -> Any:
+    """Return all samples of a dataset, those of every slice."""
+    if dataset.media_type == "group":
+        return dataset.select_group_slices(_allow_mixed=True)
+    return dataset
+
+
 class Samples:
     """A dataset or view with the tag of its test split.
 
@@ -101,7 +108,7 @@ class Samples:
 
     def select(self, ids: Iterable[str]) -> Any:
         """Return the documents with these ids as a view, whichever slice is active."""
-        return self._all().select(list(ids))
+        return self.everything().select(list(ids))
 
     def existing(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the dataset."""
@@ -129,7 +136,7 @@ class Samples:
         if values:
             # Looking through all values for fields to declare would take most of the time. The
             # check of types takes some too, and refuses documents in their stored form.
-            self._all().set_values(
+            self.everything().set_values(
                 field,
                 dict(values),
                 key_field="id",
@@ -138,10 +145,9 @@ class Samples:
                 validate=False,
             )
 
-    def _all(self) -> Any:
-        if self.dataset.media_type == "group":
-            return self.dataset.select_group_slices(_allow_mixed=True)
-        return self.dataset
+    def everything(self) -> Any:
+        """Return all samples of the dataset, those of every slice."""
+        return everything(self.dataset)
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:

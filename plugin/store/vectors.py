@@ -17,10 +17,12 @@ from bson import ObjectId
 
 from ..core.errors import DataError
 from . import ownership
+from .samples import everything
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _BLOCK = 1_000  # rows that a thread unpacks at a time
+_IDS = 100_000  # in one query: MongoDB takes documents of 16 MB
 _THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -133,7 +135,8 @@ def write_vectors(dataset: Any, field: str, vectors: Mapping[str, Array]) -> Non
     """
     declare(dataset, field)
     if vectors:
-        dataset.set_values(field, dict(vectors), key_field="id", validate=False)
+        samples = everything(dataset)
+        samples.set_values(field, dict(vectors), key_field="id", validate=False)
 
 
 def declare(dataset: Any, field: str, ours: bool = False) -> None:
@@ -164,10 +167,38 @@ def move_vectors(dataset: Any, source: str, target: str, without: Sequence[str] 
     of, to = (dataset.get_field(name).db_field or name for name in (source, target))
     collection = dataset._sample_collection
     collection.update_many({of: {"$ne": None}}, [{"$set": {to: f"${of}", of: None}}])
-    if without:
-        ids = [ObjectId(sample_id) for sample_id in without]
+    for start in range(0, len(without), _IDS):
+        ids = [ObjectId(sample_id) for sample_id in without[start : start + _IDS]]
         collection.update_many({"_id": {"$in": ids}}, {"$set": {to: None}})
     dataset.reload()
+
+
+def check_vector_field(dataset: Any, field: str) -> None:
+    """Make sure that vectors can be written to a field, which need not exist.
+
+    Raises
+    ------
+    DataError
+        When a field of another type has that name, or it is read-only.
+    """
+    from fiftyone import ArrayField, VectorField
+
+    found = dataset.get_field(field)
+    if found is None:
+        return
+    if not isinstance(found, VectorField | ArrayField):
+        raise DataError(
+            f"field {field!r} of dataset {dataset.name!r} must be a VectorField, got "
+            f"{type(found).__name__}.",
+            "Give another embeddings_field.",
+        )
+    if found.read_only:
+        raise DataError(
+            f"field {field!r} of dataset {dataset.name!r} must not be read-only: embeddings are "
+            "written there.",
+            f"Unlock it: field = dataset.get_field({field!r}); field.read_only = False; "
+            "field.save()",
+        )
 
 
 def check_path_field(view: Any, path_field: str) -> None:

@@ -29,7 +29,7 @@ def scored_view(labels: LabelField, field: str | None = None) -> Any:
         raise DataError(
             f"field {labels.name!r} of dataset {labels.dataset.name!r} must have been scored: "
             f"{field!r} does not exist.",
-            "Compute it first: `coreset-cleaning score` or CleaningLoop.compute_importance().",
+            "Compute it first: `coreset-cleaning score` or loop.compute_importance().",
         )
     return labels.samples.train_view().exists(field)
 
@@ -52,7 +52,7 @@ def queue_of(labels: LabelField, class_name: str | None) -> Any:
     done = [ours.queued, *(ours.outcome_tag(outcome) for outcome in Outcome if outcome.decides)]
     return (
         _of_class(labels, scored_view(labels), class_name)
-        .match(F(ours.weight) > 0)
+        .match(F(ours.weight) != 0)  # none at all means 1
         .match_tags(done, bool=False)
         .sort_by(ours.importance, reverse=True)
     )

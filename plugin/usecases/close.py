@@ -22,6 +22,7 @@ def close_round(
         raise DataError(
             "delete_tasks needs the server that holds the tasks, got none.", "Pass server."
         )
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
     round_ = _wanted(work, number)
     tab_deleted, tasks_deleted = False, 0

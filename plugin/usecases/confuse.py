@@ -44,8 +44,8 @@ def queue_view(
             "queue_view needs a class or a scope, got neither.",
             'Name a class, or pass scope="dataset".',
         )
-    found = [views.queue_view(work.labels, cls) for cls in classes]
     work.labels.check_names(classes)
+    found = [views.queue_view(work.labels, cls) for cls in classes]
     for cls in classes:
         views.save_queue_view(work.labels, cls)
     view = found[0]

@@ -23,6 +23,7 @@ from ..core.review.scope import Classes, Scope, read_scope
 from ..core.scoring.duplicates import near_duplicates
 from ..core.scoring.importance import SCORER_VERSION
 from ..store import embedding_run, views
+from ..store.labels import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
 from ..store.vectors import read_vectors
@@ -248,13 +249,19 @@ def _items(
     items = []
     for k, (row, control) in enumerate(drawn):
         weight, suggestion, probability = known[queue.ids[row]]
+        if suggestion is None:
+            raise DataError(
+                f"label {queue.ids[row]} of dataset {work.samples.dataset.name!r} must have a "
+                f"suggestion; {ours.suggested!r} lacks it.",
+                "Compute them again: `coreset-cleaning score` or loop.compute_importance()",
+            )
         items.append(
             BatchItem(
                 sample_id=queue.ids[row],
                 rank=rank + k,
                 importance=float(queue.importance[row]),
                 label=queue.classes[row],
-                weight=float(weight),
+                weight=weight_or_one(weight),
                 control=control,
                 suggested_label=suggestion,
                 suggested_probability=float(probability),

@@ -12,6 +12,7 @@ from ..store import embedding_run, names, ownership
 from ..store.samples import Samples
 from ..store.vectors import (
     check_path_field,
+    check_vector_field,
     declare,
     move_vectors,
     samples_without_vector,
@@ -57,6 +58,8 @@ def compute_embeddings(
     dataset = samples.dataset
     embedder = _Embedder(model, weights, image_size, batch_size, num_workers, engine)
     check_path_field(samples.view, path_field)
+    check_vector_field(dataset, field)
+    embedding_run.check_free(dataset, field)
     replaces = overwrite and dataset.has_field(field) and bool(samples.view.exists(field).limit(1))
     if replaces:
         target = _field_beside(samples, field, embedder.description)
@@ -81,8 +84,8 @@ def compute_embeddings(
     if replaces or embedder.description.get("precision"):
         embedding_run.record_network(dataset, field, embedder.description, anew=replaces)
     samples.view.match_tags(names.TAG_UNREADABLE).untag_samples(names.TAG_UNREADABLE)
-    if failures:
-        samples.select([i for i, _ in failures]).tag_samples(names.TAG_UNREADABLE)
+    tags = samples.column("tags", [i for i, _ in failures])
+    samples.set_values("tags", {i: [*others, names.TAG_UNREADABLE] for i, others in tags.items()})
     path_of = dict(zip(ids, paths, strict=True))
     return EmbeddingReport(
         field=field,
@@ -96,7 +99,7 @@ def compute_embeddings(
 def _field_beside(samples: Samples, field: str, network: dict[str, Any]) -> str:
     """Return the field that takes new vectors until all are there, with what a killed run left."""
     dataset, beside = samples.dataset, field.replace(".", "_") + "_being_replaced"
-    outside = dataset.exists(field).count() - samples.view.exists(field).count()
+    outside = samples.everything().exists(field).count() - samples.view.exists(field).count()
     if outside:
         # Vectors outside the view stay, so the new ones must go with them.
         embedding_run.check_same_network(dataset, field, network)
@@ -119,7 +122,7 @@ def _take_the_place(
 ) -> None:
     """Move the new vectors to where the old ones are; where an image gave none, none is left."""
     dataset = samples.dataset
-    if not dataset.exists(beside).limit(1):
+    if not samples.everything().exists(beside).limit(1):
         dataset.delete_sample_field(beside)
         embedding_run.forget(dataset, beside)
         path, reason = failures[0] if failures else ("", "there are no images")
@@ -150,13 +153,13 @@ class _Embedder:
 
         self._batch_size, self._num_workers = batch_size, num_workers
         self._ray = engine == "ray"
-        if self._ray:
-            from ..ray.cluster import connect
-
-            connect()
         self._network: Network | None = None
         self._model = model
         if isinstance(model, str):
+            if self._ray:
+                from ..ray.cluster import connect
+
+                connect()
             self._network = load_network(model, weights, image_size)
             self.description = self._network.describe()
             return

@@ -84,6 +84,8 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
     if start.pair is None:  # whoever chose the class by hand left the pair to be found
         start.pair = found = _confused_pair(train, given, test, list(position), random_state)
     pair = start.pair and (position[start.pair[0]], position[start.pair[1]])
+    if pair and not set(pair) <= set(train.labels.tolist()):
+        pair = None  # one of the two was renamed, or has lost all its labels
     evaluation = evaluate_auroc(
         train.embeddings,
         train.labels,
@@ -112,7 +114,6 @@ def publish_evaluation(work: Workspace) -> str:
     work.labels.check_names()
     last = work.store.all().last_counted
     key = work.labels.names.evaluation_key(last.number if last else 0)
-    evaluations.check_evaluation(work.labels, key)
     rows = work.labels.train_rows()
     probabilities = out_of_fold_probabilities(
         rows.embeddings,

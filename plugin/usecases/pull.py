@@ -43,6 +43,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
     ProjectMissingError
         When the project is no longer on the server; nothing here changes.
     """
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
     desk = desk_for(server)
     with work.store.lock("pull") as claim:
@@ -61,13 +62,13 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             here = [round_ for round_ in mine if round_.home == home]
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
             claim.check()
-            reports.append(_take_in(work, rounds, here, answers))
+            report, rounds = _take_in(work, rounds, here, answers)
+            reports.append(report)
             if answers.project:
                 work.store.save_project(home, answers.project)
                 for round_ in (r for r in here if r.url):
                     work.store.save_url(round_, desk.link(round_.url, answers.project))
-            rounds = work.store.all()
-        return _merged(work, rounds, reports)
+        return _merged(rounds, reports)
 
 
 def _fetch(
@@ -94,43 +95,62 @@ def record_verdicts(
     Raises
     ------
     RoundError
-        When no round is open, or a label is not in it.
+        When there is no round, or a label is not in the open one or the one that closed last.
     DataError
         When one of them is no verdict; none is recorded then.
     """
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
     with work.store.lock("record") as claim:
         rounds = work.store.all()
-        round_ = rounds.open
+        round_ = rounds.open or rounds.last_counted
+        # The last answer closes a round. Who corrects one then, or repeats a call that was cut
+        # off there, means that round.
         if round_ is None:
             raise RoundError(
-                f"{work.where} has no open round to answer.",
+                f"{work.where} has no round to answer.",
                 "Push one first: push_round(AppDesk()).",
             )
         outside = sorted(set(verdicts) - round_.sample_ids)
         if outside:
             raise RoundError(
                 f"{len(outside)} of {len(verdicts)} samples are not in round {round_.number}, "
-                f"which is open: {', '.join(outside[:5])}.",
+                f"which is {rounds.state(round_).value}: {', '.join(outside[:5])}.",
                 f"The saved view {work.labels.names.round_view(round_.number)!r} shows it.",
             )
         reviews = read_verdicts(
             verdicts,
-            work.given_classes(rounds),
+            _classes_for(work, rounds, verdicts),
             round_=round_.number,
             reviewer=reviewer,
             at=next_time(rounds.events, now()),
             comments=comments,
         )
         claim.check()
-        report = _take_in(work, rounds, [round_], Answers(reviews=reviews, withdrawn=[*withdrawn]))
-        return _merged(work, work.store.all(), [report])
+        answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
+        report, rounds = _take_in(work, rounds, [round_], answers)
+        return _merged(rounds, [report])
+
+
+def _classes_for(work: Workspace, rounds: Rounds, verdicts: Mapping[str, Answer]) -> Sequence[str]:
+    """Return classes that may be given: of those that are given, or all if one of them is unknown.
+
+    To list the classes in use, the database goes through all labels; to find one, it does not.
+    """
+    given = {a[1] for a in verdicts.values() if isinstance(a, tuple) and len(a) == 2}
+    added = {c for r in rounds for c in r.config["options"].get("new_classes", ())}
+    if all(isinstance(c, str) and (c in added or work.labels.has_class(c)) for c in given):
+        return tuple(given)
+    return work.given_classes(rounds)
 
 
 def _take_in(
     work: Workspace, rounds: Rounds, here: Sequence[Round], answers: Answers
-) -> PullReport:
-    """Append the events that are new, close what is complete, and write the state back."""
+) -> tuple[PullReport, Rounds]:
+    """Append the events that are new, close what is complete, and write the state back.
+
+    The lock is held: nobody else changes these rounds, so they need not be read again.
+    """
     label_of = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
     at = next_time(rounds.events, now())
@@ -144,9 +164,9 @@ def _take_in(
         if _record(work, round_, events, present & round_.sample_ids)
     ]
     work.labels.list_classes(dict.fromkeys(r.new_label for r in reviews if r.new_label))
-    rounds = work.store.all()
+    rounds = Rounds(rounds)
     written = write_back(work.labels, rounds)
-    return PullReport(
+    report = PullReport(
         new_answers=sum(event.kind is EventKind.REVIEW for event in events),
         withdrawn=sum(event.kind is EventKind.WITHDRAW for event in events),
         changed=written.changed,
@@ -163,6 +183,7 @@ def _take_in(
         surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
         outdated=written.outdated,
     )
+    return report, rounds
 
 
 def _record(work: Workspace, round_: Round, events: Sequence[Event], present: set[str]) -> bool:
@@ -175,7 +196,7 @@ def _record(work: Workspace, round_: Round, events: Sequence[Event], present: se
     return completes
 
 
-def _merged(work: Workspace, rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
+def _merged(rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
     """Return what several homes came to, with where the rounds are now."""
     last = rounds.open or rounds[-1]
     first, *more = reports

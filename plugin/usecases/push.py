@@ -63,6 +63,7 @@ def push_round(
             rounds = rounds.plus(work.store.create(round_))
         else:
             _check_desk(round_, desk)
+            work.labels.check_names(round_.queues, round_.number)
             claim.check()
         _show_round(work, rounds, round_)
         sent = send(work, rounds, round_, desk, progress)
@@ -80,6 +81,7 @@ def push_round(
         desk=round_.desk,
         test_duplicates=round_.config.get("test_duplicates", 0),
         unscored=round_.config.get("unscored", 0),
+        persistent=bool(work.samples.dataset.persistent),
     )
 
 

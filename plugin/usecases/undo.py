@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..core.errors import RoundError
 from ..core.review.ledger import is_left_out, next_time, redo, undo
+from ..core.review.rounds import Rounds
 from ..store.marks import write_back
 from ..store.rounds import now
 from .workspace import Workspace
@@ -21,16 +22,17 @@ def take_in(work: Workspace, number: int, sample_id: str | None = None) -> int:
 
 def _record(work: Workspace, number: int, sample_id: str | None, out: bool) -> int:
     """Append the event, unless that is how things are: doing it twice changes nothing."""
+    work.labels.check_names(saves_views=False)
     work.labels.check_unlocked()
     with work.store.lock("undo" if out else "redo") as claim:
-        round_ = work.store.load(number)
+        rounds = work.store.all()
+        round_ = work.store.numbered(rounds, number)
         if sample_id is not None and sample_id not in round_.sample_ids:
             raise RoundError(
                 f"sample {sample_id!r} is not in round {number} of field {work.labels.name!r}, "
                 f"which has {len(round_.batch)} samples.",
                 f"The saved view {work.labels.names.round_view(number)!r} shows them.",
             )
-        rounds = work.store.all()
         open_ = rounds.open
         reopens = not out and sample_id is None and round_.closed_at is None
         if reopens and open_ is not None and open_.number != number:
@@ -43,4 +45,4 @@ def _record(work: Workspace, number: int, sample_id: str | None, out: bool) -> i
             claim.check()
             event = (undo if out else redo)(number, next_time(rounds.events, now()), sample_id)
             work.store.append(round_, [event])
-        return write_back(work.labels, work.store.all()).changed
+        return write_back(work.labels, Rounds(rounds)).changed

@@ -23,6 +23,8 @@ class LabeledRows:
     wrong : bool array of shape (n,)
     judged : bool array of shape (n,)
         Rows whose true label is known; only they count in a measure.
+    true : int array of shape (n,)
+        The true class, of several the first; -1 where it is not known or no label names it.
     """
 
     name: str
@@ -30,6 +32,7 @@ class LabeledRows:
     labels: np.ndarray
     wrong: np.ndarray
     judged: np.ndarray
+    true: np.ndarray
 
 
 def rows_of(name: str, embeddings: np.ndarray, labels: Any, true: Any) -> LabeledRows:
@@ -38,7 +41,11 @@ def rows_of(name: str, embeddings: np.ndarray, labels: Any, true: Any) -> Labele
     judged = accepted != ""
     pairs = zip(given, accepted, strict=True)
     wrong = np.array([label not in truth.split("|") for label, truth in pairs]) & judged
-    return LabeledRows(name, embeddings, np.unique(given, return_inverse=True)[1], wrong, judged)
+    classes, labels = np.unique(given, return_inverse=True)
+    first = np.array([truth.split("|")[0] for truth in accepted])
+    place = np.minimum(np.searchsorted(classes, first), len(classes) - 1)
+    true_class = np.where(classes[place] == first, place, -1)
+    return LabeledRows(name, embeddings, labels, wrong, judged, true_class)
 
 
 def digits_with_noise(rate: float = 0.1) -> list[LabeledRows]:

@@ -33,19 +33,31 @@ def normalized_margin(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray
     return _cleanlab(X, labels, C, "normalized_margin")
 
 
-def _cleanlab(X: np.ndarray, labels: np.ndarray, C: float, method: str) -> np.ndarray:
-    from cleanlab.rank import get_label_quality_scores
-
-    return 1 - get_label_quality_scores(labels, out_of_fold(X, labels, C), method=method)
-
-
 def find_label_issues(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
     """Cleanlab's issues in its own order, then all other rows by self-confidence."""
-    from cleanlab.filter import find_label_issues as find
+    return _issues(out_of_fold(X, labels, C), labels)
+
+
+def cleanlab_on(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Cleanlab's three scores of given out-of-fold probabilities."""
+    scores = {method: _ranked(probabilities, labels, method) for method in CLEANLAB[:2]}
+    return {**scores, "find_label_issues": _issues(probabilities, labels)}
+
+
+def _cleanlab(X: np.ndarray, labels: np.ndarray, C: float, method: str) -> np.ndarray:
+    return _ranked(out_of_fold(X, labels, C), labels, method)
+
+
+def _ranked(probabilities: np.ndarray, labels: np.ndarray, method: str) -> np.ndarray:
     from cleanlab.rank import get_label_quality_scores
 
-    probabilities = out_of_fold(X, labels, C)
-    score = 1 - get_label_quality_scores(labels, probabilities, method="self_confidence")
+    return 1 - get_label_quality_scores(labels, probabilities, method=method)
+
+
+def _issues(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    from cleanlab.filter import find_label_issues as find
+
+    score = _ranked(probabilities, labels, "self_confidence")
     issues = find(labels, probabilities, return_indices_ranked_by="self_confidence", n_jobs=1)
     score[issues] = 2 - np.arange(len(issues)) / max(1, len(issues))
     return score
@@ -112,11 +124,11 @@ def random(X: np.ndarray, labels: np.ndarray, C: float) -> np.ndarray:
 
 
 def ours(
-    X: np.ndarray, labels: np.ndarray, weight: np.ndarray | None = None, warm_start: Any = None
+    X: np.ndarray | None, labels: np.ndarray, weight: np.ndarray | None = None, **told: Any
 ) -> Any:
     from coreset_cleaning.core import score_labels
 
-    return score_labels(X, labels, weight, warm_start=warm_start)
+    return score_labels(X, labels, weight, **told)
 
 
 PEERS = {

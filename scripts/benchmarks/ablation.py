@@ -20,8 +20,9 @@ import numpy as np
 from _data import LabeledRows, digits_with_noise, read_columns, rows_of
 from _measure import write_json
 from _options import parse
+from scipy.sparse import csr_array
 
-from coreset_cleaning.core.scoring import channel, importance, model, sensitivity
+from coreset_cleaning.core.scoring import channel, model, neighbors, sensitivity, signals
 from coreset_cleaning.core.scoring.importance import score_labels
 
 
@@ -35,29 +36,32 @@ def keep_channel(features: Any, labels: Any, weight: Any, coef: Any, current: An
     return current
 
 
+def starting_at(weight: float, few_rows: float) -> list[tuple[Any, str, Any]]:
+    """Other weights of the neighbours before anything is learned."""
+    return [
+        (signals, "START", (1.0, weight, 0.0)),
+        (signals, "START_FEW_ROWS", (1.0, few_rows, 0.0)),
+    ]
+
+
+def no_shares(self: Any, labels: Any, weight: Any, n_classes: int, count: int = 0) -> Any:
+    return csr_array((len(labels), n_classes))
+
+
+NO_NEIGHBORS = [(neighbors.Neighbors, "class_shares", no_shares)]
 NO_CHANNEL = [(channel, "update_channel", keep_channel), (channel, "START_NOISE", 1e-9)]
 
 # One change a variant: module, name, value.
 VARIANTS: dict[str, list[tuple[Any, str, Any]]] = {
     "as it is": [],
     "no noise channel": NO_CHANNEL,
-    "no neighbours": [
-        (importance, "NEIGHBOR_WEIGHT", 0.0),
-        (importance, "NEIGHBOR_WEIGHT_FEW_ROWS", 0.0),
-    ],
-    "half the neighbours' weight": [
-        (importance, "NEIGHBOR_WEIGHT", 0.1),
-        (importance, "NEIGHBOR_WEIGHT_FEW_ROWS", 0.2),
-    ],
-    "twice the neighbours' weight": [
-        (importance, "NEIGHBOR_WEIGHT", 0.4),
-        (importance, "NEIGHBOR_WEIGHT_FEW_ROWS", 0.8),
-    ],
-    "neither channel nor neighbours": [
-        *NO_CHANNEL,
-        (importance, "NEIGHBOR_WEIGHT", 0.0),
-        (importance, "NEIGHBOR_WEIGHT_FEW_ROWS", 0.0),
-    ],
+    "nothing learned from the labels": [(signals, "PRIOR_ROWS", 1e12)],
+    "learned without shrinking": [(signals, "PRIOR_ROWS", 0)],
+    "no neighbours": NO_NEIGHBORS,
+    "neighbours, start at half": starting_at(0.1, 0.2),
+    "neighbours, start at twice": starting_at(0.4, 0.8),
+    "neither channel nor neighbours": [*NO_CHANNEL, *NO_NEIGHBORS],
+    "no prior noise in the left-out channel": [(signals, "NOISE_PRIOR", 0.0)],
     "C = 0.001": [(model, "C_GRID", (0.001,))],
     "C = 0.01": [(model, "C_GRID", (0.01,))],
     "C = 0.1": [(model, "C_GRID", (0.1,))],

@@ -4,12 +4,17 @@ r"""How well importance ranks wrong labels, beside what users have today.
     scripts/bench quality --data cifar.parquet --weights resnet18.safetensors --image-size 112 \
         --label human_aggregate --true-label true_label --save cifar.npz
     scripts/bench quality --embeddings cifar.npz                     # the same without the images
+    scripts/bench quality --embeddings cifar.npz --probabilities out_of_fold.npy
 
 Peers: three scores of cleanlab and FiftyOne Brain's mistakenness, all from 5-fold out-of-fold
 logistic regression with the C that ours chose; neighbours; the published method's two-class
 reduction; random. Needs the extra: pip install -e '.[bench]'. Each runs in a process of its own.
 Measures: average precision over all rows (ap) and as mean over classes (per_class_ap), share of
-errors among the first 50 and 300 of a class (p50, p300).
+errors among the first 50 and 300 of a class (p50, p300). Also: how far the probabilities of being
+wrong are from the truth, before and after 100 random controls; how the rest is ranked after 300 and
+1,000 verdicts on the head of the queue, to its ranking without them. With --probabilities (one row
+a label, one column a class in the order of their sorted names): the same with a network's own
+out-of-fold predictions, alone and beside the embeddings, against cleanlab on the same predictions.
 """
 
 from __future__ import annotations
@@ -22,10 +27,13 @@ from typing import Any
 import numpy as np
 from _data import LabeledRows, digits_with_noise, embed_parquet, read_columns, rows_of
 from _measure import measure, write_json
-from _peers import CLEANLAB, PEERS, ours
+from _peers import CLEANLAB, PEERS, cleanlab_on, ours
 
 MIN_ERRORS = 100  # of a class that is compared on its own
 VERDICTS = 50  # half relabeled, half deleted, before scoring again
+REVIEWED = (300, 1_000)  # of the head of the queue, at most a fifth of the rows
+CONTROLS, DRAWS = 100, 200
+BINS = 15  # of the calibration error
 
 
 def run_one(name: str, rows: LabeledRows, C: float, pipe: Any) -> None:
@@ -36,7 +44,8 @@ def run_one(name: str, rows: LabeledRows, C: float, pipe: Any) -> None:
         ours(X[few], labels[few] % 2)
         scores, seconds, before, peak = measure(lambda: ours(X, labels))
         cost = {"seconds": seconds, "peak_rss_bytes": peak, "grown_bytes": peak - before}
-        pipe.send((scores.importance, scores.model.C, {**cost, **rescore(rows, scores)}))
+        more = {**rescore(rows, scores), **honesty(rows, scores), **after_verdicts(rows, scores)}
+        pipe.send((scores.importance, scores.model.C, {**cost, **more}))
     else:
         PEERS[name](X[few], labels[few] % 2, C)
         score, seconds, before, peak = measure(lambda: PEERS[name](X, labels, C))
@@ -49,13 +58,63 @@ def rescore(rows: LabeledRows, scores: Any) -> dict[str, float]:
     from scipy.stats import spearmanr
 
     first = np.argsort(-scores.importance)[:VERDICTS]
-    labels, weight = rows.labels.copy(), np.ones(len(rows.labels))
-    labels[first[::2]] = scores.suggested_class[first[::2]]
+    verified, weight = np.full(len(rows.labels), -1), np.ones(len(rows.labels))
+    verified[first[::2]] = scores.suggested_class[first[::2]]
     weight[first[1::2]] = 0
-    again, seconds, *_ = measure(lambda: ours(rows.embeddings, labels, weight, scores.model))
-    scratch = ours(rows.embeddings, labels, weight)
+    X, labels = rows.embeddings, rows.labels
+    again, seconds, *_ = measure(
+        lambda: ours(X, labels, weight, verified=verified, warm_start=scores.model)
+    )
+    scratch = ours(X, labels, weight, verified=verified)
     agreement = float(spearmanr(again.importance, scratch.importance).statistic)
     return {"rescore_seconds": seconds, "rescore_spearman": agreement}
+
+
+def honesty(rows: LabeledRows, scores: Any) -> dict[str, float]:
+    """Calibration error and total of the probabilities, as they are and after random controls."""
+    from coreset_cleaning.core.scoring.calibration import calibrate
+
+    said, wrong = scores.wrong_probability[rows.judged], rows.wrong[rows.judged]
+    rng = np.random.default_rng(0)
+    totals = []
+    for _ in range(DRAWS):
+        drawn = rng.choice(len(said), min(CONTROLS, len(said) // 5), replace=False)
+        totals.append(calibrate(said[drawn], wrong[drawn]).expected_errors(said)[0])
+    return {
+        "calibration_error": calibration_error(said, wrong),
+        "expected_over_errors": float(said.sum() / wrong.sum()),
+        "expected_over_errors_after_controls": float(np.mean(totals) / wrong.sum()),
+        "its_deviation": float(np.std(totals) / wrong.sum()),
+    }
+
+
+def calibration_error(said: np.ndarray, wrong: np.ndarray) -> float:
+    bins = np.minimum((said * BINS).astype(int), BINS - 1)
+    size = np.bincount(bins, minlength=BINS)
+    gap = np.bincount(bins, said - wrong, minlength=BINS)
+    return float(np.abs(gap[size > 0]).sum() / len(said))
+
+
+def after_verdicts(rows: LabeledRows, scores: Any) -> dict[str, float]:
+    """AP over the rows that are left after verdicts, to their AP in the ranking before them."""
+    from sklearn.metrics import average_precision_score
+
+    queue = np.argsort(-scores.importance, kind="stable")
+    queue = queue[rows.true[queue] >= 0]
+    found = {}
+    for count in REVIEWED:
+        if 5 * count > len(rows.labels):
+            continue
+        verified = np.full(len(rows.labels), -1)
+        verified[queue[:count]] = rows.true[queue[:count]]
+        again = ours(rows.embeddings, rows.labels, verified=verified, warm_start=scores.model)
+        rest = rows.judged & (verified < 0)
+        after, before = (
+            average_precision_score(rows.wrong[rest], importance[rest])
+            for importance in (again.importance, scores.importance)
+        )
+        found[f"rest_after_{count}"] = float(after / before)
+    return found
 
 
 def in_process(name: str, rows: LabeledRows, C: float) -> tuple[np.ndarray, float, dict[str, Any]]:
@@ -127,8 +186,36 @@ def compare(rows: LabeledRows) -> dict[str, Any]:
     }
     numbers = ", ".join(f"{k} {v:.3f}" for k, v in against.items() if v is not None)
     print(f"  ours against cleanlab's best, C={C:.4f}: {numbers}", flush=True)
+    for name, value in mine.items():
+        if name.startswith(("calibration", "expected", "its_dev", "rest_after")):
+            print(f"  {name:36} {value:.4f}")
     errors = int(rows.wrong.sum())
     return {"rows": len(rows.labels), "errors": errors, "C": C, "scores": scores, **against}
+
+
+def compare_predictions(rows: LabeledRows, probabilities: np.ndarray) -> dict[str, Any]:
+    """Ours with a network's predictions, against cleanlab on the same ones."""
+    print(f"\n{rows.name}, with own predictions")
+    scores = {
+        name: quality(rows, score)
+        for name, score in cleanlab_on(probabilities, rows.labels).items()
+    }
+    best = {key: max(s[key] for s in scores.values()) for key in ("ap", "per_class_ap")}
+    for name, X in (("probabilities", None), ("embeddings and probabilities", rows.embeddings)):
+        found = ours(X, rows.labels, probabilities=probabilities)
+        scores[name] = {
+            **quality(rows, found.importance),
+            "predictions_seen": found.predictions_seen,
+            "calibration_error": calibration_error(
+                found.wrong_probability[rows.judged], rows.wrong[rows.judged]
+            ),
+        }
+        for key, value in best.items():
+            scores[name][f"{key}_ratio"] = scores[name][key] / value
+    for name, s in scores.items():
+        ratios = "".join(f"  {s[k]:.3f}" for k in ("ap_ratio", "per_class_ap_ratio") if k in s)
+        print(f"  {name:30} {s['ap']:7.4f} {s['per_class_ap']:9.4f}{ratios}", flush=True)
+    return scores
 
 
 def read_rows(args: argparse.Namespace) -> list[LabeledRows]:
@@ -161,11 +248,22 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="of ResNet18, for --data")
     parser.add_argument("--image-size", type=int, help="pixels a side, for --data")
     parser.add_argument("--save", type=Path, metavar="NPZ", help="keep the embeddings of --data")
+    parser.add_argument(
+        "--probabilities",
+        type=Path,
+        metavar="NPY",
+        help="a network's, out-of-fold: one row a label",
+    )
     parser.add_argument("--json", metavar="FILE")
     args = parser.parse_args()
+    if args.probabilities and not (args.embeddings or args.data):
+        parser.error("--probabilities needs --embeddings or --data")
     report = {}
     for rows in read_rows(args):
         report[rows.name] = compare(rows)
+        if args.probabilities:
+            own = compare_predictions(rows, np.load(args.probabilities))
+            report[rows.name]["own_predictions"] = own
         write_json(args.json, report)
 
 

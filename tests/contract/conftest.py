@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from coreset_cleaning.desks.base import ReviewTask
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.project import (
@@ -17,7 +18,7 @@ from coreset_cleaning.desks.labelstudio.project import (
     find_project,
 )
 from coreset_cleaning.desks.labelstudio.pull import Answers, pull_answers
-from coreset_cleaning.desks.labelstudio.push import PushResult, ReviewTask, push_tasks
+from coreset_cleaning.desks.labelstudio.push import PushResult, push_tasks
 from label_studio_server import LabelStudioProcess
 
 CLASSES = ("cat", "dog", "bird")

@@ -128,7 +128,7 @@ def test_later_pull_reads_only_what_changed_and_sees_edits(cleaning: Cleaning) -
     known = {(1, "s0", annotation)}
     second = cleaning.pull({1: set(ids)}, since=first.cursor, known=known)
     [review] = second.reviews
-    assert review.answer_id == annotation
+    assert review.answer_id == str(annotation)
     assert review.verdict is Verdict.DELETE
     assert review.updated_at > first.reviews[0].updated_at
     assert second.cursor > first.cursor
@@ -143,7 +143,7 @@ def test_an_answer_that_is_not_on_record_is_read_whatever_the_clocks_say(
     old, new = (cleaning.answer(ids[i], "keep") for i in ("s0", "s1"))
     bad = cleaning.server.post(f"api/tasks/{ids['s2']}/annotations/", {"result": []})["id"]
     answers = cleaning.pull({1: set(ids)}, since=FAR_FUTURE, known={(1, "s0", old)})
-    assert [r.answer_id for r in answers.reviews] == [new]
+    assert [r.answer_id for r in answers.reviews] == [str(new)]
     # One that can't be read is named by every pull, not only by the first.
     assert [p.annotation_id for p in answers.problems] == [bad]
     assert answers.withdrawn == []

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from coreset_cleaning import CleaningLoop
+from coreset_cleaning import AppDesk, CleaningLoop
+from coreset_cleaning.app.panel import facts
 from coreset_cleaning.cli import command_line_parser, main
 from coreset_cleaning.cli.output import to_json
 from demonstration.reviewer import SimulatedReviewer
@@ -314,3 +315,22 @@ def test_embed_skips_counts_and_tags_unreadable_images(
     # Another network's vectors don't mix in silently.
     assert main([*command, "--image-size", "96"]) == 1
     assert "must not be mixed" in capsys.readouterr().err
+
+
+def test_a_class_that_relabelling_has_emptied(
+    digits: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels")
+    first = loop.samples.train_view().first()
+    first["ground_truth"].label = "typo"
+    first.save()
+    loop.compute_importance()
+    loop.push_round(AppDesk(), n=1, controls=0, class_of_interest="typo")
+    loop.record_verdicts({first.id: ("relabel", "3")}, reviewer="ann")
+    assert "typo" not in digits.dataset.distinct("ground_truth.label")
+    own = (digits.dataset.name, "--embeddings-field", "pixels")
+    assert run(capsys, "status", *own)[1][0]["errors_found"] == 1
+    code, yields = run(capsys, "yields", *own)
+    assert (code, yields["budget_curve"][-1]["found"]) == (0, 1)
+    assert main(["status", *own]) == 0
+    assert facts.rounds(loop)["step"] == "pulled"  # what the panel shows

@@ -20,7 +20,6 @@ from torchvision import models
 from coreset_cleaning import CleaningLoop
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.embedding.networks import load_network
-from coreset_cleaning.store.embedding_run import recorded_revision
 from coreset_cleaning.store.vectors import read_vectors
 
 FIELD = "resnet18_embedding"
@@ -144,13 +143,12 @@ def test_what_decides_the_vectors_is_on_record_and_nothing_else_mixes_in(
     network = load_network("resnet18", weights, 32)
     assert {key: record[key] for key in network.describe()} == network.describe()
     assert record["precision"] in ("float32", "bfloat16")
-    revision = recorded_revision(images, FIELD)
     with pytest.raises(DataError, match=r"holds vectors of resnet18 .* must not be mixed in"):
         loop.compute_embeddings(weights=weights, image_size=64)
     loop.compute_embeddings(weights=weights, image_size=32)
-    assert recorded_revision(images, FIELD) == revision
+    assert loop.recorded_network() == record
     loop.compute_embeddings(weights=weights, image_size=64, overwrite=True)
-    assert recorded_revision(images, FIELD) != revision
+    assert loop.recorded_network() != record
     images.set_values("mine", [np.ones(3)] * N)
     with pytest.raises(DataError, match="vectors of a source that is not on record"):
         CleaningLoop(images, embeddings_field="mine").compute_embeddings(weights=weights)

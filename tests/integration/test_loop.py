@@ -194,7 +194,7 @@ def test_a_deleted_project_loses_nothing_and_can_be_pushed_again(
     loop.pull_reviews(server)
     before = snapshot(digits.dataset)
     server.delete(f"api/projects/{pushed.project}/")
-    with pytest.raises(ProjectMissingError, match="push again"):
+    with pytest.raises(ProjectMissingError, match="Push again"):
         loop.pull_reviews(server)
     assert snapshot(digits.dataset) == before
     again = loop.push_round(server)

@@ -143,7 +143,7 @@ def test_embeddings_are_complete_and_right_although_a_worker_is_killed(
     assert record["precision"] in ("float32", "bfloat16")
 
     CleaningLoop(images, embeddings_field="here").compute_embeddings(**options)
-    _, there, missing = read_vectors(images, loop.samples.embeddings_field)
+    _, there, missing = read_vectors(images, loop.labels.embeddings_field)
     _, here, _ = read_vectors(images, "here")
     assert missing.sum() == 1
     there, here = there[~missing], here[~missing]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import itertools
 import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,46 +19,34 @@ import pytest
 from gridfs import GridFS
 from PIL import Image
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer, measure, review
-from coreset_cleaning.core.errors import DataError, RoundError
-from coreset_cleaning.core.review.ledger import new_events, next_time
-from coreset_cleaning.core.review.verdicts import Review, Verdict
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
+from coreset_cleaning.core.errors import BusyError, DataError, RoundError
+from coreset_cleaning.core.review.rounds import Round
 from coreset_cleaning.desks.labelstudio.config import answer_result
-from coreset_cleaning.store import rounds as rounds_module
-from coreset_cleaning.store.rounds import Round, now
-
-OPTIONS = {
-    "images": "upload",
-    "images_root": None,
-    "reviewers_per_task": 1,
-    "hide_suggestion": False,
-    "new_classes": [],
-}
+from coreset_cleaning.store import lock
+from coreset_cleaning.store.records import Records
+from coreset_cleaning.store.rounds import now
+from coreset_cleaning.usecases import evaluate, push
 
 
-def start_round(loop: CleaningLoop, quotas: dict[str, int], controls: int = 0) -> Round:
-    """Put a round on record as a push does, without a server."""
-    drawn = review.draw_round(
-        loop.samples, loop.rounds, loop.rounds.all(), quotas, None, controls, 0, dict(OPTIONS)
-    )
-    loop.rounds.create(drawn)
-    review.write_back(loop.samples, loop.rounds)
-    return drawn
+def start_round(
+    loop: CleaningLoop, quotas: dict[str, int], controls: int = 0, **options: Any
+) -> Round:
+    """Push a round that is answered without a server."""
+    n = sum(quotas.values())
+    report = loop.push_round(AppDesk(), n=n, controls=controls, class_of_interest=quotas, **options)
+    return loop.rounds.load(report.round)
 
 
-def record(loop: CleaningLoop, number: int, verdicts: dict[str, tuple[str, str | None]]) -> None:
-    """Put answers on record as a pull does, and close the round when all are there."""
-    round_ = loop.rounds.load(number)
-    at = next_time(review.ledger(loop.rounds.all()), now())
-    answers = [
-        Review(number, i, 1000 * number + k, "ann", Verdict(v), label, "", 1.0, at, at)
-        for k, (i, (v, label)) in enumerate(verdicts.items())
-    ]
-    round_.events += new_events(round_.events, answers, [], at)
-    if {e.sample_id for e in round_.events} >= round_.sample_ids:
-        round_.closed_at = now()
-    loop.rounds.save(round_)
-    review.write_back(loop.samples, loop.rounds)
+def record(
+    loop: CleaningLoop, number: int, verdicts: dict[str, str | tuple[str, str | None]]
+) -> Any:
+    """Answer the open round, whose number must be this."""
+    open_ = loop.rounds.open_round()
+    assert open_ is not None
+    assert open_.number == number
+    said = {i: v if isinstance(v, str) or v[1] else v[0] for i, v in verdicts.items()}
+    return loop.record_verdicts(said, "ann")
 
 
 def ids(round_: Round) -> list[str]:
@@ -68,8 +57,8 @@ def in_another_process(dataset: str, code: str) -> subprocess.Popen[str]:
     script = (
         "import fiftyone as fo\n"
         "from coreset_cleaning import CleaningLoop, LabelStudioServer\n"
-        "from coreset_cleaning.store import rounds\n"
-        "rounds.WAIT_SECONDS = 300\n"  # they are to meet, on however slow a machine
+        "from coreset_cleaning.store import lock\n"
+        "lock.WAIT_SECONDS = 300\n"  # they are to meet, on however slow a machine
         f"loop = CleaningLoop(fo.load_dataset({dataset!r}), 'ground_truth', 'pixels')\n{code}\n"
     )
     return subprocess.Popen(
@@ -124,43 +113,87 @@ def test_answers_that_arrive_during_an_evaluation_stay(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     round_ = start_round(loop, {"3": 5})
-    evaluate_auroc = measure.evaluate_auroc
+    evaluate_auroc = evaluate.evaluate_auroc
 
     def slow(*args: Any, **options: Any) -> Any:
         other = CleaningLoop(loop.samples.dataset, "ground_truth", "pixels")
         record(other, 1, dict.fromkeys(ids(round_), ("delete", None)))
         return evaluate_auroc(*args, **options, n_bootstrap=10, n_controls=1)
 
-    monkeypatch.setattr(measure, "evaluate_auroc", slow)
+    monkeypatch.setattr(evaluate, "evaluate_auroc", slow)
     loop.evaluate_round()
     after = loop.rounds.load(1)
     assert len(after.events) == 5
-    assert after.evaluation is not None
+    assert loop.rounds.evaluations()[1] is not None
+    assert loop.history()[0]["evaluation"] is not None
 
 
-class KilledError(Exception):
-    pass
-
-
-def test_a_process_killed_while_it_saves_loses_nothing(
-    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+def test_a_process_killed_at_any_write_of_an_answer_loses_nothing(
+    loop: CleaningLoop, killed_at_write: Any
 ) -> None:
     round_ = start_round(loop, {"3": 4})
-    record(loop, 1, {ids(round_)[0]: ("delete", None)})
+    one, two, three, four = ids(round_)
+    record(loop, 1, {one: ("delete", None), two: ("relabel", "8")})
     dataset = loop.samples.dataset
+    for step in itertools.count():
+        fresh = CleaningLoop(dataset, "ground_truth", "pixels")
+        with killed_at_write(step) as killed:
+            fresh.record_verdicts({three: "delete", four: "keep"}, "ann")
+        dataset.reload()
+        row = CleaningLoop(dataset, "ground_truth", "pixels").history()[0]
+        # The earlier answers stay; of the new ones, all are on record or none.
+        assert row["reviewed"] in (2, 4)
+        assert (row["relabeled"], row["deleted"]) in ((1, 1), (1, 2))
+        if not killed:
+            break
+    assert step > 5
+    assert row["reviewed"] == 4
+    assert row["state"] == "closed"
+    columns = ["ground_truth.label", "sample_weight", "cleaning_review.verdict"]
+    found = dict(zip(dataset.values("id"), zip(*dataset.values(columns), strict=True), strict=True))
+    assert [found[i] for i in (one, two, three, four)] == [
+        ("3", 0.0, "deleted"),
+        ("8", 1.0, "relabeled"),
+        ("3", 0.0, "deleted"),
+        ("3", 1.0, "kept"),
+    ]
 
-    def killed(*args: Any, **options: Any) -> None:
-        raise KilledError
 
-    # The last moment: the new version is written, and not yet pointed to.
-    run = dataset._doc.runs["cleaning_round_001"]
-    with monkeypatch.context() as patch:
-        patch.setattr(type(run), "save", killed)
-        with pytest.raises(KilledError):
-            loop.rounds.save(replace(loop.rounds.load(1), closed_at=now()))
-    fresh = CleaningLoop(dataset, "ground_truth", "pixels")
-    assert len(fresh.rounds.load(1).events) == 1
-    assert fresh.history()[0]["reviewed"] == 1
+def test_a_process_killed_at_any_write_of_a_push_leaves_a_round_that_the_next_push_completes(
+    loop: CleaningLoop, killed_at_write: Any
+) -> None:
+    dataset = loop.samples.dataset
+    for step in itertools.count():
+        fresh = CleaningLoop(dataset, "ground_truth", "pixels")
+        with killed_at_write(step) as killed:
+            start_round(fresh, {"3": 4}, controls=1)
+        dataset.reload()
+        assert [row["round"] for row in loop.history()] in ([], [1])
+        if not killed:
+            break
+    assert step > 5
+    assert dataset.match_tags("cleaning:queued").count() == 4
+    assert dataset.match_tags("cleaning:round-001").count() == 4
+    assert len(dataset.load_saved_view("cleaning round 001")) == 4
+    assert len(dataset.list_runs(method="coreset_cleaning", kind="round")) == 1
+
+
+def test_a_process_killed_at_any_write_of_an_evaluation_leaves_the_last_one(
+    loop: CleaningLoop, killed_at_write: Any
+) -> None:
+    start_round(loop, {"3": 2})
+    loop.rounds.save_evaluation(1, {"measured": "first"})
+    dataset = loop.samples.dataset
+    for step in itertools.count():
+        with killed_at_write(step) as killed:
+            loop.rounds.save_evaluation(1, {"measured": "second"})
+        dataset.reload()
+        found = CleaningLoop(dataset, "ground_truth", "pixels").rounds.evaluations()[1]
+        assert found["measured"] in ("first", "second")
+        if not killed:
+            break
+    assert step >= 3
+    assert found["measured"] == "second"
 
 
 def test_a_process_killed_while_it_begins_a_round_leaves_none(loop: CleaningLoop) -> None:
@@ -178,7 +211,7 @@ def test_a_process_killed_while_it_begins_a_round_leaves_none(loop: CleaningLoop
     assert [row["round"] for row in loop.history()] == [1]
 
 
-def test_samples_killed_between_two_fields_are_mended(
+def test_samples_killed_between_two_fields_are_put_right(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     round_ = start_round(loop, {"3": 3})
@@ -192,36 +225,45 @@ def test_samples_killed_between_two_fields_are_mended(
     assert after[0].count("8") == after[1].count(0) == 1
     loop.undo_round(1)
 
-    def killed_at(step: int) -> Callable[[str, Any], None]:
-        calls = iter(range(100))
+    class DeadError(Exception):
+        pass
+
+    def killed_at(step: int) -> tuple[Callable[[str, Any], None], list[int]]:
+        deaths: list[int] = []
+        calls = itertools.count()
 
         def dies(field: str, values: Any) -> None:
             if next(calls) == step:
-                raise KilledError
+                deaths.append(step)
+                raise DeadError
             write(field, values)
 
-        return dies
+        return dies, deaths
 
-    for step in (1, 3, 4, 6, 7):  # the writes that change something
+    for step in itertools.count():
+        dies, deaths = killed_at(step)
         with monkeypatch.context() as patch:
-            patch.setattr(loop.samples, "set_values", killed_at(step))
-            with pytest.raises(KilledError):
+            patch.setattr(loop.samples, "set_values", dies)
+            with contextlib.suppress(DeadError):
                 loop.redo_round(1)
-        if step % 2:  # whichever call comes next mends it
-            review.write_back(loop.samples, loop.rounds)
+        if step % 2:  # whichever call comes next finishes it
+            loop.redo_round(1)
             columns = ["ground_truth.label", "sample_weight", "original_label.label", "tags"]
             assert view.values(columns) == after
         loop.undo_round(1)
         columns = ["ground_truth.label", "sample_weight", "original_label"]
         assert view.values(columns) == before[:3]
+        if not deaths:
+            break
+    assert step >= 5  # the writes that change something
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_named(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rounds_module, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.3)
     start_round(loop, {"3": 2})
-    with loop.rounds.lock("pull"), pytest.raises(RoundError, match=r"at work.*\(pull\)"):
+    with loop.rounds.lock("pull"), pytest.raises(BusyError, match=r"at work.*\(pull\)"):
         loop.undo_round(1)
     loop.undo_round(1)
 
@@ -280,6 +322,7 @@ def test_a_round_that_an_older_version_stored_is_read_and_saved_anew(loop: Clean
     dataset = loop.samples.dataset
     items = start_round(loop, {"3": 2}).batch
     dataset.delete_run("cleaning_round_001")
+    dataset.delete_run("cleaning_start_ground_truth")
     config = dataset.init_run(
         method="coreset_cleaning",
         kind="round",
@@ -293,7 +336,12 @@ def test_a_round_that_an_older_version_stored_is_read_and_saved_anew(loop: Clean
         version="0.1.0",
         scorer_version="1",
         created_at=now(),
-        options={k: v for k, v in OPTIONS.items() if k != "new_classes"},
+        options={
+            "images": "upload",
+            "images_root": None,
+            "reviewers_per_task": 1,
+            "hide_suggestion": False,
+        },
     )
     dataset.register_run("cleaning_round_001", config)
     old = dataset.init_run_results(
@@ -311,12 +359,15 @@ def test_a_round_that_an_older_version_stored_is_read_and_saved_anew(loop: Clean
     record(loop, 1, dict.fromkeys(ids(round_), ("delete", None)))
     assert loop.history()[0]["pool"] == 77
     assert loop.yields().precision.value == 1.0
-    assert dataset.load_run_results("cleaning_round_001", cache=False).schema == 2
+    stored = dataset.get_run_info("cleaning_round_001").config.serialize()
+    assert (stored["schema"], len(stored["events"])) == (3, 2)
+    content = dataset.load_run_results("cleaning_round_001", cache=False)
+    assert (content.schema, content.pools, len(content.batch)) == (3, {"3": 77}, 2)
 
 
 def test_a_round_of_a_newer_version_is_refused(loop: CleaningLoop) -> None:
     start_round(loop, {"3": 2})
-    loop.rounds._write("cleaning_round_001", schema=99)
+    Records(loop.samples.dataset).update("cleaning_round_001", schema=99)
     with pytest.raises(RoundError, match=r"round 1 .*schema 99.*Update it"):
         loop.history()
 
@@ -410,7 +461,8 @@ def test_a_round_of_several_classes_keeps_its_quotas(loop: CleaningLoop) -> None
     assert loop.yields("8").precision.value == 0.0
     assert [p.reviewed for p in loop.budget_curve("8")] == [0, 4]
     # The next round is one of the same classes.
-    assert loop._choose_classes(loop.rounds.all(), {}, 5) == ({"3": 3, "8": 2}, None)
+    loop.push_round(AppDesk(), n=5, controls=0)
+    assert [item.label for item in loop.rounds.load(2).batch] == ["3"] * 3 + ["8"] * 2
 
 
 def test_classes_of_a_push_are_checked(loop: CleaningLoop, server: LabelStudioServer) -> None:
@@ -553,7 +605,7 @@ def test_a_filtered_view_is_cleaned_and_the_user_s_own_things_stay(busy: Any) ->
     inside = set(view.values("id"))
     loop = CleaningLoop(view, "ground_truth", "pixels")
     loop.compute_importance()
-    round_ = start_round(loop, {"3": 8}, controls=2)
+    round_ = start_round(loop, {"3": 8}, controls=2, new_classes=["9"])
     assert round_.sample_ids <= inside
     one, two, three, four, *rest = ids(round_)
     record(
@@ -561,7 +613,7 @@ def test_a_filtered_view_is_cleaned_and_the_user_s_own_things_stay(busy: Any) ->
         1,
         {
             one: ("relabel", "8"),
-            two: ("relabel", "9"),  # of the dataset, not of the view
+            two: ("relabel", "9"),  # of the dataset, not of the view: it was announced
             three: ("delete", None),
             four: ("unsure", None),
             **dict.fromkeys(rest, ("keep", None)),
@@ -597,34 +649,48 @@ def test_a_user_s_later_edit_outlives_the_next_pull(loop: CleaningLoop) -> None:
     assert loop.samples.dataset[one].ground_truth.label == "3"
 
 
-def test_two_label_fields_of_one_dataset_don_t_mix(busy: Any) -> None:
+def test_two_label_fields_of_one_dataset_are_independent(busy: Any) -> None:
     dataset = busy.dataset
     dataset.clone_sample_field("ground_truth", "second")
     loop = CleaningLoop(dataset, "ground_truth", "pixels")
     loop.compute_importance()
     second = CleaningLoop(dataset, "second", "pixels")
+    second.compute_importance()
+    assert (loop.labels.names.weight, second.labels.names.weight) == (
+        "sample_weight",
+        "sample_weight_second",
+    )
     first_round = start_round(loop, {"3": 6})
-    one, two, *rest = ids(first_round)
-    record(loop, 1, {one: ("unsure", None), **dict.fromkeys(rest, ("keep", None))})
-    loop.close_round()
+    # Both may ask about the same samples at the same time: the scores are the same here.
     second_round = start_round(second, {"3": 6})
     assert second_round.number == 2
-    assert not second_round.sample_ids & first_round.sample_ids
-    record(second, 2, dict.fromkeys(ids(second_round), ("delete", None)))
-    record(loop, 1, {two: ("relabel", "8")})
-    assert second.undo_round(2) == 6
-    assert set(dataset.values("sample_weight")) == {1.0}
-    assert dataset[two].ground_truth.label == "8"
-    assert dataset[two].second.label == "3"
+    assert second_round.sample_ids & first_round.sample_ids
+    shared = sorted(second_round.sample_ids & first_round.sample_ids)
+    one, two, *_ = shared
+    others = first_round.sample_ids - {one, two}
+    record(loop, 1, {one: ("relabel", "8"), two: ("delete", None), **dict.fromkeys(others, "keep")})
+    weights = dataset.values("sample_weight")
+    assert weights.count(0.0) == 1
     assert set(dataset.values("second.label")) == {"3", "8", "9"}
-    # Undone, the samples of a round are free for the other field, and then no longer its own.
-    third = start_round(loop, {"3": 6})
-    assert third.sample_ids & second_round.sample_ids
-    shared = next(iter(third.sample_ids & second_round.sample_ids))
-    record(loop, 3, {shared: ("relabel", "9")})
+    assert dataset[one].second.label == "3"
+    assert set(dataset.values("sample_weight_second")) == {1.0}
+    assert "cleaning:queued" not in dataset[one].tags
+    assert "cleaning:queued:second" in dataset[one].tags
+    record(second, 2, dict.fromkeys(ids(second_round), ("delete", None)))
+    assert dataset.values("sample_weight") == weights
+    assert dataset.values("sample_weight_second").count(0.0) == 6
+    assert second.undo_round(2) == 6
+    assert set(dataset.values("sample_weight_second")) == {1.0}
+    assert dataset.values("sample_weight") == weights
+    assert (dataset[one].ground_truth.label, dataset[one].second.label) == ("8", "3")
+    assert loop.history()[0]["errors_found"] == 2
+    assert [row["round"] for row in loop.history()] == [1]
+    assert [row["round"] for row in second.history()] == [2]
+    loop.undo_round(1)
     second.redo_round(2)
-    assert dataset[shared].sample_weight == 1.0
-    assert dataset[shared].ground_truth.label == "9"
+    assert (dataset[one].ground_truth.label, dataset[one].sample_weight) == ("3", 1.0)
+    assert dataset[one].sample_weight_second == 0.0
+    assert not any(t.startswith("cleaning:round-001") for t in dataset.distinct("tags"))
 
 
 def test_a_class_that_lost_all_its_samples_can_still_be_evaluated(loop: CleaningLoop) -> None:
@@ -657,22 +723,13 @@ def test_a_sample_that_is_gone_does_not_keep_its_round_open(
 
 
 def test_a_conflict_comes_back_first(loop: CleaningLoop) -> None:
-    round_ = start_round(loop, {"3": 5}, controls=5)  # all random: some matter little
+    # All random: some matter little.
+    loop.push_round(AppDesk(), n=5, controls=5, class_of_interest="3", reviewers_per_task=2)
+    round_ = loop.rounds.load(1)
     least = min(round_.batch, key=lambda item: item.importance).sample_id
-    at = now()
-    answers = [
-        Review(1, i, k, who, Verdict.KEEP if i != least else verdict, None, "", 1.0, at, at)
-        for k, (i, who, verdict) in enumerate(
-            (i, who, verdict)
-            for i in ids(round_)
-            for who, verdict in (("ann", Verdict.KEEP), ("bob", Verdict.DELETE))
-        )
-    ]
-    stored = loop.rounds.load(1)
-    stored.events += new_events([], answers, [], at)
-    stored.closed_at = at
-    loop.rounds.save(stored)
-    review.write_back(loop.samples, loop.rounds)
+    keep = dict.fromkeys(ids(round_), "keep")
+    assert loop.record_verdicts(keep, "ann").open_round == 1
+    assert loop.record_verdicts({**keep, least: "delete"}, "bob").closed == [1]
     assert "cleaning:conflict" in loop.samples.dataset[least].tags
     assert ids(start_round(loop, {"3": 1})) == [least]
 
@@ -695,10 +752,10 @@ def test_a_review_is_stored_as_fiftyone_stores_its_documents(loop: CleaningLoop)
 
 
 def test_a_pair_for_a_class_chosen_by_hand_is_found_in_the_labels_of_the_start(
-    loop: CleaningLoop, server: LabelStudioServer
+    loop: CleaningLoop,
 ) -> None:
     found = loop.find_confused_pair()
-    loop.push_round(server, n=40, controls=0, class_of_interest="9")
+    loop.push_round(AppDesk(), n=40, controls=0, class_of_interest="9")
     record(loop, 1, dict.fromkeys(ids(loop.rounds.load(1)), ("relabel", "3")))
     assert loop.find_confused_pair() != found
     report = loop.evaluate_round()
@@ -723,19 +780,18 @@ def test_classes_that_nobody_confuses_are_evaluated_all_together(loop: CleaningL
 def test_a_pair_that_a_push_froze_during_an_evaluation_stays(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chosen, evaluate = ("9", "8"), measure.evaluate_auroc
+    chosen, evaluate_auroc = ("9", "8"), evaluate.evaluate_auroc
 
     def evaluate_beside_a_push(*args: Any, **kwargs: Any) -> Any:
-        measure.freeze_start(loop.samples, loop.rounds, chosen)
-        return evaluate(*args, **kwargs)
+        evaluate.freeze_start(loop._work, chosen)
+        return evaluate_auroc(*args, **kwargs)
 
     found = loop.find_confused_pair()
     assert (found.class_of_interest, found.rival) != chosen
-    monkeypatch.setattr(measure, "evaluate_auroc", evaluate_beside_a_push)
+    monkeypatch.setattr(evaluate, "evaluate_auroc", evaluate_beside_a_push)
     loop.evaluate_round()
-    start = loop.rounds.load_start()
-    assert start.pair == chosen
-    assert start.evaluation is not None
+    assert loop.rounds.load_start().pair == chosen
+    assert loop.rounds.evaluations()[0] is not None
 
 
 def test_a_push_that_could_not_mark_its_samples_is_completed_by_the_next(
@@ -745,29 +801,32 @@ def test_a_push_that_could_not_mark_its_samples_is_completed_by_the_next(
         raise OSError("the database is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(review.views, "save_round_views", fail)
+        patch.setattr(push.views, "save_round_views", fail)
         with pytest.raises(OSError, match="the database is away"):
             loop.push_round(server, n=3, controls=0, class_of_interest="3")
     again = loop.push_round(server)
-    assert (again.round, again.created, again.existing) == (1, 0, 3)
+    # Samples are marked before anything is sent.
+    assert (again.round, again.created, again.existing) == (1, 3, 0)
     dataset = loop.samples.dataset
     assert dataset.match_tags("cleaning:queued").count() == 3
     assert len(dataset.load_saved_view("cleaning round 001")) == 3
 
 
-def test_a_round_that_is_replaced_while_it_is_read_is_read_again(
+def test_an_evaluation_that_is_replaced_while_it_is_read_is_read_again(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    round_ = start_round(loop, {"3": 3})
+    start_round(loop, {"3": 3})
+    loop.rounds.save_evaluation(1, {"measured": "before"})
     get, replaced = GridFS.get, []
 
     def get_and_replace(*args: Any) -> Any:
         file = get(*args)
         if not replaced:
             replaced.append(True)
-            loop.rounds.save(replace(round_, closed_at="then"))  # deletes what `file` reads
+            # Deletes what `file` reads.
+            loop.rounds.save_evaluation(1, {"measured": "then"})
         return file
 
     monkeypatch.setattr(GridFS, "get", get_and_replace)
-    assert loop.rounds.load(1).closed_at == "then"
+    assert loop.rounds.evaluations()[1] == {"measured": "then"}
     assert replaced

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.store.vector_cache import KEPT, read_cached
 from coreset_cleaning.store.vectors import ids_without_vector, read_vectors, write_vectors
 
 
@@ -89,53 +88,3 @@ def test_an_empty_view(dataset):
     write_vectors(dataset, "embedding", {})
     ids, read, missing = read_vectors(dataset.limit(0), "embedding")
     assert (ids, read.shape, missing.shape) == ([], (0, 0), (0,))
-
-
-def cached(view, folder, revision="1"):
-    ids, vectors, missing = read_cached(view, "embedding", folder, revision)
-    assert ids == view.values("id")
-    assert not missing.any()
-    return vectors
-
-
-def test_a_copy_is_mapped_into_memory_and_read_again(dataset, vectors, tmp_path, monkeypatch):
-    write_vectors(dataset, "embedding", dict(zip(dataset.values("id"), vectors, strict=True)))
-    folder = tmp_path / "made" / "here"
-    first = cached(dataset, folder)
-    assert isinstance(first, np.memmap)
-    np.testing.assert_array_equal(first, vectors)
-    (file,) = folder.iterdir()
-    # The second time, what is in the file counts, not what is in the database.
-    array = np.load(file)
-    array[1] += 1
-    np.save(file, array)
-    monkeypatch.setattr("coreset_cleaning.store.vector_cache.CHECKED", 2)
-    np.testing.assert_array_equal(cached(dataset, folder), array)
-    # Other samples, another order and another run are other copies; only the last few are kept.
-    np.testing.assert_array_equal(cached(dataset.limit(5), folder), vectors[:5])
-    by_number = dataset.sort_by("number", reverse=True)
-    np.testing.assert_array_equal(cached(by_number, folder), vectors[::-1])
-    np.testing.assert_array_equal(cached(dataset, folder, "2"), vectors)
-    assert len(list(folder.iterdir())) == 4
-    cached(dataset.limit(6), folder)
-    assert len(list(folder.iterdir())) == KEPT == 4
-
-
-def test_a_copy_that_is_out_of_date_or_broken_is_made_again(dataset, vectors, tmp_path):
-    ids = dataset.values("id")
-    write_vectors(dataset, "embedding", dict(zip(ids, vectors, strict=True)))
-    cached(dataset, tmp_path)
-    write_vectors(dataset, "embedding", dict(zip(ids, 2 * vectors, strict=True)))
-    np.testing.assert_array_equal(cached(dataset, tmp_path), 2 * vectors)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:200])
-    np.testing.assert_array_equal(cached(dataset, tmp_path), 2 * vectors)
-
-
-def test_incomplete_vectors_are_not_copied(dataset, vectors, tmp_path):
-    ids = dataset.values("id")
-    write_vectors(dataset, "embedding", {ids[3]: vectors[3]})
-    _, read, missing = read_cached(dataset, "embedding", tmp_path, "1")
-    assert missing.sum() == 19
-    np.testing.assert_array_equal(read[3], vectors[3])
-    assert list(tmp_path.iterdir()) == []

@@ -20,7 +20,7 @@ from coreset_cleaning.core.errors import (
 )
 from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
-from coreset_cleaning.store import names, rounds
+from coreset_cleaning.store import lock, names
 from label_studio_server import LabelStudioProcess
 from support.answers import answer_task, task_ids
 
@@ -28,7 +28,7 @@ from support.answers import answer_task, task_ids
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "READ_PAUSES", (0.01,))
-    monkeypatch.setattr(rounds, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.2)
 
 
 # ---- watching
@@ -103,7 +103,7 @@ def test_watching_does_not_wait_for_a_project_that_was_deleted(
     def progress(*_: object) -> None:
         server.delete(f"api/projects/{pushed.project}/")
 
-    with pytest.raises(ProjectMissingError, match="push again"):
+    with pytest.raises(ProjectMissingError, match="Push again"):
         loop.wait_for_reviews(server, 0.01, progress=progress)
 
 
@@ -196,7 +196,7 @@ def test_a_round_closes_without_server_or_project(
 ) -> None:
     with pytest.raises(RoundError, match="has no open round"):
         loop.close_round(server)
-    with pytest.raises(DataError, match="pass server"):
+    with pytest.raises(DataError, match="Pass server"):
         loop.close_round(delete_tasks=True)
     pushed = loop.push_round(server, n=2, controls=0, class_of_interest="8")
     with pytest.raises(ServerUnreachableError):
@@ -237,7 +237,7 @@ def test_two_pushes_at_once_make_one_round(loop: CleaningLoop, server: LabelStud
 
 
 def test_a_long_job_keeps_its_lock(loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "LOCK_SECONDS", 0.4)
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 0.4)
     store = foos.ExecutionStore.create(names.RUN_METHOD, loop.samples.dataset._doc.id)
     moment = threading.Event()
     with loop.rounds.lock("push"):

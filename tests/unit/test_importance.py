@@ -15,12 +15,19 @@ from sklearn.linear_model import LogisticRegression
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring.importance import score_labels
-from coreset_cleaning.core.scoring.linalg import standardise
+from coreset_cleaning.core.scoring.linalg import row_hash, standardise
 from coreset_cleaning.core.scoring.model import logits
 from coreset_cleaning.core.scoring.sampling import sample_coreset
+from coreset_cleaning.core.scoring.signals import side_parts
 
 # Fits stop at a tolerance: two ways to the same optimum agree so far in the smallest importance.
 RTOL = 5e-2
+SCORES = (
+    "importance", "wrong_probability", "suggested_class", "suggested_probability", "influence",
+    "knn_disagreement",
+)  # fmt: skip
+
+X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
 
 def blobs(n=600, d=16, k=4, flips=0.08, seed=0, separation=1.2):
@@ -31,6 +38,14 @@ def blobs(n=600, d=16, k=4, flips=0.08, seed=0, separation=1.2):
     wrong = rng.random(n) < flips
     given[wrong] = (true[wrong] + 1) % k
     return X.astype(np.float32), given, true
+
+
+def network(true, rng, k=4, sharpness=2.5):
+    """Out-of-fold predictions of a network of some skill."""
+    z = rng.standard_normal((len(true), k))
+    z[np.arange(len(true)), true] += sharpness
+    p = np.exp(1.5 * z)
+    return p / p.sum(axis=1, keepdims=True)
 
 
 def average_precision(bad, score):
@@ -91,16 +106,34 @@ def test_total_sensitivity_is_the_sum_of_importance():
 
 
 @settings(max_examples=8, deadline=None)
-@given_data(seed=st.integers(0, 1000))
-def test_order_of_rows_and_names_of_classes_change_nothing(seed):
-    X, given, _ = blobs(n=200, seed=seed)
+@given_data(seed=st.integers(0, 1000), n=st.integers(40, 400), d=st.sampled_from([3, 20, 60]))
+def test_the_order_of_rows_changes_no_score(seed, n, d):
+    X, given, true = blobs(n=n, d=d, seed=seed, separation=0.6)
     rng = np.random.default_rng(seed)
-    rows, names = rng.permutation(200), rng.permutation(4)
-    scores = score_labels(X, given)
-    moved = score_labels(X[rows], names[given][rows])
-    np.testing.assert_allclose(moved.importance, scores.importance[rows], rtol=RTOL, atol=1e-9)
-    np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement[rows])
-    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class][rows])
+    X[: n // 10] = X[n // 10 : 2 * (n // 10)]  # some twice, perhaps with different labels
+    rows = rng.permutation(n)
+    verified = np.where(rng.random(n) < 0.1, true, -1)
+    weight = rng.choice([0.0, 1.0, 2.0], n, p=[0.1, 0.8, 0.1])
+    scores = score_labels(X, given, weight, verified=verified)
+    moved = score_labels(X[rows], given[rows], weight[rows], verified=verified[rows])
+    for name in SCORES:
+        mine, theirs = getattr(scores, name)[rows], getattr(moved, name)
+        np.testing.assert_allclose(theirs, mine, rtol=1e-6, atol=1e-12)
+    again = score_labels(
+        X[rows], given[rows], weight[rows], verified=verified[rows], warm_start=scores.model
+    )
+    assert again.model.bound is scores.model.bound
+
+
+@settings(max_examples=8, deadline=None)
+@given_data(seed=st.integers(0, 1000))
+def test_names_of_classes_change_nothing(seed):
+    X, given, _ = blobs(n=200, seed=seed)
+    names = np.random.default_rng(seed).permutation(4)
+    scores, moved = score_labels(X, given), score_labels(X, names[given])
+    np.testing.assert_allclose(moved.importance, scores.importance, rtol=RTOL, atol=1e-9)
+    np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement)
+    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class])
     np.testing.assert_allclose(
         moved.noise_channel[np.ix_(names, names)], scores.noise_channel, atol=1e-3
     )
@@ -137,45 +170,65 @@ def test_weight_zero_rows_influence_nothing():
     np.testing.assert_array_equal(a.knn_disagreement[50:], c.knn_disagreement)
 
 
-def shifted_losses(X, given, scores, alpha):
-    """Function of θ: every row's loss, with the terms that do not depend on θ held fixed."""
+def in_order_of_hash(X, *arrays):
+    """Rows as the model has them."""
+    order = np.argsort(row_hash(X, 0))
+    return X[order], *(array[order] for array in arrays)
+
+
+def shifted_losses(X, given, scores, probabilities=None, verified=None):
+    """Function of θ: every row's loss, with the terms that do not depend on θ held fixed.
+
+    Rows come in the order of their hash, see `in_order_of_hash`.
+    """
     model, n = scores.model, len(X)
+    signals, k = model.signals, len(model.classes)
     weight = np.ones(n)
     features = standardise(X, model.mean, model.scale).astype(float)
-    share = model.neighbors.class_shares(given, weight, len(model.classes)).toarray()
-    shift = np.log(model.channel).T[given] + alpha * np.log(0.02 + share)
-    shift += logits(X, model.hashed, *model.for_logits())[1] - features @ model.coef.T
+    current = given if verified is None else np.where(verified >= 0, verified, given)
+    near, nearest = (model.neighbors.class_shares(current, weight, k, c) for c in (30, 8))
+    predictions = np.empty((n, 0)) if probabilities is None else probabilities
+    parts = side_parts(near, nearest, predictions)
+    shift = np.tensordot(signals.weights[1:], np.stack(parts), 1) + signals.offsets
+    shift = shift + np.log(model.channel).T[given]
+    left_out = logits(X, model.hashed, *model.for_logits())[1] - features @ model.coef.T
+    shift += signals.weights[0] * left_out
     index = np.arange(n)
 
     def losses(theta):
-        z = features @ theta.T + shift
+        z = signals.weights[0] * features @ theta.T + shift
         z -= z[index, given][:, None]
         return np.log(np.exp(z).sum(axis=1))
 
     return losses, features
 
 
-@pytest.mark.parametrize(
-    ("n", "d", "alpha"),
-    [
-        (500, 10, module.NEIGHBOR_WEIGHT),
-        (60, 40, module.NEIGHBOR_WEIGHT_FEW_ROWS),
-    ],
-)
-def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, alpha):
-    X, given, _ = blobs(n=n, d=d)
-    scores = score_labels(X, given)
-    losses, features = shifted_losses(X, given, scores, alpha)
+@pytest.mark.parametrize("extra", ["none", "probabilities", "verified", "both"])
+@pytest.mark.parametrize(("n", "d"), [(500, 10), (60, 40)])
+def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, extra):
+    X, given, true = in_order_of_hash(*blobs(n=n, d=d))
+    rng = np.random.default_rng(0)
+    told = {}
+    if extra in ("probabilities", "both"):
+        told["probabilities"] = network(true, rng)
+    if extra in ("verified", "both"):
+        told["verified"] = np.where(rng.random(n) < 0.2, true, -1)
+    scores = score_labels(X, given, **told)
+    losses, features = shifted_losses(X, given, scores, **told)
     model = scores.model
     penalty = 1 / model.C
     matrix = 0.5 * features.T @ features + penalty * np.eye(d + 1)
     root = np.linalg.cholesky(np.linalg.inv(matrix))
     rows, weights = sample_coreset(scores.importance, 20 * n, random_state=0)
-    rng = np.random.default_rng(0)
-    for _ in range(100):
-        step = rng.standard_normal(model.coef.shape)
-        step *= scores.radius * rng.random() / np.linalg.norm(step)
-        theta = model.coef + step @ root.T
+    steps = [rng.standard_normal(model.coef.shape) @ root.T for _ in range(100)]
+    for row in np.argsort(-scores.importance)[:10]:  # where the bound is sharpest
+        push = np.zeros(model.coef.shape)
+        push[scores.suggested_class[row]] += root @ root.T @ features[row]
+        push[given[row]] -= root @ root.T @ features[row]
+        steps += [push, -push]
+    for step in steps:
+        length = np.sqrt(np.einsum("ki,ij,kj->", step, matrix, step))
+        theta = model.coef + scores.radius / length * step
         f = losses(theta)
         rest = 0.5 * penalty * np.sum(theta**2)
         assert (f / (f.sum() + rest) <= scores.importance * (1 + 1e-4)).all()
@@ -183,9 +236,9 @@ def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, alpha):
 
 
 def test_influence_is_the_gradient_in_the_norm_of_the_bound():
-    X, given, _ = blobs(n=500, d=10)
+    X, given, _ = in_order_of_hash(*blobs(n=500, d=10))
     scores = score_labels(X, given)
-    _, features = shifted_losses(X, given, scores, module.NEIGHBOR_WEIGHT)
+    _, features = shifted_losses(X, given, scores)
     model = scores.model
     assert model.fold_coef is None
     matrix = 0.5 * features.T @ features + np.eye(features.shape[1]) / model.C
@@ -217,6 +270,186 @@ def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows(
     assert distance["influence"] < 0.9 * distance["uniform"]
 
 
+# ---- verdicts -----------------------------------------------------------------------------------
+
+
+def reviewed(given, true, first):
+    verified = np.full(len(given), -1)
+    verified[first] = true[first]
+    return verified
+
+
+def test_verdicts_do_not_make_the_channel_forget_how_labels_go_wrong():
+    X, given, true = blobs(n=3000, separation=0.5, flips=0.15)
+    before = score_labels(X, given)
+    first = np.argsort(-before.importance)[:300]
+    verified = reviewed(given, true, first)
+    corrected = given.copy()
+    corrected[first] = true[first]
+    actual = np.zeros((4, 4))
+    np.add.at(actual, (true, given), 1)
+    actual /= actual.sum(axis=1, keepdims=True)
+
+    def miss(scores):
+        return np.abs(scores.noise_channel - actual).mean()
+
+    after = miss(score_labels(X, given, verified=verified))
+    assert after < 0.75 * miss(before)
+    assert miss(score_labels(X, corrected)) > 1.5 * after  # the corrected ones are forgotten
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_verdicts_rank_the_rest_better_than_no_verdicts_do(warm):
+    ratios = []
+    for seed in range(4):
+        X, given, true = blobs(n=3000, separation=0.5, flips=0.15, seed=seed)
+        before = score_labels(X, given)
+        first = np.argsort(-before.importance)[:300]
+        after = score_labels(
+            X,
+            given,
+            verified=reviewed(given, true, first),
+            warm_start=before.model if warm else None,
+        )
+        rest = np.setdiff1d(np.arange(len(X)), first)
+        wrong = (given != true)[rest]
+        ratios.append(
+            average_precision(wrong, after.importance[rest])
+            / average_precision(wrong, before.importance[rest])
+        )
+    assert np.mean(ratios) > 1.01
+    assert min(ratios) > 1
+
+
+def test_keep_teaches_as_relabel_does():
+    # Only rows whose label was right are reviewed: their kind must look less suspicious.
+    X, given, true = blobs(n=3000, separation=0.5, flips=0.15)
+    before = score_labels(X, given)
+    right = np.flatnonzero(given == true)
+    first = right[np.argsort(-before.importance[right])[:100]]
+    after = score_labels(X, given, verified=reviewed(given, true, first))
+    rest = np.setdiff1d(right, first)
+    assert after.wrong_probability[rest].mean() < before.wrong_probability[rest].mean()
+
+
+def test_scores_of_a_verified_row_are_about_the_given_label():
+    X, given, true = blobs()
+    first = np.argsort(-score_labels(X, given).importance)[:20]
+    assert (given != true)[first].all()
+    scores = score_labels(X, given, verified=reviewed(given, true, first))
+    assert (scores.wrong_probability[first] > 0.5).all()
+    assert (scores.suggested_class[first] == true[first]).mean() > 0.9
+    assert_sane(scores, len(X), 4)
+
+
+def test_a_class_that_only_verdicts_know():
+    X, given, true = blobs()
+    given[given == 3] = 0
+    first = np.flatnonzero(true == 3)[:40]
+    scores = score_labels(X, given, n_classes=4, verified=reviewed(given, true, first))
+    rest = np.setdiff1d(np.flatnonzero(true == 3), first)
+    assert (scores.suggested_class[rest] == 3).mean() > 0.9
+    assert scores.noise_channel[3, 0] > 0.9
+    assert_sane(scores, len(X), 4)
+
+
+@pytest.mark.parametrize(
+    ("verified", "message"),
+    [
+        (np.zeros(5, int), r"verified: must be an int array of shape \(6,\)"),
+        (np.zeros(6), "verified: must be an int array"),
+        (np.full(6, 2), r"verified: must lie in -1..1, got 2 in row 0 \(6 rows"),
+        (np.full(6, -2), "must lie in -1..1, got -2"),
+    ],
+)
+def test_bad_verdicts_are_named(verified, message):
+    with pytest.raises(DataError, match=message):
+        score_labels(X, Y, verified=verified)
+
+
+# ---- own predictions ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_predictions_of_a_network_find_errors(alone):
+    X, given, true = blobs(n=2000, separation=0.4, flips=0.1)
+    p = network(true, np.random.default_rng(0))
+    wrong = given != true
+    scores = score_labels(None if alone else X, given, probabilities=p)
+    assert_sane(scores, len(X), 4)
+    assert not scores.predictions_seen
+    index = np.arange(len(given))
+    raw = average_precision(wrong, 1 - p[index, given])
+    assert average_precision(wrong, scores.importance) > raw
+    if not alone:
+        embeddings = average_precision(wrong, score_labels(X, given).importance)
+        assert average_precision(wrong, scores.importance) > embeddings
+    assert scores.wrong_probability.sum() == pytest.approx(wrong.sum(), rel=0.3)
+
+
+def test_a_network_that_has_seen_the_labels_is_told_apart():
+    _, given, true = blobs(n=2000)
+    rng = np.random.default_rng(0)
+    fresh, seen = network(true, rng), network(given, rng, sharpness=3)
+    seen[np.arange(len(given)), given] += 0.5
+    seen /= seen.sum(axis=1, keepdims=True)
+    assert not score_labels(None, given, probabilities=fresh).predictions_seen
+    assert score_labels(None, given, probabilities=seen).predictions_seen
+
+
+def test_a_row_without_a_prediction_is_scored_by_the_rest():
+    X, given, true = blobs()
+    p = network(true, np.random.default_rng(0))
+    p[::2] = 0
+    scores = score_labels(X, given, probabilities=p)
+    assert_sane(scores, len(X), 4)
+    wrong = given != true
+    assert average_precision(wrong[::2], scores.importance[::2]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "message"),
+    [
+        (np.full((6, 3), 1 / 3), r"probabilities: must be a float array of shape \(6, 2\)"),
+        (np.ones((6, 2), int), "probabilities: must be a float array"),
+        (np.full((6, 2), 0.9), "add up to 1 in every row, got 6 rows"),
+        (np.full((6, 2), np.nan), "add up to 1 in every row, got 6 rows"),
+    ],
+)
+def test_bad_probabilities_are_named(probabilities, message):
+    with pytest.raises(DataError, match=message):
+        score_labels(X, Y, probabilities=probabilities)
+
+
+def test_nothing_to_score_by():
+    with pytest.raises(DataError, match="embeddings, probabilities or both, got neither"):
+        score_labels(None, Y)
+
+
+# ---- honest probabilities -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flips", [0.05, 0.1, 0.2])
+def test_probabilities_of_being_wrong_add_up_to_the_wrong_labels(flips):
+    X, given, true = blobs(n=3000, d=100, separation=0.3, flips=flips)
+    scores = score_labels(X, given)
+    wrong = given != true
+    assert scores.expected_errors == pytest.approx(wrong.sum(), rel=0.25)
+    assert scores.expected_errors == pytest.approx(scores.wrong_probability.sum())
+    verified = np.where(np.arange(3000) < 1000, true, -1)
+    after = score_labels(X, given, verified=verified)
+    assert after.expected_errors == pytest.approx(after.wrong_probability[1000:].sum())
+
+
+def test_many_rows_are_ranked_more_surely_than_few():
+    reliabilities = [
+        score_labels(X, given).reliability
+        for X, given, _ in (blobs(n=n, d=40, separation=0.4) for n in (100, 400, 1600))
+    ]
+    assert reliabilities == sorted(reliabilities)
+    assert 0 < reliabilities[0] < 0.8 < 0.9 < reliabilities[2] < 1
+
+
 # ---- scale and warm start -----------------------------------------------------------------------
 
 
@@ -228,7 +461,7 @@ def test_fit_on_a_drawn_subset_ranks_like_the_full_fit(monkeypatch):
     drawn = score_labels(X, given)
     assert drawn.model.rows is not None
     assert len(drawn.model.rows) < 2500
-    assert spearmanr(full.importance, drawn.importance).statistic > 0.97
+    assert spearmanr(full.importance, drawn.importance).statistic > 0.96
     wrong = given != true
     assert average_precision(wrong, drawn.importance) > 0.95 * average_precision(
         wrong, full.importance
@@ -260,6 +493,25 @@ def test_warm_start_on_other_rows_is_a_run_from_scratch():
     warm = score_labels(other, other_given, warm_start=score_labels(X, given).model)
     cold = score_labels(other, other_given)
     np.testing.assert_array_equal(warm.importance, cold.importance)
+
+
+def test_warm_start_after_a_class_was_renamed_is_a_run_from_scratch():
+    # "a" becomes "z": sorted, the same number means another class for every row.
+    X, given, _ = blobs()
+    first = score_labels(X, given, class_names=list("abcd"))
+    renamed = (given - 1) % 4
+    warm = score_labels(X, renamed, class_names=list("bcdz"), warm_start=first.model)
+    cold = score_labels(X, renamed, class_names=list("bcdz"))
+    np.testing.assert_array_equal(warm.importance, cold.importance)
+    again = score_labels(X, given, class_names=list("abcd"), warm_start=first.model)
+    assert again.model.bound is first.model.bound
+
+
+@pytest.mark.parametrize("names", [list("abc"), list("abcc"), list("abcde")])
+def test_class_names_are_one_for_each_class(names):
+    X, given, _ = blobs(n=50)
+    with pytest.raises(DataError, match="class_names: must be 4 different names"):
+        score_labels(X, given, n_classes=4, class_names=names)
 
 
 # ---- kinds of input -----------------------------------------------------------------------------
@@ -334,9 +586,6 @@ def test_progress_grows_to_one(warm):
     assert fractions == sorted(fractions)
     assert fractions[0] == 0
     assert seen[-1] == (1.0, "done")
-
-
-X, Y = np.arange(12.0).reshape(6, 2), np.array([0, 1, 0, 1, 0, 1])
 
 
 @pytest.mark.parametrize(

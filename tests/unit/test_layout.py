@@ -87,6 +87,7 @@ FRONT_END_IMPORTS = {
     "",  # the package itself: its version and what it registers
     "core.errors",
     "core.judging.stopping",
+    "core.review.scope",
     "core.review.states",
     "core.review.verdicts",
     "desks.app",

@@ -48,6 +48,10 @@ class Shelves:
             derived.append(function(part[mine], *shared))
         return Shelves(derived)
 
+    def permuted(self, order: Any) -> Shelves:
+        moved = np.concatenate(self.parts)[order]
+        return Shelves(np.split(moved, self.ends[:-1]))
+
 
 @pytest.fixture
 def matrix() -> np.ndarray:
@@ -65,7 +69,7 @@ def test_rows_come_back_in_the_order_asked_for(matrix: np.ndarray, shelves: Shel
     np.testing.assert_array_equal(gather(matrix, rows), matrix[rows])
     rising = np.array([1, 20, 89])
     np.testing.assert_array_equal(gather(take(shelves, rising), np.arange(3)), matrix[rising])
-    np.testing.assert_array_equal(take(matrix, rising), matrix[rising])
+    np.testing.assert_array_equal(gather(take(matrix, rising), np.arange(3)), matrix[rising])
 
 
 def test_no_rows_have_sums_of_zero(matrix: np.ndarray) -> None:
@@ -83,5 +87,5 @@ def test_scores_are_those_of_one_array(matrix: np.ndarray, shelves: Shelves) -> 
     labels[::10] = (labels[::10] + 1) % 3
     here = score_labels(matrix, labels)
     there = score_labels(shelves, labels)
-    np.testing.assert_allclose(there.importance, here.importance, rtol=1e-2, atol=1e-6)
+    np.testing.assert_allclose(there.importance, here.importance, rtol=1e-4, atol=1e-9)
     np.testing.assert_array_equal(there.suggested_class, here.suggested_class)

@@ -29,7 +29,8 @@ from .steps import (
 
 _NO_BAR = {"displayModeBar": False, "responsive": True}
 # How often to look again: at runs in the background, and for the answer of a slow server.
-_RUN_MILLISECONDS, _SERVER_MILLISECONDS = 3000, 1000
+_RUN_MILLISECONDS = 3000
+_SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
 # As many charts beside each other as fit: one in half a window, two or three in a whole one.
 _CHARTS = {
     "display": "grid",
@@ -241,10 +242,11 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 f"failed_{i}",
                 types.Error(label=f"{run['name']} failed", description=run["text"]),
             )
-        waiting = facts["server"]["state"] == ServerState.UNKNOWN.value
+        waits = [_RUN_MILLISECONDS] if facts["running"] else []
+        waits += filter(None, [_SERVER_MILLISECONDS.get(ServerState(facts["server"]["state"]))])
         # Older versions of FiftyOne have no timer: there, Refresh shows the progress.
-        if (facts["running"] or waiting) and hasattr(types, "TimerView"):
-            interval = _SERVER_MILLISECONDS if waiting else _RUN_MILLISECONDS
+        if waits and hasattr(types, "TimerView"):
+            interval = min(waits)
             body.view("timer", types.TimerView(interval=interval, on_interval=self.poll))
 
     def _charts(self, body: types.Object, facts: dict[str, Any]) -> None:

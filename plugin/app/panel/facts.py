@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ...core.judging.evaluation import leading_scores
-from ...core.review.scope import Scope
 from ...core.review.states import RoundState, open_row
 from ...core.review.verdicts import Outcome
 from ...reports.charts import budget_points
@@ -76,10 +74,9 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
     # Of an undone round nothing is left to pull, to evaluate or to go on from.
     standing = [row for row in history if RoundState.of(row) is not RoundState.UNDONE]
-    scope = Scope(standing[-1]["scope"]) if standing else Scope.CLASS
     return {
         "rounds": [_slim_round(loop, row) for row in history],
-        "auroc": [_slim_evaluation(number, value, scope) for number, value in evaluations],
+        "auroc": [_slim_evaluation(k, value, seen.leading(value)) for k, value in evaluations],
         "budget": budget_points(_counted(standing), None) if seen.yields else None,
         "yields": str(seen.yields) if seen.yields else "",
         "reasons": list(seen.decision.reasons) if standing else [],
@@ -118,9 +115,8 @@ def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _slim_evaluation(number: int, evaluation: dict[str, Any], scope: Scope) -> dict[str, Any]:
+def _slim_evaluation(number: int, evaluation: dict[str, Any], what: str) -> dict[str, Any]:
     """Keep what the chart draws: the scores that lead."""
-    what = leading_scores(bool(evaluation.get("pair")), scope)
     scores = evaluation[what]
     random, blind = scores.get("random_deletion") or {}, scores.get("blind_deletion") or {}
     return {

@@ -71,6 +71,8 @@ class Asked:
         The class that reviewers were asked about.
     weight : float
         The weight it had then, which taking back a deletion restores.
+    relabeled_to : frozenset of str, default empty
+        Classes that verdicts on record ever gave it.
     was_relabeled, was_deleted : bool, default True
         Whether such a verdict was ever on record, undone or not. What no verdict can have put
         there is not taken back: it is somebody else's.
@@ -80,11 +82,17 @@ class Asked:
     weight: float
     was_relabeled: bool = True
     was_deleted: bool = True
+    relabeled_to: frozenset[str] = frozenset()
 
 
 def given_label(marks: Marks, asked: Asked) -> str | None:
     """Return the class that a label has without our verdicts."""
-    return marks.original if marks.original is not None and asked.was_relabeled else marks.label
+    if marks.original is not None and asked.was_relabeled:
+        return marks.original
+    written = marks.review is not None and marks.review.verdict == Outcome.RELABELED.value
+    if written and marks.label in asked.relabeled_to:
+        return asked.label  # somebody has cleared the field that kept it
+    return marks.label
 
 
 def is_outdated(marks: Marks, state: LabelState | None, asked: Asked) -> bool:

@@ -247,6 +247,15 @@ class Rounds(Sequence[Round]):
         """Return the labels about which such a verdict was ever recorded, undone or not."""
         return {e.sample_id for e in self.events if e.sample_id and e.verdict in verdicts}
 
+    @cached_property
+    def relabeled_to(self) -> dict[str, set[str]]:
+        """Label id to the classes that verdicts ever gave it, undone or not."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for event in self.events:
+            if event.sample_id and event.new_label:
+                found[event.sample_id].add(event.new_label)
+        return found
+
     # ---- where the rounds are
 
     def state(self, round_: Round) -> RoundState:
@@ -339,6 +348,12 @@ class Rounds(Sequence[Round]):
     def asked(self, state: LabelState) -> BatchItem:
         """Return what was known of a label when the round that decided showed it."""
         return self._items[state.round, state.sample_id]
+
+    def true_class(self, state: LabelState) -> str | None:
+        """Return the class that reviewers found to be true; None when they named none."""
+        if state.outcome is Outcome.KEPT:
+            return self.asked(state).label
+        return state.new_label if state.outcome is Outcome.RELABELED else None
 
     @cached_property
     def _items(self) -> dict[tuple[int, str], BatchItem]:

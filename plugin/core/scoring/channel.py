@@ -1,4 +1,9 @@
-"""The label noise channel T[t, y] = P(given y | true t), fitted with the classifier by EM."""
+"""The label noise channel T[t, y] = P(given y | true t), fitted with the classifier by EM.
+
+A verdict is evidence of another kind: the true class of the row is known, so the row has one of K
+further symbols, of which the true class gives its own for certain. The channel is then [T | I], of
+shape (K, 2K), and the given labels of these rows are counts of (true, given) that T is fitted to.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +29,18 @@ def start_channel(n_classes: int) -> Float:
     return channel
 
 
-def update_channel(features: Any, labels: Int, weight: Float, coef: Float, channel: Float) -> Float:
-    """M-step of the channel: expected counts of (true, given) plus a Dirichlet prior."""
+def with_verdicts(channel: Float) -> Float:
+    """[T | I], where symbol K + t is the verdict that the true class is t."""
+    return np.hstack([channel, np.eye(len(channel))])
+
+
+def update_channel(
+    features: Any, labels: Int, weight: Float, coef: Float, channel: Float, known: Float | float = 0
+) -> Float:
+    """M-step of the channel: counts of (true, given), expected or known, plus a Dirichlet prior."""
     n_classes = len(coef)
     coef32 = coef.astype(np.float32)
-    by_given = np.ascontiguousarray(channel.T, dtype=np.float32)
+    by_given = np.ascontiguousarray(with_verdicts(channel).T, dtype=np.float32)
     (counts,), _ = run_rows(
         _expected_counts,
         features,
@@ -36,6 +48,7 @@ def update_channel(features: Any, labels: Int, weight: Float, coef: Float, chann
         (coef32, by_given),
         width=max(features.shape[1], n_classes),
     )
+    counts = counts[:, :n_classes] + known
     counts += min(CELL_PRIOR, PRIOR_SHARE * float(weight.sum()) / n_classes**2)
     updated: Float = counts / counts.sum(axis=1, keepdims=True)
     return updated
@@ -49,7 +62,7 @@ def _expected_counts(
     q *= (weight / np.maximum(q.sum(axis=1), TINY))[:, None].astype(np.float32)
     index = np.arange(len(given))
     one_hot = csr_array(
-        (np.ones(len(given), dtype=np.float32), (given, index)), shape=(len(coef), len(given))
+        (np.ones(len(given), dtype=np.float32), (given, index)), shape=(len(by_given), len(given))
     )
     return ((one_hot @ q).T,), ()
 
@@ -62,6 +75,7 @@ def fit_noisy_softmax(
     bound: Bound,
     coef: Float,
     channel: Float,
+    known: Float | float = 0,
     *,
     rounds: int,
     steps: int,
@@ -70,10 +84,14 @@ def fit_noisy_softmax(
 
     Parameters
     ----------
-    features, labels, weight, penalty, bound, coef
+    features, weight, penalty, bound, coef
         As in `logistic.fit_softmax`.
+    labels : int array of shape (n,), in 0..2K-1
+        Given labels, or K + the true class where a verdict has told it.
     channel : array of shape (K, K)
         Start.
+    known : array of shape (K, K), default 0
+        Weight of the rows with a verdict, by true and given class.
     rounds : int
         At most so many alternations.
     steps : int
@@ -86,7 +104,7 @@ def fit_noisy_softmax(
     """
     optimiser = Lbfgs()
     for _ in range(rounds):
-        updated = update_channel(features, labels, weight, coef, channel)
+        updated = update_channel(features, labels, weight, coef, channel, known)
         moved = float(np.abs(updated - channel).max())
         channel = updated
         coef = fit_softmax(
@@ -96,7 +114,7 @@ def fit_noisy_softmax(
             penalty,
             bound,
             coef,
-            channel,
+            with_verdicts(channel),
             max_iterations=steps,
             optimiser=optimiser,
         )

@@ -77,7 +77,8 @@ class Task:
         if (sizes > 1).sum() < 2:
             raise DataError(
                 "AUROC needs at least two classes with two rows each, got class sizes "
-                f"{sizes[:20].tolist()}. Add labeled samples or choose other classes."
+                f"{sizes[:20].tolist()}.",
+                "Add labeled samples or choose other classes.",
             )
         self.given = LabelState(given, np.where(known, 1.0, 0.0))
         mean, scale = moments(embeddings, np.ones(len(given)))

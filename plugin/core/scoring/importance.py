@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from ..errors import DataError
-from .checks import check_arrays
-from .linalg import Float, Float32, Int, row_hash
-from .logistic import softmax
-from .model import LabelModel, fit_model, logits, refit_model
-from .neighbors import find_neighbors
-from .rows import Partial, run_rows
+from .checks import check_arrays, check_class_names, check_probabilities, check_verified
+from .evidence import Evidence
+from .linalg import Float, row_hash
+from .model import LabelModel, blank_model, fit_model, refit_model
+from .neighbors import Neighbors, find_neighbors
+from .posterior import learn, score_rows
+from .rows import as_rows
 from .sampling import draw_fit_rows
-from .sensitivity import local_sensitivity
+from .signals import NEIGHBOR_COUNTS, root, seen_by
 
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 
 __all__ = ["SCORER_VERSION", "LabelModel", "LabelScores", "score_labels"]
 
 FIT_ROWS = 100_000  # fit on a weighted subset above it, or above FIT_ROWS_PER_CLASS a class
 FIT_ROWS_PER_CLASS = 200
-NEIGHBOR_FLOOR = 0.02  # added to class shares before the logarithm
-# Weight of the neighbours' log shares in the margin: more where the classifier has few rows.
-NEIGHBOR_WEIGHT = 0.2
-NEIGHBOR_WEIGHT_FEW_ROWS = 0.4
 
 Progress = Callable[[float, str], None]
 
@@ -45,19 +40,30 @@ class LabelScores:
     importance : array of shape (n,)
         Bound on the share of the total loss that the row can hold; 0 where the weight is 0.
     wrong_probability : array of shape (n,)
-        Probability that the given label is wrong.
+        Probability that the given label is wrong, by all but the label itself.
     suggested_class : int array of shape (n,)
         Most probable class other than the given one.
     suggested_probability : array of shape (n,)
         Its probability; at most `wrong_probability`.
     influence : array of shape (n,)
-        How far the row alone moves a softmax regression of the given labels; for `sample_coreset`.
+        How far the row alone moves a softmax regression of the labels, verified where they are; for
+        `sample_coreset`.
     knn_disagreement : array of shape (n,)
         Share of the 30 nearest neighbours (cosine) with another label.
     total_sensitivity : float
         Sum of the importance.
+    expected_errors : float
+        Sum of `wrong_probability` over the rows of positive weight that nobody has verified.
+    reliability : float
+        Share of the spread of the log-odds that labels are wrong which is not the uncertainty of
+        the fit: near 1 another sample of such rows would rank them alike; below 0.9 a ranking
+        says little about neighbouring places.
+    predictions_seen : bool
+        Whether the network behind `probabilities` seems to have been trained on these labels: it
+        is right about them more often than it claims.
     noise_channel : array of shape (K, K)
-        P(given | true), rows true, columns given; identity for classes without a live row.
+        P(given | true), rows true, columns given, by all rows but each row's own label; identity
+        for classes without a live row.
     model : LabelModel
         For `warm_start`.
     radius : float
@@ -72,6 +78,9 @@ class LabelScores:
     influence: Float
     knn_disagreement: Float
     total_sensitivity: float
+    expected_errors: float
+    reliability: float
+    predictions_seen: bool
     noise_channel: Float
     model: LabelModel
     radius: float
@@ -84,26 +93,41 @@ def score_labels(
     random_state: int = 0,
     *,
     n_classes: int | None = None,
+    class_names: Sequence[str] | None = None,
     warm_start: LabelModel | None = None,
     progress: Progress | None = None,
+    probabilities: ArrayLike | None = None,
+    verified: ArrayLike | None = None,
 ) -> LabelScores:
     """Score every label: importance, probability of being wrong, a better class.
 
     Parameters
     ----------
-    embeddings : float array of shape (n, d)
+    embeddings : float array of shape (n, d), or None where `probabilities` are given
         Any float type; a memmap is read in chunks. Or a `rows.RowStore`, whose rows lie elsewhere.
     labels : int array of shape (n,), in 0..K-1
+        As they were given, whatever a review has said of them since: that belongs to `verified`.
     sample_weight : array of shape (n,), default all 1
         Rows of weight 0 get importance 0 and influence nothing; their other scores say how the
         rest sees them.
     random_state : int, default 0
         The same value gives the same scores.
-    n_classes : int, default largest label + 1
+    n_classes : int, default `len(class_names)`, else largest label + 1
+    class_names : sequence of K str, optional
+        What the class numbers mean, so that `warm_start` knows when they mean something else.
     warm_start : LabelModel, optional
         `.model` of an earlier call on the same embeddings with nearly the same labels and weights:
-        far faster, nearly the same scores. Ignored when the rows or the set of classes differ.
+        far faster, nearly the same scores. Ignored when the rows, the set of classes or their
+        names differ.
     progress : callable(fraction, message), optional
+    probabilities : array of shape (n, K), optional
+        What a network of your own predicts, of rows that it was not trained on (out-of-fold). A
+        row of zeros has no prediction. Predictions of a network that has seen the labels are told
+        apart, see `LabelScores.predictions_seen`.
+    verified : int array of shape (n,), optional
+        The true class where a person has told it, -1 elsewhere. What the rows of one given class
+        turned out to be teaches how labels go wrong, a label that was right as much as one that
+        was wrong. The scores of a verified row are about its given label, too.
 
     Returns
     -------
@@ -129,8 +153,8 @@ def score_labels(
     """
     with threadpool_limits(1, user_api="blas"):  # run_rows brings its own threads
         return _score_labels(
-            embeddings, labels, sample_weight, random_state, n_classes, warm_start,
-            progress or _silent,
+            embeddings, labels, sample_weight, random_state, n_classes, class_names, warm_start,
+            progress or _silent, probabilities, verified,
         )  # fmt: skip
 
 
@@ -140,166 +164,108 @@ def _score_labels(
     sample_weight: ArrayLike | None,
     random_state: int,
     n_classes: int | None,
+    class_names: Sequence[str] | None,
     warm_start: LabelModel | None,
     report: Progress,
+    probabilities: ArrayLike | None,
+    verified: ArrayLike | None,
 ) -> LabelScores:
     report(0.0, "checking")
+    if n_classes is None and class_names is not None:
+        n_classes = len(class_names)
+    classified = embeddings is not None
+    if not classified:
+        # The classifier is left with a constant, and no row has a neighbour.
+        embeddings = np.zeros((np.size(labels), 1), np.float32)
     X, y, weight, n_classes = check_arrays(embeddings, labels, sample_weight, n_classes)
-    classes = np.unique(y[weight > 0])
+    names = check_class_names(class_names, n_classes)
+    told = check_verified(verified, len(y), n_classes)
+    predicted = check_probabilities(probabilities, len(y), n_classes, needed=not classified)
+    live = weight > 0
+    classes = np.unique(np.concatenate([y[live], told[live & (told >= 0)]]))
     if len(classes) < 2:
         raise DataError(
             "labels: the rows of positive weight must hold at least two classes, "
-            f"got {len(classes)}. Score all classes together, not a view of one class."
+            f"got {len(classes)}.",
+            "Score all classes together, not a view of one class.",
         )
-    codes = np.full(n_classes, -1)
+    # In the order of their hash, rows give the same sums to the last bit, however they come.
+    hashed = row_hash(X if classified else predicted, random_state)
+    order = np.lexsort((told, weight, y, hashed))
+    X, hashed = as_rows(X).permuted(order), hashed[order]
+    y, told, weight, predicted = y[order], told[order], weight[order], predicted[order]
+    codes = np.full(n_classes + 1, -1)  # the last for rows without a verdict
     codes[classes] = np.arange(len(classes))
-    given = codes[y]
-    hashed = row_hash(X, random_state)
-    if warm_start is not None and warm_start.knows(classes, hashed):
-        report(0.1, "refitting")
-        model = refit_model(X, given, weight, warm_start)
-        shares = model.neighbors.class_shares(given, weight, len(classes))
-    else:
+    evidence = Evidence(codes[y], codes[told], weight, len(classes))
+    if not classified or (warm_start and not warm_start.knows(classes, names, hashed)):
+        warm_start = None
+    if warm_start:
+        neighbors = warm_start.neighbors
+    elif classified:
         report(0.05, "searching neighbours")
-        neighbors = find_neighbors(X, given, weight, hashed)
-        shares = neighbors.class_shares(given, weight, len(classes))
-        report(0.4, "fitting")
-        fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * len(classes))
-        if np.count_nonzero(weight) <= fit_rows:
-            model = fit_model(X, given, weight, classes, hashed, neighbors)
-        else:
-            drawn = draw_fit_rows(weight, weight, fit_rows // 4, hashed)
-            pilot = fit_model(X, given, weight, classes, hashed, neighbors, *drawn)
-            report(0.5, "drawing rows by importance")
-            importance = _score(X, given, weight, pilot, shares).importance
-            drawn = draw_fit_rows(importance, weight, fit_rows, hashed)
-            report(0.6, "fitting")
-            model = fit_model(X, given, weight, classes, hashed, neighbors, *drawn, start=pilot)
+        neighbors = find_neighbors(X, evidence.current, weight, hashed)
+    else:
+        neighbors = Neighbors.none(len(y))
+    sides = (
+        *(
+            neighbors.class_shares(evidence.current, weight, len(classes), count)
+            for count in NEIGHBOR_COUNTS
+        ),
+        predicted[:, classes] if predicted.shape[1] else predicted,
+    )
+    report(0.4, "fitting")
+    if warm_start:
+        model = refit_model(X, evidence, warm_start)
+    elif classified:
+        blank = blank_model(X, weight, classes, names, hashed, neighbors)
+        model = _fit(X, evidence, blank, sides, report)
+    else:
+        model = blank_model(X, weight, classes, names, hashed, neighbors)
+    signals = learn(X, evidence, model, sides)
+    model = replace(model, signals=signals)
+    if not classified:
+        model = replace(model, channel=root(signals.channel))
     report(0.8, "scoring")
-    scores = _score(X, given, weight, model, shares)
+    scores = score_rows(X, evidence, model, sides)
     noise_channel = np.eye(n_classes)
-    noise_channel[np.ix_(classes, classes)] = model.channel
+    noise_channel[np.ix_(classes, classes)] = signals.channel
     report(1.0, "done")
+    place = np.argsort(order)
     return LabelScores(
-        importance=scores.importance,
-        wrong_probability=scores.wrong,
-        suggested_class=scores.suggested,
-        suggested_probability=scores.suggested_probability,
-        influence=scores.influence,
-        knn_disagreement=scores.disagreement,
+        importance=scores.importance[place],
+        wrong_probability=scores.wrong[place],
+        suggested_class=classes[scores.suggested[place]],
+        suggested_probability=scores.suggested_probability[place],
+        influence=scores.influence[place],
+        knn_disagreement=scores.disagreement[place],
         total_sensitivity=float(scores.importance.sum()),
+        expected_errors=float(scores.wrong[(weight > 0) & (told < 0)].sum()),
+        reliability=scores.reliability,
+        predictions_seen=seen_by(predicted, y, weight),
         noise_channel=noise_channel,
         model=model,
         radius=scores.radius,
     )
 
 
+def _fit(
+    X: Any, evidence: Evidence, blank: LabelModel, sides: tuple[Any, ...], report: Progress
+) -> LabelModel:
+    """Fit all rows, or a subset that is drawn by the importance that a pilot finds."""
+    weight = evidence.weight
+    fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * evidence.n_classes)
+    if np.count_nonzero(weight) <= fit_rows:
+        return fit_model(X, evidence, blank)
+    pilot = fit_model(
+        X, evidence, blank.on(*draw_fit_rows(weight, weight, fit_rows // 4, blank.hashed))
+    )
+    pilot = replace(pilot, signals=learn(X, evidence, pilot, sides))
+    report(0.5, "drawing rows by importance")
+    importance = score_rows(X, evidence, pilot, sides).importance
+    report(0.6, "fitting")
+    drawn = draw_fit_rows(importance, weight, fit_rows, blank.hashed)
+    return fit_model(X, evidence, blank.on(*drawn), pilot)
+
+
 def _silent(fraction: float, message: str) -> None:
     """Report no progress."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scores:
-    importance: Float
-    wrong: Float
-    suggested: NDArray[np.int64]
-    suggested_probability: Float
-    influence: Float
-    disagreement: Float
-    radius: float
-
-
-def _score(X: Any, given: Int, weight: Float, model: LabelModel, shares: csr_array) -> _Scores:
-    """Posterior of the true class of every row, and the sensitivity of its label's loss."""
-    k = len(model.classes)
-    # The subset's weights may sum to another total than all weights; λ follows.
-    ratio = float(weight.sum() / model.subset(weight)[1].sum())
-    factor = model.bound.factor(1 / model.C) / np.sqrt(ratio)
-    log_channel = np.log(np.maximum(model.channel, 1e-12))
-    # One row for each given class; the last for classes that no live row has.
-    shift = np.vstack([(log_channel - np.diag(log_channel)).T, np.zeros(k)]).astype(np.float32)
-    (gradient,), rows = run_rows(
-        _score_block,
-        X,
-        (given, weight, model.hashed, shares),
-        (
-            model.for_logits(),
-            factor.astype(np.float32),
-            shift,
-            NEIGHBOR_WEIGHT if model.fold_coef is None else NEIGHBOR_WEIGHT_FEW_ROWS,
-        ),
-        width=max(X.shape[1] + 1, k),
-    )
-    margin, leverage, residual, influence, best, suggested_probability, disagreement = rows
-    penalty = ratio / model.C
-    gradient += penalty * model.coef
-    sensitivity = local_sensitivity(
-        margin,
-        leverage,
-        residual,
-        weight,
-        regularisation=0.5 * penalty * float(np.vdot(model.coef, model.coef)),
-        gradient_norm=float(np.linalg.norm(gradient @ factor)),
-    )
-    return _Scores(
-        sensitivity.importance,
-        expit(margin),
-        model.classes[best],
-        suggested_probability,
-        influence,
-        np.clip(disagreement, 0, 1),
-        sensitivity.radius,
-    )
-
-
-def _score_block(
-    block: NDArray[Any],
-    own: Int,
-    weight: Float,
-    hashed: NDArray[np.uint64],
-    shares: csr_array,
-    fit: tuple[Float, Float, Float32, Float32 | None],
-    factor: Float32,
-    shift: Float32,
-    alpha: float,
-) -> Partial:
-    """Gradient of the loss, and of each row: margin, leverage, residual and what else is scored.
-
-    The logit of class k in the loss of row i is z_ik + log T[k, y_i] + α·log(0.02 + share_ik); the
-    last two terms do not depend on θ, so they only shift the margins.
-    """
-    index = np.arange(len(own))
-    known = own >= 0
-    features, z = logits(block, hashed, *fit)
-    leverage = np.sqrt(np.square(features @ factor).sum(axis=1)).astype(np.float64)
-    p = softmax(z.copy())
-    p[index[known], own[known]] -= 1
-    influence = weight * leverage * np.sqrt(np.square(p).sum(axis=1))
-    share = shares.toarray()
-    own_share = np.where(known, share[index, own], 0.0)
-    disagreement = np.where(share.sum(axis=1) > 0, 1 - own_share, 0.0)
-    z += shift[own]
-    z += alpha * np.log(NEIGHBOR_FLOOR + share, dtype=np.float32)
-    own_logit = np.where(known, z[index, own], -np.inf)
-    z[index[known], own[known]] = -np.inf
-    best = z.argmax(axis=1)
-    top = z[index, best]
-    z -= top[:, None]
-    others = np.exp(z, out=z)
-    total = others.sum(axis=1, dtype=np.float64)
-    margin = top + np.log(total) - own_logit
-    wrong = expit(margin)
-    suggested_probability = wrong / total
-    others *= suggested_probability[:, None]  # q, but for the given class
-    residual = np.sqrt(np.square(others).sum(axis=1) + wrong**2)
-    others[index[known], own[known]] = -wrong[known]
-    others *= weight[:, None]
-    return (others.T @ features,), (
-        margin,
-        leverage,
-        residual,
-        influence,
-        best,
-        suggested_probability,
-        disagreement,
-    )

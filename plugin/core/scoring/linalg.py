@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from .rows import Float, Float32, Int, Partial, map_rows, run_rows
+from .rows import Float, Float32, Int, Partial, RowStore, map_rows, run_rows
 
 __all__ = [
     "Bound",
@@ -53,10 +53,10 @@ def _weighted_squares(block: NDArray[Any], weight: Float, mean: Float) -> Partia
 def standardise(X: Any, mean: Float, scale: Float, rows: Int | slice | None = None) -> Any:
     """Rows of X as float32 features: standardised columns, then a column of ones.
 
-    Where the rows lie elsewhere, so do the features.
+    Of an array, an array; of a row store, another one, whose rows lie where its rows do.
     """
     chosen = np.arange(X.shape[0])[rows if rows is not None else slice(None)]
-    if hasattr(X, "derive"):
+    if isinstance(X, RowStore):
         return X.derive(standardise, (mean, scale), chosen)
     features = np.empty((len(chosen), X.shape[1] + 1), dtype=np.float32)
     mean32, inverse = mean.astype(np.float32), (1 / scale).astype(np.float32)

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .channel import fit_noisy_softmax, start_channel
+from .channel import fit_noisy_softmax, start_channel, with_verdicts
+from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int, moments, standardise
 from .logistic import TINY, fit_softmax, log_loss
 from .neighbors import Neighbors
 from .rows import gather, take
+from .signals import Signals
 
 C_GRID: tuple[float, ...] = tuple(10.0 ** (k / 2) for k in range(-6, 2))
+BLANK_C = 1e-12  # of a model that is not fitted: its coefficients stay 0 for certain
 TUNE_ROWS = 12_500  # rows that choose C
 TUNE_CLASSES = 10  # at least so many classes among them
 N_FOLDS = 5  # of cross-fits, N_FOLDS_LARGE from LARGE_ROWS rows on
@@ -31,10 +34,14 @@ MEMORISED = 0.62
 class LabelModel:
     """A fitted classifier with its noise channel; pass it on as `warm_start`.
 
+    Its rows are in the order of their hash, not in the caller's.
+
     Attributes
     ----------
     classes : int array of shape (k,)
         The classes that have at least one row of positive weight.
+    names : tuple of K str, or None
+        Of all classes, where the caller gave them.
     mean, scale : arrays of shape (d,)
         Of the standardisation.
     coef : array of shape (k, d + 1)
@@ -53,9 +60,12 @@ class LabelModel:
     hashed : uint64 array of shape (n,)
         Content of the rows, to recognise them.
     neighbors : Neighbors
+    signals : Signals or None
+        What else speaks for or against a label, weighed after the fit.
     """
 
     classes: Int
+    names: tuple[str, ...] | None
     mean: Float
     scale: Float
     coef: Float
@@ -67,10 +77,17 @@ class LabelModel:
     fold_coef: Float | None
     hashed: NDArray[np.uint64]
     neighbors: Neighbors
+    signals: Signals | None = None
 
-    def knows(self, classes: Int, hashed: NDArray[np.uint64]) -> bool:
+    def knows(
+        self, classes: Int, names: tuple[str, ...] | None, hashed: NDArray[np.uint64]
+    ) -> bool:
         """Whether the same rows and classes were fitted, so that a refit may start here."""
-        return np.array_equal(self.classes, classes) and np.array_equal(self.hashed, hashed)
+        return (
+            np.array_equal(self.classes, classes)
+            and self.names == names
+            and np.array_equal(self.hashed, hashed)
+        )
 
     def for_logits(self) -> tuple[Float, Float, Float32, Float32 | None]:
         """The last arguments of `logits`: standardisation and coefficients."""
@@ -86,40 +103,57 @@ class LabelModel:
         rows = self.rows[alive]
         return rows, weight[rows] * self.inverse_probability[alive]
 
+    def on(self, rows: Int, inverse_probability: Float) -> LabelModel:
+        """The model, to be fitted on drawn rows."""
+        return replace(self, rows=rows, inverse_probability=inverse_probability)
 
-def fit_model(
+    def pull(self, weight: Float) -> Float:
+        """Weight that each row and its like have in the fit that judges it."""
+        if self.fold_coef is not None:
+            return np.zeros(len(weight))
+        rows, w = self.subset(weight)
+        group = self.neighbors.group
+        mass = np.zeros(int(group.max()) + 1)
+        np.add.at(mass, group[rows], w)
+        return mass[group]
+
+
+def blank_model(
     X: Any,
-    codes: Int,
     weight: Float,
     classes: Int,
+    names: tuple[str, ...] | None,
     hashed: NDArray[np.uint64],
     neighbors: Neighbors,
-    rows: Int | None = None,
-    inverse_probability: Float | None = None,
-    start: LabelModel | None = None,
+) -> LabelModel:
+    """A model that has learned nothing yet but the scale of the columns; see `LabelModel`."""
+    mean, scale = moments(X, weight)
+    k, d = len(classes), X.shape[1] + 1
+    return LabelModel(
+        classes, names, mean, scale, np.zeros((k, d)), start_channel(k), BLANK_C,
+        Bound(np.zeros(d), np.eye(d)), None, None, None, hashed, neighbors,
+    )  # fmt: skip
+
+
+def fit_model(
+    X: Any, evidence: Evidence, model: LabelModel, start: LabelModel | None = None
 ) -> LabelModel:
     """Fit from scratch, on all rows of positive weight or on drawn ones.
 
     Parameters
     ----------
     X : array or RowStore of shape (n, d)
-    codes : int array of shape (n,)
-        Position of each row's class in `classes`.
-    weight : array of shape (n,)
-    classes, hashed, neighbors, rows, inverse_probability
-        As in `LabelModel`.
+    evidence : Evidence
+    model : LabelModel
+        Blank, with the rows to fit.
     start : LabelModel, optional
-        A pilot to take the standardisation and the first coefficients from.
+        A pilot to take the first coefficients from.
     """
-    mean, scale = moments(X, weight) if start is None else (start.mean, start.scale)
-    k, d = len(classes), X.shape[1] + 1
-    blank = np.zeros((k, d))
-    model = LabelModel(
-        classes, mean, scale, blank, start_channel(k), 1.0, Bound(np.zeros(d), np.eye(d)),
-        rows, inverse_probability, None, hashed, neighbors,
-    )  # fmt: skip
+    weight, k, hashed = evidence.weight, evidence.n_classes, model.hashed
+    mean, scale = model.mean, model.scale
     chosen, w = model.subset(weight)
-    given = codes[chosen]
+    given, symbols = evidence.given[chosen], evidence.symbols[chosen]
+    known = evidence.known() * (w.sum() / weight.sum())
     tuning = tuning_rows(given, k, hashed[chosen])
     tuned = choose_regularisation(
         standardise(gather(X, chosen[tuning]), mean, scale),
@@ -136,31 +170,36 @@ def fit_model(
     elif tuned.coef is not None and tuned.channel is not None:
         coef, channel = tuned.coef, tuned.channel
     else:
-        coef = fit_softmax(features, given, w, 1 / tuned.C, bound, blank, max_iterations=15)
+        current = evidence.current[chosen]
+        coef = fit_softmax(features, current, w, 1 / tuned.C, bound, model.coef, max_iterations=15)
         channel = model.channel
     coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / tuned.C, bound, coef, channel,
+        features, symbols, w, 1 / tuned.C, bound, coef, channel, known,
         rounds=12 if start is None else 5, steps=5,
     )  # fmt: skip
     model = replace(model, C=tuned.C, bound=bound, coef=coef, channel=channel)
     if tuned.memorised < MEMORISED:
         n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
-        zeros = np.broadcast_to(blank, (n_folds, k, d))
-        fold_coef = _fit_folds(features, given, w, hashed[chosen], model, zeros, 30)
+        zeros = np.zeros((n_folds, *coef.shape))
+        fold_coef = _fit_folds(features, symbols, w, hashed[chosen], model, zeros, 30)
         model = replace(model, fold_coef=fold_coef)
     return model
 
 
-def refit_model(X: Any, codes: Int, weight: Float, start: LabelModel) -> LabelModel:
-    """Fit again after a few labels or weights changed; keeps the standardisation, C and bound."""
-    chosen, w = start.subset(weight)
-    features, given = standardise(X, start.mean, start.scale, chosen), codes[chosen]
+def refit_model(X: Any, evidence: Evidence, start: LabelModel) -> LabelModel:
+    """Fit again after a few verdicts or weights came in; keeps the standardisation, C and bound."""
+    chosen, w = start.subset(evidence.weight)
+    features, symbols = standardise(X, start.mean, start.scale, chosen), evidence.symbols[chosen]
+    known = evidence.known() * (w.sum() / evidence.weight.sum())
     coef, channel = fit_noisy_softmax(
-        features, given, w, 1 / start.C, start.bound, start.coef, start.channel, rounds=2, steps=3
-    )
+        features, symbols, w, 1 / start.C, start.bound, start.coef, start.channel, known,
+        rounds=2, steps=3,
+    )  # fmt: skip
     model = replace(start, coef=coef, channel=channel)
     if start.fold_coef is not None:
-        fold_coef = _fit_folds(features, given, w, start.hashed[chosen], model, start.fold_coef, 6)
+        fold_coef = _fit_folds(
+            features, symbols, w, start.hashed[chosen], model, start.fold_coef, 6
+        )
         model = replace(model, fold_coef=fold_coef)
     return model
 
@@ -322,7 +361,7 @@ def _fit_folds(
                 1 / model.C,
                 model.bound,
                 start[k],
-                model.channel,
+                with_verdicts(model.channel),
                 max_iterations=max_iterations,
             )
             if seen.any()

@@ -40,13 +40,23 @@ class Neighbors:
     group: NDArray[np.int32]
     lists: NDArray[np.int32]
 
-    def class_shares(self, labels: Int, weight: Float, n_classes: int) -> csr_array:
-        """Weighted share of each class among the nearest `N_NEIGHBORS` live groups of every row.
+    @classmethod
+    def none(cls, n: int) -> Neighbors:
+        """No row has a neighbour."""
+        return cls(np.arange(n, dtype=np.int32), np.empty((n, 0), np.int32))
+
+    def class_shares(
+        self, labels: Int, weight: Float, n_classes: int, count: int = N_NEIGHBORS
+    ) -> csr_array:
+        """Weighted share of each class among the `count` nearest live groups of every row.
 
         Parameters
         ----------
         labels : int array of shape (n,), in 0..n_classes-1 where the weight is positive
         weight : array of shape (n,)
+        n_classes : int
+        count : int, default 30
+            At most that.
 
         Returns
         -------
@@ -59,7 +69,7 @@ class Neighbors:
         )
         mass = np.bincount(self.group[live], weight[live], minlength=n_groups)
         alive = mass[self.lists] > 0
-        alive &= np.cumsum(alive, axis=1) <= N_NEIGHBORS
+        alive &= np.cumsum(alive, axis=1) <= count
         counts = alive.sum(axis=1)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         columns = self.lists[alive]

@@ -1,7 +1,7 @@
 """Passes over the rows of a matrix, in chunks: on this machine's cores, or where the rows are.
 
-A matrix is an array, or a `RowStore` whose rows lie elsewhere. Every pass of the scorer goes
-through `run_rows`, so the maths knows nothing of where it runs.
+A matrix is a `RowStore`: `ArrayRows` in memory, or one whose rows lie elsewhere. Every pass of the
+scorer goes through `run_rows`, so the maths knows nothing of where it runs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,9 @@ MIN_CHUNK_ROWS = 64
 CHUNK_BYTES = 4 * 2**20  # of one float32 temporary: stays in the cache, large enough for BLAS
 
 
+@runtime_checkable
 class RowStore(Protocol):
-    """A matrix whose rows lie elsewhere, say with the actors of a cluster."""
+    """A matrix whose rows are passed over where they are, say with the actors of a cluster."""
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
@@ -51,8 +52,81 @@ class RowStore(Protocol):
         """Apply a function of (block, *shared) to some rows, in rising order; keep the result."""
         ...
 
+    def permuted(self, order: Int) -> RowStore:
+        """The same rows in another order."""
+        ...
 
-Matrix = NDArray[Any] | RowStore
+
+class ArrayRows:
+    """A matrix in memory or a memmap, its rows in any order.
+
+    Parameters
+    ----------
+    array : array of shape (n, d)
+    order : int array of shape (n,), default as they are
+        Rows are copied into it chunk by chunk when they are read, never all at once.
+    """
+
+    def __init__(self, array: NDArray[Any], order: Int | None = None) -> None:
+        self.shape: tuple[int, int] = (array.shape[0], array.shape[1])
+        self.dtype = array.dtype
+        self._array, self._order = array, order
+
+    def __getitem__(self, rows: slice | Int) -> NDArray[Any]:
+        chosen: NDArray[Any] = self._array[rows if self._order is None else self._order[rows]]
+        return chosen
+
+    def run_rows(
+        self,
+        function: RowFunction,
+        arrays: Sequence[Any],
+        shared: Sequence[Any],
+        width: int | None,
+        n_bytes: int,
+    ) -> tuple[list[Float], list[NDArray[Any]]]:
+        """Do what the function `run_rows` does, on this machine's cores."""
+        n, width = self.shape[0], width or self.shape[1]
+
+        def of_part(part: slice) -> Partial:
+            return function(self[part], *(array[part] for array in arrays), *shared)
+
+        # Shapes and types come from the first part, also when it is empty.
+        parts = row_chunks(n, width, n_bytes) if n else iter([slice(0, 0)])
+        found = map_rows(of_part, n, width, n_bytes) if n else map(of_part, [slice(0, 0)])
+        sums: list[Float] = []
+        rows: list[NDArray[Any]] = []
+        for part, (terms, blocks) in zip(parts, found, strict=True):
+            if part.start == 0:
+                sums = [np.zeros(np.shape(term)) for term in terms]
+                rows = [np.empty((n, *block.shape[1:]), block.dtype) for block in blocks]
+            for k, term in enumerate(terms):
+                sums[k] += term
+            for k, block in enumerate(blocks):
+                rows[k][part] = block
+        return sums, rows
+
+    def derive(
+        self, function: Callable[..., NDArray[Any]], shared: Sequence[Any], rows: Int
+    ) -> ArrayRows:
+        """Apply a function of (block, *shared) to some rows."""
+        empty = function(self[rows[:0]], *shared)
+        result = np.empty((len(rows), *empty.shape[1:]), empty.dtype)
+
+        def fill(part: slice) -> None:
+            result[part] = function(self[rows[part]], *shared)
+
+        for _ in map_rows(fill, len(rows), self.shape[1]):
+            pass
+        return ArrayRows(result)
+
+    def permuted(self, order: Int) -> ArrayRows:
+        """The same rows in another order."""
+        return ArrayRows(self._array, order if self._order is None else self._order[order])
+
+
+def as_rows(X: Any) -> Any:
+    """X itself if it is a row store, else its array as one."""
+    return X if isinstance(X, RowStore) else ArrayRows(np.asanyarray(X))
 
 
 def run_rows(
@@ -86,42 +160,19 @@ def run_rows(
     sums : list of float64 arrays
     rows : list of arrays of length n
     """
-    if hasattr(X, "run_rows"):
-        elsewhere: tuple[list[Float], list[NDArray[Any]]] = X.run_rows(
-            function, arrays, shared, width, n_bytes
-        )
-        return elsewhere
-    n, width = X.shape[0], width or X.shape[1]
-
-    def of_part(part: slice) -> Partial:
-        return function(X[part], *(array[part] for array in arrays), *shared)
-
-    # Shapes and types come from the first part, also when it is empty.
-    parts = row_chunks(n, width, n_bytes) if n else iter([slice(0, 0)])
-    found = map_rows(of_part, n, width, n_bytes) if n else map(of_part, [slice(0, 0)])
-    sums: list[Float] = []
-    rows: list[NDArray[Any]] = []
-    for part, (terms, blocks) in zip(parts, found, strict=True):
-        if part.start == 0:
-            sums = [np.zeros(np.shape(term)) for term in terms]
-            rows = [np.empty((n, *block.shape[1:]), block.dtype) for block in blocks]
-        for k, term in enumerate(terms):
-            sums[k] += term
-        for k, block in enumerate(blocks):
-            rows[k][part] = block
-    return sums, rows
+    found: tuple[list[Float], list[NDArray[Any]]] = as_rows(X).run_rows(
+        function, arrays, shared, width, n_bytes
+    )
+    return found
 
 
 def take(X: Any, rows: Int) -> Any:
     """Rows of a matrix, given in rising order, where they are."""
-    return X.derive(_same, (), rows) if hasattr(X, "derive") else X[rows]
+    return as_rows(X).derive(_same, (), rows)
 
 
 def gather(X: Any, rows: Int) -> NDArray[Any]:
     """Rows of a matrix, in the order given, as an array here."""
-    if not hasattr(X, "derive"):
-        chosen: NDArray[Any] = X[rows]
-        return chosen
     order = np.argsort(rows, kind="stable")
     _, (block,) = run_rows(_block, take(X, rows[order]))
     result = np.empty_like(block)

@@ -50,12 +50,12 @@ def sample_coreset(
         "sample_weight", np.ones(len(s)) if sample_weight is None else sample_weight, s
     )
     if m < 1:
-        raise DataError(f"coreset size m: must be at least 1, got {m}.")
+        raise DataError(f"coreset size m: must be at least 1, got {m}.", "Ask for one row or more.")
     s = np.where(w > 0, s, 0.0)
     if s.sum() == 0:
         raise DataError(
-            "influence: must be positive for some row of positive weight, got only zeros. "
-            "Score the labels first."
+            "influence: must be positive for some row of positive weight, got only zeros.",
+            "Score the labels first.",
         )
     q = 0.5 * s / s.sum() + 0.5 * w / w.sum()
     drawn = np.random.default_rng(random_state).choice(len(q), size=m, p=q / q.sum())
@@ -100,6 +100,7 @@ def _non_negative(name: str, values: ArrayLike, like: Float | None) -> Float:
         raise DataError(
             f"{name}: must be of shape {wanted}, finite and not negative, "
             f"got shape {array.shape} with {int((~np.isfinite(array)).sum())} values not finite "
-            f"and {int((array < 0).sum())} below 0."
+            f"and {int((array < 0).sum())} below 0.",
+            "Pass the values that score_labels gave, or weights of 0 and more.",
         )
     return array

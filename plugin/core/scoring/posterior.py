@@ -1,0 +1,236 @@
+"""One pass over all rows with a fitted model: the sensitivity of every label, and its probability.
+
+Two questions are asked of a row. Its *importance* is about the fitted model, which has seen the
+label. Whether the label is wrong is asked of the model that has not: the row's own pull on its
+logits is taken back, to first order, and what the fit does not know is averaged out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from .channel import with_verdicts
+from .evidence import Evidence
+from .linalg import Bound, Float, Float32, Int
+from .logistic import TINY, softmax
+from .model import LabelModel, logits
+from .rows import Partial, gather, run_rows
+from .sensitivity import local_sensitivity
+from .signals import Signals, learn_signals, learning_rows, side_parts
+
+LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true classes would give
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowScores:
+    """Arrays of shape (n,) as in `importance.LabelScores`; `suggested` counts fitted classes."""
+
+    importance: Float
+    wrong: Float
+    suggested: NDArray[np.int64]
+    suggested_probability: Float
+    influence: Float
+    disagreement: Float
+    radius: float
+    reliability: float
+
+
+def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...]) -> Signals:
+    """Weigh the signals of a fitted model, see `signals.learn_signals`.
+
+    Parameters
+    ----------
+    X : array or RowStore of shape (n, d)
+    evidence : Evidence
+    model : LabelModel
+        Its `signals` are where learning starts, if there are any.
+    sides : tuple
+        See `signals.side_parts`.
+    """
+    k = evidence.n_classes
+    live = evidence.weight > 0
+    rows = learning_rows(model.hashed, live, evidence.verified, k)
+    # A verified row stands for itself, the others for all that are not verified.
+    weight, told = evidence.weight[rows].copy(), evidence.verified[rows] >= 0
+    if not told.all():
+        weight[~told] *= evidence.weight[live & (evidence.verified < 0)].sum() / weight[~told].sum()
+    scale = len(rows) / np.count_nonzero(live)
+    weight *= scale * evidence.weight.sum() / weight.sum()
+    symbols = evidence.symbols[rows]
+    features, z = logits(gather(X, rows), model.hashed[rows], *model.for_logits())
+    p = softmax(z.copy())
+    q = with_verdicts(model.channel).T.astype(np.float32)[symbols] * p
+    q /= np.maximum(q.sum(axis=1), TINY)[:, None]
+    complete = weight @ (p * (1 - p)) / weight.sum()
+    information = complete - weight @ (q * (1 - q)) / weight.sum()
+    information = np.maximum(information, LEAST_INFORMATION * complete + 1e-9)
+    variance = np.square(features @ model.bound.vectors.astype(np.float32)) @ _spread(
+        model.bound, 1 / model.C, information
+    )
+    z += model.pull(evidence.weight)[rows, None] * variance * (p - q)
+    parts = np.stack([z, *side_parts(*(side[rows] for side in sides))])
+    known = evidence.known() * scale
+    few_rows = model.fold_coef is not None
+    return learn_signals(
+        parts, symbols, weight, known, model.channel, information, few_rows, model.signals
+    )
+
+
+def _spread(bound: Bound, penalty: float, information: Float) -> Float32:
+    """Table of shape (d, K): squared features in eigenvectors @ table = variances of logits.
+
+    The information that the rows hold on the coefficients of a class is about that of one logit,
+    times the Gram matrix.
+    """
+    spread: Float32 = (1 / (2 * bound.values[:, None] * information + penalty)).astype(np.float32)
+    return spread
+
+
+def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...]) -> RowScores:
+    """Score every row by a model with its signals, see the module."""
+    k, weight, signals = evidence.n_classes, evidence.weight, model.signals
+    assert signals is not None
+    # The subset's weights may sum to another total than all weights; λ follows.
+    ratio = float(weight.sum() / model.subset(weight)[1].sum())
+    bound, penalty = model.bound, 1 / model.C
+    leverages = 1 / (ratio * (bound.values + penalty))
+    table = np.column_stack([leverages, _spread(bound, penalty, signals.information)])
+    by_symbol = np.vstack([with_verdicts(model.channel).T, np.ones(k)])
+    (gradient,), rows = run_rows(
+        _score_block,
+        X,
+        (evidence.given, evidence.symbols, weight, model.pull(weight), model.hashed, *sides),
+        (
+            model.for_logits(),
+            bound.vectors.astype(np.float32),
+            table.astype(np.float32),
+            by_symbol.astype(np.float32),
+            _log_odds(model.channel),
+            _log_odds(signals.channel),
+            signals,
+        ),
+        width=max(X.shape[1] + 1, k),
+    )
+    margin, leverage, residual, influence, left, variance, best, share, disagreement = rows
+    penalty *= ratio
+    gradient += penalty * model.coef
+    sensitivity = local_sensitivity(
+        margin,
+        leverage,
+        residual,
+        weight,
+        regularisation=0.5 * penalty * float(np.vdot(model.coef, model.coef)),
+        gradient_norm=float(np.linalg.norm(gradient @ bound.vectors * np.sqrt(leverages))),
+    )
+    wrong = expit(left / np.sqrt(1 + np.pi * variance / 8))
+    return RowScores(
+        sensitivity.importance,
+        wrong,
+        best,
+        wrong * share,
+        influence,
+        np.clip(disagreement, 0, 1),
+        sensitivity.radius,
+        _reliability(left, variance, weight),
+    )
+
+
+def _reliability(log_odds: Float, variance: Float, weight: Float) -> float:
+    """Share of the spread of log-odds that is not the uncertainty of the fit."""
+    rows = (weight > 0) & np.isfinite(log_odds)
+    spread = float(np.var(log_odds[rows]))
+    return spread / (spread + float(variance[rows].mean()) + float(TINY))
+
+
+def _log_odds(channel: Float) -> Float32:
+    """Log T[k, y] − log T[y, y] for each y; a last row for classes that no live row has."""
+    log = np.log(np.maximum(channel, 1e-12))
+    return np.vstack([(log - np.diag(log)).T, np.zeros(len(log))]).astype(np.float32)
+
+
+def _score_block(
+    block: NDArray[Any],
+    own: Int,
+    symbols: Int,
+    weight: Float,
+    pull: Float,
+    hashed: NDArray[np.uint64],
+    near: Any,
+    nearest: Any,
+    predictions: NDArray[Any],
+    fit: tuple[Float, Float, Float32, Float32 | None],
+    vectors: Float32,
+    table: Float32,
+    by_symbol: Float32,
+    shift: Float32,
+    honest_shift: Float32,
+    signals: Signals,
+) -> Partial:
+    """Gradient of the loss, and of each row what `score_rows` needs.
+
+    Of the logits only the classifier's part depends on θ; everything else shifts the margins.
+    """
+    n, k = len(own), len(shift) - 1
+    index, known = np.arange(n), own >= 0
+    features, z = logits(block, hashed, *fit)
+    spread = np.square(features @ vectors) @ table
+    beta = float(signals.weights[0])
+    leverage = np.sqrt(spread[:, 0], dtype=np.float64)
+    variance = spread[:, 1:]
+
+    p = softmax(z.copy())
+    q = by_symbol[symbols] * p
+    q /= np.maximum(q.sum(axis=1), TINY)[:, None]
+    left_out = z + pull[:, None].astype(np.float32) * variance * (p - q)
+    current, labeled = symbols % k, symbols >= 0
+    p[index[labeled], current[labeled]] -= 1
+    influence = weight * leverage * np.sqrt(np.square(p).sum(axis=1))
+
+    share = near.toarray()
+    disagreement = np.where(share.sum(axis=1) > 0, 1 - np.where(known, share[index, own], 0.0), 0.0)
+    others = side_parts(near, nearest, predictions)
+    rivals = _Rivals.of(signals.combine([left_out, *others]) + honest_shift[own], own)
+    moved = beta**2 * (variance[index, own] + variance[index, rivals.best])
+    asked = _Rivals.of(signals.combine([z, *others]) + shift[own], own)
+    wrong = expit(asked.margin)
+    residuals = asked.share * wrong[:, None]  # q, but for the given class
+    residual = np.sqrt(np.square(residuals).sum(axis=1) + wrong**2)
+    residuals[index[known], own[known]] = -wrong[known]
+    residuals *= beta * weight[:, None]
+    return (residuals.T @ features,), (
+        asked.margin,
+        beta * leverage,
+        residual,
+        influence,
+        rivals.margin,
+        moved.astype(np.float64),
+        rivals.best,
+        rivals.share[index, rivals.best],
+        disagreement,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rivals:
+    """All classes but the given one: log-odds against it, the best of them, and their shares."""
+
+    margin: Float
+    best: Int
+    share: Float32
+
+    @classmethod
+    def of(cls, z: Float32, own: Int) -> _Rivals:
+        index, known = np.arange(len(own)), own >= 0
+        own_logit = np.where(known, z[index, own], -np.inf)
+        z[index[known], own[known]] = -np.inf
+        best = z.argmax(axis=1)
+        top = z[index, best]
+        share = np.exp(z - top[:, None])
+        total = share.sum(axis=1, dtype=np.float64)
+        share /= total[:, None].astype(np.float32)
+        return cls(top + np.log(total) - own_logit, best, share)

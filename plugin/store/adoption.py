@@ -1,0 +1,80 @@
+"""Moves the marks of a second label field to names of its own.
+
+Version 0.1 kept the marks of all label fields under the same names, and a sample was in review for
+one of them only. A field that has names of its own by now takes its marks along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import fiftyone as fo
+
+from ..core.review.rounds import Rounds
+from ..core.review.verdicts import Outcome
+from .labels import LabelField
+from .names import Names
+
+_BEFORE = "0.2"
+
+
+def adopt_marks(labels: LabelField, rounds: Rounds, declare: Callable[[LabelField], None]) -> None:
+    """Take the marks along that rounds of version 0.1 left under the plain names.
+
+    The copy is complete before the original goes, and what tells whose it is goes last: killed
+    between two writes, the next call finishes it.
+
+    Parameters
+    ----------
+    labels : LabelField
+    rounds : Rounds
+        Of this label field.
+    declare : callable
+        Adds the fields that are about to be written.
+    """
+    ours, plain = labels.names, Names(labels.names.prefix)
+    old = [r for r in rounds if str(r.config.get("version", _BEFORE)) < _BEFORE]
+    if not ours.label_field or not old or not labels.dataset.has_field(plain.review):
+        return
+    numbers = {round_.number for round_ in old}
+    ids = {i for round_ in old for i in round_.sample_ids}
+    fields = [plain.review, plain.original, plain.weight, "tags", ours.review]
+    found = labels.columns(fields, ids)
+    mine = {i: row for i, row in found.items() if row[0] is not None and row[0].round in numbers}
+    round_tags = {plain.round_tag(number) for number in numbers}
+    tags: dict[str, list[str]] = {}
+    for label_id, (_, _, _, there, _) in found.items():
+        gone = set(round_tags)
+        if label_id in mine or label_id in rounds.waiting:
+            gone |= set(plain.review_tags())
+        own = [
+            ours.outcome_tag(o)
+            for o in (Outcome.DELETED,)
+            if plain.outcome_tag(o) in gone & {*there}
+        ]
+        kept = [tag for tag in there if tag not in gone]
+        if kept != list(there):
+            tags[label_id] = kept + own
+    if not mine and not tags:
+        return
+    declare(labels)
+    new = {i: row for i, row in mine.items() if row[4] is None}
+    labels.set_values(ours.original, {i: _copy(row[1]) for i, row in new.items() if row[1]})
+    labels.set_values(ours.weight, {i: row[2] for i, row in new.items()})
+    labels.set_values(ours.review, {i: row[0] for i, row in new.items()})
+    labels.set_tags(tags)
+    _clear(labels, plain, rounds, mine)
+
+
+def _clear(
+    labels: LabelField, plain: Names, rounds: Rounds, mine: Mapping[str, tuple[Any, ...]]
+) -> None:
+    labels.set_values(plain.original, {i: None for i, row in mine.items() if row[1]})
+    deleted = {i for i, row in mine.items() if row[0].verdict == Outcome.DELETED.value}
+    labels.set_values(plain.weight, {i: rounds.weights[i] for i in deleted})
+    labels.set_values(plain.review, dict.fromkeys(mine))
+
+
+def _copy(label: fo.Classification) -> fo.Classification:
+    return fo.Classification(label=label.label)
