@@ -294,6 +294,38 @@ def test_a_whole_round(scored, server, exports):
     assert events == 14  # the answers, one undo, one redo
 
 
+def test_a_round_of_the_whole_dataset(scored, server):
+    queue = run(scored, "open_review_queue", scope="dataset", limit=5)
+    assert "5 unreviewed samples of all classes" in queue["text"]
+    assert scored.has_saved_view("cleaning queue")
+    fields = form(scored, "push_round")
+    assert (fields["scope"]["default"], "class_of_interest" in fields) == ("class", True)
+    assert set(fields["scope"]["type"]["values"]) == {"class", "dataset"}
+    assert "max_per_class" not in fields
+    fields = form(scored, "push_round", scope="dataset")
+    assert ("max_per_class" in fields, "class_of_interest" in fields) == (True, False)
+    assert "class_of_interest" not in form(scored, "open_review_queue", scope="dataset")
+
+    # The form keeps what was chosen before the scope was.
+    chosen = {"class_of_interest": scored.first().ground_truth.label, "max_per_class": 5}
+    pushed = run(scored, "push_round", scope="dataset", n=12, controls=2, **chosen)
+    assert "**whole dataset**: 12 tasks sent" in pushed["text"]
+    assert len(scored.match_tags("cleaning:queued").distinct("ground_truth.label")) > 1
+    assert "(whole dataset) is still open" in json.dumps(form(scored, "push_round"))
+    facts, layout, _ = panel(scored)
+    assert (facts["rounds"][0]["scope"], facts["rounds"][0]["class"]) == (
+        "dataset", "whole dataset",
+    )  # fmt: skip
+    assert "It shows the most suspicious labels of the whole dataset." in json.dumps(layout)
+    answer_all(server, scored)
+    run(scored, "pull_reviews")
+    run(scored, "evaluate_round")
+    facts, _, _ = panel(scored)
+    assert facts["auroc"][-1]["what"] == "all classes"
+    assert "the dataset in" in facts["yields"]
+    assert form(scored, "push_round")["scope"]["default"] == "dataset"
+
+
 def test_only_samples_of_the_round_are_undone(scored, server):
     run(scored, "push_round", n=4, controls=0)
     answer_all(server, scored)
