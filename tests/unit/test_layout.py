@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "store": {"core"},
     "desks": {"core"},
     "ray": {"core", "embedding", "store"},
+    "usecases": {"core", "embedding", "store", "desks", "ray", "reports"},
 }
 # threadpoolctl comes with scikit-learn.
 CORE_LIBRARIES = {"numpy", "scipy", "sklearn", "threadpoolctl", "torch"} | set(
