@@ -67,16 +67,18 @@ def push_round(
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, quotas, rival, controls, options)
             images = work.labels.images(item.sample_id for item in round_.batch)
-            desk.check(_subject(work, rounds, round_), show_options(work, round_), images)
+            reviewed = _subject(work, rounds, round_)
+            desk.check(reviewed, show_options(work, round_), images)
             claim.check()
             freeze_start(work, (round_.class_of_interest, rival) if rival else None)
             rounds = rounds.plus(work.store.create(round_))
         else:
             _check_desk(round_, desk)
             work.labels.check_names(round_.classes, round_.number)
+            reviewed = _subject(work, rounds, round_)
             claim.check()
         _show_round(work, rounds, round_)
-        sent = send(work, rounds, round_, desk, progress)
+        sent = send(work, rounds, round_, desk, reviewed, progress)
     return RoundReport(
         round=round_.number,
         class_of_interest=", ".join(round_.classes),
@@ -104,7 +106,12 @@ def _check_desk(round_: Round, desk: Desk) -> None:
 
 
 def send(
-    work: Workspace, rounds: Rounds, round_: Round, desk: Desk, progress: Progress | None
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    desk: Desk,
+    reviewed: Subject,
+    progress: Progress | None,
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
@@ -128,9 +135,7 @@ def send(
         if item.sample_id in images and item.sample_id in open_ids
     ]
     known = work.store.projects().get(round_.home, {})
-    sent = desk.send(
-        _subject(work, rounds, round_), show_options(work, round_), round_.number, tasks, progress
-    )
+    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
     if sent.project:
         same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
         cursor = known.get("cursor") if same else sent.project["cursor"]
