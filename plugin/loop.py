@@ -183,8 +183,12 @@ class CleaningLoop:
         *,
         engine: str = "local",
         num_workers: int | None = None,
+        probabilities_field: str | None = None,
     ) -> ImportanceReport:
         """Score every label outside the test split; later calls start from the last fit.
+
+        Verdicts that are on record are evidence: what reviewed labels turned out to be teaches how
+        the others go wrong.
 
         Parameters
         ----------
@@ -194,6 +198,10 @@ class CleaningLoop:
             Where to compute; "ray" needs the extra ``ray`` and a cluster, see docs/scaling.md.
         num_workers : int, optional
             With Ray: actors that hold the embeddings. Default: one for each CPU of the cluster.
+        probabilities_field : str, optional
+            What a network of your own predicts, as one more signal: a ``Classification`` field
+            with logits, or a vector field of probabilities. Best of a network that has not seen
+            these labels (out-of-fold); the report says when it seems to have.
 
         Returns
         -------
@@ -205,7 +213,9 @@ class CleaningLoop:
             When there are no embeddings or fewer than two classes, or the dataset has a field, tag
             or view of its own under a name of ours.
         """
-        return score.compute_importance(self._work, progress, engine, num_workers)
+        return score.compute_importance(
+            self._work, progress, engine, num_workers, probabilities_field
+        )
 
     def sample_coreset(self, m: int) -> CoresetReport:
         """Tag a weighted coreset: few samples on which training gives nearly the same model.

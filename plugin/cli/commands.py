@@ -48,7 +48,10 @@ def score(args: argparse.Namespace) -> Answer:
     """Score every label."""
     with progress_bar("scoring") as progress:
         report = _loop(args).compute_importance(
-            progress, engine=args.engine, num_workers=args.num_workers
+            progress,
+            engine=args.engine,
+            num_workers=args.num_workers,
+            probabilities_field=args.probabilities_field,
         )
     return report.to_dict(), str(report), 0
 

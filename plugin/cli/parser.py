@@ -95,6 +95,11 @@ def command_line_parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--num-workers", type=int, help="actors with Ray (default: one per CPU of the cluster)"
     )
+    score.add_argument(
+        "--probabilities-field",
+        help="your own predictions as one more signal: a Classification field with logits, or a "
+        "vector field of probabilities (default: none)",
+    )
     command("confusion", commands.confusion, "Find the most confused pair of classes.")
 
     def batch_options(sub: argparse.ArgumentParser) -> None:

@@ -72,7 +72,11 @@ class ImportanceReport(Report):
     total_sensitivity : float
         Sum of the importance: the smaller, the fewer samples stand for all.
     expected_errors : float
-        Sum of the probabilities that a label is wrong.
+        Sum of the probabilities that a label is wrong, of those that nobody has reviewed.
+    reliability : float
+        Near 1, another sample of such data would rank the labels alike; see `LabelScores`.
+    predictions_seen : bool
+        Whether the own predictions seem to come from a network that has seen these labels.
     unlabeled, without_vector : int
         Samples that were left out because they have no label, or a label and no embedding.
     persistent : bool, default True
@@ -83,6 +87,8 @@ class ImportanceReport(Report):
     classes: int
     total_sensitivity: float
     expected_errors: float
+    reliability: float = 1.0
+    predictions_seen: bool = False
     unlabeled: int = 0
     without_vector: int = 0
     persistent: bool = True
@@ -92,6 +98,12 @@ class ImportanceReport(Report):
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
         )
+        if self.predictions_seen:
+            text += (
+                "\nWarning: the predictions look like those of a network that was trained on these "
+                "labels. Use out-of-fold predictions: each sample's from a network that has not "
+                "seen it."
+            )
         if self.without_vector:
             text += (
                 f"\nLeft out: {self.without_vector} labeled samples without an embedding. Compute "

@@ -58,6 +58,8 @@ class ScoreRecord:
         Where the vectors were.
     model : str or None
         The network that made them, with a hash of its weights; None when not on record.
+    probabilities_field : str or None
+        Where the user's own predictions were; None when there were none.
     scorer_version : int
     classes : list of str
         Class names in the order of the fit.
@@ -70,6 +72,7 @@ class ScoreRecord:
 
     embeddings_field: str
     model: str | None
+    probabilities_field: str | None
     scorer_version: int
     classes: list[str]
     rows: int

@@ -72,7 +72,6 @@ class RoundStore:
         self.dataset = dataset
         self.label_field = label_field
         self._records = Records(dataset)
-        self._upgraded = False
         # Batches by the id of the file that holds them, which never changes.
         self._batches: dict[Any, Head] = {}
 
@@ -184,14 +183,21 @@ class RoundStore:
             "pools": round_.pools,
         }
         while not self._records.create(
-            names.round_run_key(round_.number), "round", {**head, "round": round_.number}, content
+            key := names.round_run_key(round_.number),
+            "round",
+            {**head, "round": round_.number},
+            content,
         ):
-            round_.number += 1
+            if self._records.content(key) is None:
+                self._records.delete(key)  # of version 0.1, killed before it was saved
+            else:
+                round_.number += 1
         return round_
 
     def next_number(self) -> int:
         """Return the number of the next round; fields of one dataset share the count."""
-        numbers = [int(key.rsplit("_", 1)[1]) for key in self._records.heads("round")]
+        found = self._records.documents("round").items()
+        numbers = [int(key.rsplit("_", 1)[1]) for key, (_, file) in found if file is not None]
         return max(numbers, default=0) + 1
 
     def append(self, round_: Round, events: Sequence[Event], closed_at: str | None = None) -> None:
@@ -287,11 +293,12 @@ class RoundStore:
 
     def _old_contents(self) -> dict[str, tuple[Head, Head]]:
         """Return key to head and content of what was stored before schema 3."""
-        heads = self._records.heads("round", label_field=self.label_field)
-        heads |= self._records.heads("start", label_field=self.label_field)
+        # Before schema 3, heads named none.
+        heads = self._records.heads("round", label_field=self.label_field, schema=None)
+        heads |= self._records.heads("start", label_field=self.label_field, schema=None)
         old = {}
         for key, head in heads.items():
-            content = None if head.get("schema") else self._records.content(key)
+            content = self._records.content(key)
             if content is not None and self._is_old(head, content, f"run {key!r}"):
                 old[key] = head, content
         return old
@@ -320,9 +327,8 @@ class RoundStore:
         A record's new head goes in one stroke: killed before that, it is read as the old version
         wrote it, and after that, as this one does.
         """
-        old = {} if self._upgraded else self._old_contents()
+        old = self._old_contents()
         if not old:
-            self._upgraded = True
             return
         home, project = str(self.dataset._doc.id), self._old_project()
         if project is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..core.review.rounds import Rounds
 from ..core.scoring.importance import SCORER_VERSION, score_labels
 from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..reports import CoresetReport, ImportanceReport
@@ -15,6 +18,7 @@ from ..store import coreset, embedding_run, views
 from ..store.labels import Rows, ScoreRecord, weight_or_one
 from ..store.lock import lock
 from ..store.marks import declare_review_fields
+from ..store.probabilities import read_probabilities
 from ..store.rounds import now
 from .embed import check_engine
 from .workspace import Workspace
@@ -23,24 +27,36 @@ Progress = Callable[[float, str], None]
 
 
 def compute_importance(
-    work: Workspace, progress: Progress | None, engine: str, num_workers: int | None
+    work: Workspace,
+    progress: Progress | None,
+    engine: str,
+    num_workers: int | None,
+    probabilities_field: str | None = None,
 ) -> ImportanceReport:
     """Score every label outside the test split; see `CleaningLoop.compute_importance`."""
     check_engine(engine)
     work.labels.check_names()
     with contextlib.ExitStack() as stack:
         rows = _rows(work, engine, num_workers, stack)
+        known = with_verdicts(rows, work.store.all())
+        predicted = None
+        if probabilities_field is not None:
+            predicted = read_probabilities(
+                work.labels, probabilities_field, rows.ids, known.classes
+            )
         scores = score_labels(
             rows.embeddings,
-            rows.labels,
+            known.given,
             rows.weights,
             work.random_state,
-            n_classes=len(rows.classes),
-            class_names=rows.classes,
+            class_names=known.classes,
             warm_start=work.model,
             progress=progress,
+            probabilities=predicted,
+            verified=known.verified,
         )
     work.model = scores.model
+    rows = replace(rows, classes=known.classes)
     with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
         work.labels.check_names()
         work.labels.record_scores(
@@ -49,6 +65,7 @@ def compute_importance(
                 model=embedding_run.network_name(
                     work.samples.dataset, work.labels.embeddings_field
                 ),
+                probabilities_field=probabilities_field,
                 scorer_version=SCORER_VERSION,
                 classes=list(rows.classes),
                 rows=len(rows),
@@ -63,11 +80,50 @@ def compute_importance(
         samples=len(rows),
         classes=len(np.unique(rows.labels)),
         total_sensitivity=scores.total_sensitivity,
-        expected_errors=float(scores.wrong_probability[rows.weights > 0].sum()),
+        expected_errors=scores.expected_errors,
+        reliability=scores.reliability,
+        predictions_seen=scores.predictions_seen,
         unlabeled=unlabeled,
         without_vector=without_vector,
         persistent=bool(work.samples.dataset.persistent),
     )
+
+
+@dataclass(frozen=True)
+class Known:
+    """Labels as they were given, and what people have said of them.
+
+    Attributes
+    ----------
+    given : ndarray of int, shape (n,)
+        The label that reviewers were asked about, or the present one.
+    verified : ndarray of int, shape (n,)
+        The true class where a person has told it, -1 elsewhere.
+    classes : tuple of str
+        Class names: those in use, then those that only given labels have.
+    """
+
+    given: NDArray[np.int64]
+    verified: NDArray[np.int64]
+    classes: tuple[str, ...]
+
+
+def with_verdicts(rows: Rows, rounds: Rounds) -> Known:
+    """Return what the ledger knows of rows: a verdict teaches how labels go wrong.
+
+    A label that somebody has changed by hand since its verdict counts as given anew.
+    """
+    given, verified = rows.labels.copy(), np.full(len(rows), -1)
+    code = {name: index for index, name in enumerate(rows.classes)}
+    for row, label_id in enumerate(rows.ids):
+        state = rounds.states.get(label_id)
+        true = None if state is None else rounds.true_class(state)
+        if state is None or true is None or rows.classes[rows.labels[row]] != true:
+            continue
+        asked = rounds.asked(state).label
+        given[row] = code.setdefault(asked, len(code))
+        verified[row] = code[true]
+    return Known(given, verified, tuple(code))
 
 
 def _rows(

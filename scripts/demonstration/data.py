@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -146,7 +147,7 @@ def parquet(
     return images
 
 
-def build_dataset(name: str, images: list[DemoImage]) -> object:
+def build_dataset(name: str, images: list[DemoImage]) -> Any:
     """Make a persistent FiftyOne dataset of the images, of another name if there is this one."""
     import fiftyone as fo
 

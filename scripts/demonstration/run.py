@@ -15,7 +15,7 @@ from coreset_cleaning.cli import progress_bar, wait_for_reviews
 from coreset_cleaning.core.errors import WeightsError
 from demonstration import data, report
 from demonstration.reviewer import SimulatedReviewer
-from label_studio_server import LabelStudioProcess, port_is_taken
+from label_studio_server import LabelStudioProcess
 from own_database import free_port
 
 OFFLINE_MODEL = "efficientnet-lite0"
@@ -207,10 +207,8 @@ def stay(dataset: Any, process: LabelStudioProcess, round_url: str) -> None:
     """Keep the servers and open the App until Ctrl-C."""
     import fiftyone as fo
 
-    # On a port where another App answers, FiftyOne would show that one, with its database.
-    usual = fo.config.default_app_port
-    port = free_port() if port_is_taken(usual) else usual
-    session = fo.launch_app(dataset, port=port, address="127.0.0.1", remote=True, auto=False)
+    # Not the usual port: where another App answers, FiftyOne joins that one, with its database.
+    session = fo.launch_app(dataset, port=free_port(), address="127.0.0.1", remote=True, auto=False)
     print(f"FiftyOne App:  http://127.0.0.1:{session.server_port}/")
     print(f"Label Studio:  {round_url}")
     print(f"               log in as {process.admin_email}, password {process.admin_password}")

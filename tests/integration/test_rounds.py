@@ -29,10 +29,12 @@ from coreset_cleaning.store.rounds import now
 from coreset_cleaning.usecases import evaluate, push
 
 
-def start_round(loop: CleaningLoop, quotas: dict[str, int], controls: int = 0) -> Round:
+def start_round(
+    loop: CleaningLoop, quotas: dict[str, int], controls: int = 0, **options: Any
+) -> Round:
     """Push a round that is answered without a server."""
     n = sum(quotas.values())
-    report = loop.push_round(AppDesk(), n=n, controls=controls, class_of_interest=quotas)
+    report = loop.push_round(AppDesk(), n=n, controls=controls, class_of_interest=quotas, **options)
     return loop.rounds.load(report.round)
 
 
@@ -603,7 +605,7 @@ def test_a_filtered_view_is_cleaned_and_the_user_s_own_things_stay(busy: Any) ->
     inside = set(view.values("id"))
     loop = CleaningLoop(view, "ground_truth", "pixels")
     loop.compute_importance()
-    round_ = start_round(loop, {"3": 8}, controls=2)
+    round_ = start_round(loop, {"3": 8}, controls=2, new_classes=["9"])
     assert round_.sample_ids <= inside
     one, two, three, four, *rest = ids(round_)
     record(
@@ -611,7 +613,7 @@ def test_a_filtered_view_is_cleaned_and_the_user_s_own_things_stay(busy: Any) ->
         1,
         {
             one: ("relabel", "8"),
-            two: ("relabel", "9"),  # of the dataset, not of the view
+            two: ("relabel", "9"),  # of the dataset, not of the view: it was announced
             three: ("delete", None),
             four: ("unsure", None),
             **dict.fromkeys(rest, ("keep", None)),
@@ -803,7 +805,8 @@ def test_a_push_that_could_not_mark_its_samples_is_completed_by_the_next(
         with pytest.raises(OSError, match="the database is away"):
             loop.push_round(server, n=3, controls=0, class_of_interest="3")
     again = loop.push_round(server)
-    assert (again.round, again.created, again.existing) == (1, 0, 3)
+    # Samples are marked before anything is sent.
+    assert (again.round, again.created, again.existing) == (1, 3, 0)
     dataset = loop.samples.dataset
     assert dataset.match_tags("cleaning:queued").count() == 3
     assert len(dataset.load_saved_view("cleaning round 001")) == 3

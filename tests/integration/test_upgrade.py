@@ -21,6 +21,7 @@ from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.store import ownership
 from coreset_cleaning.store.kinds import label_fields
 from coreset_cleaning.store.names import Names
+from coreset_cleaning.store.records import Records
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "version_0_1"
 KEPT = ("animal.label", "sample_weight", "original_label.label", "cleaning_review.verdict", "tags")
@@ -281,6 +282,26 @@ def test_an_open_round_is_finished_in_another_project(
     assert loop.history()[2]["reviewed"] == 4
     project = loop.rounds.projects()[str(data.dataset._doc.id)]
     assert (project["server"], project["id"]) == (server.url, pushed.project)
+
+
+def test_what_is_upgraded_between_two_reads_is_read_whole(
+    old: Callable[[str], Old], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = old("reviewed")
+    loop, other, content = data.loop(), data.loop(), Records.content
+    upgraded: list[bool] = []
+
+    def upgrade_first(self: Records, key: str) -> Any:
+        if not upgraded:
+            upgraded.append(True)
+            other.rounds.save_evaluation(2, {"measured": True})
+        return content(self, key)
+
+    monkeypatch.setattr(Records, "content", upgrade_first)
+    assert [row["reviewed"] for row in loop.history()] == [
+        row["reviewed"] for row in data.expected["animal"]["history"]
+    ]
+    assert upgraded
 
 
 def test_an_upgrade_that_is_killed_at_any_write_loses_nothing(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -99,10 +100,16 @@ def test_every_warning_that_is_ignored_has_a_reason() -> None:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Build the sdist, and the wheel from it, without the network."""
+    """Build the sdist, and the wheel from it, without the network, and not in the checkout itself.
+
+    Two workers may build at once, and setuptools writes beside the sources.
+    """
     folder = tmp_path_factory.mktemp("dist")
+    source = tmp_path_factory.mktemp("source") / "checkout"
+    beside = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=beside)
     subprocess.run(
-        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
         check=True, capture_output=True,
     )  # fmt: skip
     return sorted(folder.iterdir(), key=lambda path: path.suffix)

@@ -25,10 +25,19 @@ class ComputeImportance(LoopOperator):
         add_label_field(ctx, inputs)
         add_embeddings_field(ctx, inputs)
         add_test_tag(ctx, inputs)
+        inputs.str(
+            "probabilities_field",
+            label="Your own predictions",
+            description="A Classification field with logits, or a vector field of probabilities, "
+            "best of a network that has not seen these labels. Leave it empty if there are none.",
+        )
 
     def run(self, ctx: Any) -> Answer:
         """Score."""
-        report = loop_for(ctx, ctx.target_view()).compute_importance(progress=progress_for(ctx))
+        report = loop_for(ctx, ctx.target_view()).compute_importance(
+            progress=progress_for(ctx),
+            probabilities_field=ctx.params.get("probabilities_field") or None,
+        )
         return Answer(
             str(report),
             "find the most confused classes, or open the panel “Label cleaning”.",

@@ -330,6 +330,12 @@ class Rounds(Sequence[Round]):
         """Return what was known of a label when the round that decided showed it."""
         return self._items[state.round, state.sample_id]
 
+    def true_class(self, state: LabelState) -> str | None:
+        """Return the class that reviewers found to be true; None when they named none."""
+        if state.outcome is Outcome.KEPT:
+            return self.asked(state).label
+        return state.new_label if state.outcome is Outcome.RELABELED else None
+
     @cached_property
     def _items(self) -> dict[tuple[int, str], BatchItem]:
         return {(r.number, item.sample_id): item for r in self for item in r.batch}

@@ -318,8 +318,8 @@ def require_project(server: LabelStudioServer, project_id: int) -> None:
 
 def _missing(server: LabelStudioServer, which: str) -> ProjectMissingError:
     return ProjectMissingError(
-        f"{which} is no longer in Label Studio at {server.url}.",
-        "Nothing is lost here: call push again to make it anew with the tasks that have no answer.",
+        f"{which} is no longer in Label Studio at {server.url}. Nothing is lost here.",
+        "Push again: it is created anew, with the tasks that lack answers.",
         status=404,
     )
 

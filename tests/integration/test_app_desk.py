@@ -1,0 +1,186 @@
+"""Rounds that are answered in the App or by a script: no server, the same rules."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import pytest
+from gridfs import GridFS
+from pymongo.collection import Collection
+
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
+from coreset_cleaning.core.errors import DataError, RoundError
+from coreset_cleaning.core.review.rounds import Round
+
+
+@pytest.fixture
+def loop(digits: Any) -> CleaningLoop:
+    loop = CleaningLoop(digits.dataset, "ground_truth", "pixels")
+    loop.compute_importance()
+    return loop
+
+
+def push(loop: CleaningLoop, n: int = 3, **options: Any) -> Round:
+    report = loop.push_round(AppDesk(), n=n, controls=0, class_of_interest="3", **options)
+    assert (report.desk, report.url, report.created) == ("app", "", n)
+    return loop.rounds.load(report.round)
+
+
+def ids(round_: Round) -> list[str]:
+    return [item.sample_id for item in round_.batch]
+
+
+def test_a_round_is_answered_from_the_first_to_the_last(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    one, two, three = ids(push(loop))
+    assert set(dataset.match_tags("cleaning:queued").values("id")) == {one, two, three}
+    report = loop.record_verdicts({one: ("relabel", "8")}, comments={one: "clearly"})
+    assert (report.new_answers, report.changed, report.open_round) == (1, 1, 1)
+    assert (report.answered, report.total, report.outcomes) == (1, 3, {"relabeled": 1})
+    review = dataset[one].cleaning_review
+    assert (review.reviewers, review.comment) == ([getpass.getuser()], "clearly")
+    assert review.answer_ids == [f"app:{getpass.getuser()}"]
+    assert dataset[one].original_label.label == "3"
+    report = loop.record_verdicts({two: "delete", three: "unsure"}, "ann")
+    assert (report.closed, report.open_round) == ([1], None)
+    assert dataset[two].sample_weight == 0
+    assert "cleaning:queued" not in dataset.distinct("tags")
+    assert [row["state"] for row in loop.history()] == ["closed"]
+    assert loop.undo_round(1) == 3
+    assert dataset[one].ground_truth.label == "3"
+
+
+def test_the_same_person_s_next_answer_edits_the_first_also_when_the_round_has_closed(
+    loop: CleaningLoop,
+) -> None:
+    dataset = loop.samples.dataset
+    one, *others = ids(push(loop))
+    loop.record_verdicts({one: "delete"}, "ann")
+    assert loop.record_verdicts({one: "delete"}, "ann").changed == 1  # it says when, too
+    assert loop.record_verdicts(dict.fromkeys([one, *others], "keep"), "ann").closed == [1]
+    assert dataset[one].sample_weight == 1
+    corrected = loop.record_verdicts({one: ("relabel", "9")}, "ann")
+    assert (corrected.new_answers, corrected.closed, corrected.open_round) == (1, [], None)
+    assert dataset[one].ground_truth.label == "9"
+    assert loop.history()[0]["reviewed"] == 3
+    # Of an earlier round than the open one, nothing can be corrected by accident.
+    push(loop)
+    with pytest.raises(RoundError, match="1 of 1 samples are not in round 2, which is open"):
+        loop.record_verdicts({one: "keep"}, "ann")
+
+
+def test_two_people_disagree(loop: CleaningLoop) -> None:
+    [one] = ids(push(loop, n=1, reviewers_per_task=2))
+    assert loop.record_verdicts({one: "keep"}, "ann").open_round == 1
+    report = loop.record_verdicts({one: "delete"}, "bob")
+    assert (report.closed, report.outcomes) == ([1], {"conflict": 1})
+    assert loop.samples.dataset[one].sample_weight == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("accept", "must be one of keep, relabel, delete, unsure"),
+        ("relabel", "must name a class exactly if it is relabel"),
+        (("keep", "8"), "must name a class exactly if it is relabel"),
+        (("relabel", "7"), r"must be one of 3, 8, 9, got '7'\. .*new_classes"),
+    ],
+)
+def test_one_answer_that_is_none_and_nothing_is_recorded(
+    loop: CleaningLoop, answer: Any, message: str
+) -> None:
+    one, two, _ = ids(push(loop))
+    with pytest.raises(DataError, match=message):
+        loop.record_verdicts({one: "delete", two: answer})
+    assert loop.rounds.load(1).events == []
+    assert loop.samples.dataset[one].sample_weight == 1
+
+
+def test_answers_need_a_round_that_shows_the_sample(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    with pytest.raises(RoundError, match=r"has no round to answer\. Push one first"):
+        loop.record_verdicts({dataset.first().id: "keep"})
+    round_ = push(loop)
+    outside = dataset.exclude(round_.sample_ids).first().id
+    with pytest.raises(RoundError, match=r"not in round 1.*cleaning round 001"):
+        loop.record_verdicts({outside: "keep"})
+    loop.undo_round(1)
+    with pytest.raises(RoundError, match="has no round to answer"):
+        loop.record_verdicts({ids(round_)[0]: "keep"})
+
+
+def test_a_class_that_was_announced_or_listed_may_be_given(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    dataset.classes = {"ground_truth": ["3", "8", "9", "listed"]}
+    dataset.save()
+    one, two, three = ids(push(loop, new_classes=["zero"]))
+    loop.record_verdicts({one: ("relabel", "zero"), two: ("relabel", "listed")})
+    assert [dataset[i].ground_truth.label for i in (one, two)] == ["zero", "listed"]
+    dataset.reload()
+    assert dataset.classes["ground_truth"] == ["3", "8", "9", "listed", "zero"]
+    with pytest.raises(DataError, match="listed, zero, got 'seven'"):
+        loop.record_verdicts({three: ("relabel", "seven")})
+
+
+def test_one_desk_does_not_go_on_with_the_other_s_round(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    push(loop)
+    with pytest.raises(RoundError, match="open at the desk 'app', got 'labelstudio'"):
+        loop.push_round(server)
+    with pytest.raises(RoundError, match="no round at the desk 'labelstudio'"):
+        loop.pull_reviews(server)
+    # What can be fetched of the App has been recorded already.
+    assert loop.pull_reviews(AppDesk()).new_answers == 0
+    assert loop.close_round(server).answered == 0
+    with pytest.raises(DataError, match="must be a LabelStudioServer or a desk, got str"):
+        loop.push_round("http://127.0.0.1")
+
+
+def test_a_push_again_changes_nothing(loop: CleaningLoop) -> None:
+    round_ = push(loop)
+    loop.record_verdicts({ids(round_)[0]: "keep"})
+    changed_at = loop.samples.dataset.values("last_modified_at")
+    again = loop.push_round(AppDesk())
+    assert (again.round, again.n) == (1, 3)
+    assert loop.samples.dataset.values("last_modified_at") == changed_at
+
+
+def test_batches_are_read_once_and_answers_every_time(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, *_ = ids(push(loop))
+    other = CleaningLoop(loop.samples.dataset, "ground_truth", "pixels")
+    assert other.history()[0]["reviewed"] == 0
+    read: list[Any] = []
+    get = GridFS.get
+    monkeypatch.setattr(GridFS, "get", lambda *args: read.append(args) or get(*args))
+    loop.record_verdicts({one: "keep"})
+    assert other.history()[0]["reviewed"] == 1
+    assert read == []
+
+
+def test_recording_answers_reads_little_of_the_dataset(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 50,000 samples, going through all of them is what takes the time."""
+    one, two, _ = ids(push(loop))
+    dataset = loop.samples.dataset
+    seen, whole = [], []
+    aggregate = Collection.aggregate
+
+    def watched(self: Collection[Any], pipeline: Any, *args: Any, **options: Any) -> Any:
+        if self.name == dataset._sample_collection_name:
+            seen.append(pipeline)
+            by_id = any("_id" in stage.get("$match", {}) for stage in pipeline)
+            if not by_id and not any("$limit" in stage for stage in pipeline):
+                whole.append(pipeline)
+        return aggregate(self, pipeline, *args, **options)
+
+    monkeypatch.setattr(Collection, "aggregate", watched)
+    loop.record_verdicts({one: "delete", two: ("relabel", "8")})
+    assert seen
+    assert whole == []
+    dataset.distinct("ground_truth.label")
+    assert len(whole) == 1
