@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold
 
+from .crossval import stratified_folds
 from .errors import DataError
 from .linalg import Bound, Float, Float32, Int, moments, standardise
 from .logistic import fit_softmax
@@ -116,8 +116,8 @@ def predict_confusion(
     y, weight, X = y[live], weight[live], embeddings[live]
     if len(np.unique(y)) < 2:
         raise DataError(
-            "confusion needs labels of at least two classes, got "
-            f"{len(np.unique(y))}. Find it on all classes together."
+            f"confusion needs labels of at least two classes, got {len(np.unique(y))}.",
+            "Find it on all classes together.",
         )
     mean, scale = moments(X, weight)
     features = standardise(X, mean, scale)
@@ -134,8 +134,9 @@ def predict_confusion(
         )
     if pair is None:
         raise DataError(
-            "no two classes are confused: the classifier agrees with every label. There is no "
-            "class to begin with; name one yourself if you want a review."
+            "no two classes are confused: the classifier agrees with every label, so there is no "
+            "class to begin with.",
+            "Name a class yourself if you want a review.",
         )
     return pair
 
@@ -143,14 +144,10 @@ def predict_confusion(
 def _out_of_fold(
     features: Float32, labels: Int, weight: Float, bound: Bound, start: Float, random_state: int
 ) -> Int:
-    sizes = np.bincount(labels)
-    # Classes too small for every fold share one stratum.
-    strata = np.where(sizes[labels] >= _FOLDS, labels, -1)
-    if (strata < 0).sum() < _FOLDS:
-        strata = np.where(strata < 0, np.argmax(sizes), strata)
     predicted = np.empty(len(labels), dtype=np.intp)
-    folds = StratifiedKFold(min(_FOLDS, len(labels)), shuffle=True, random_state=random_state)
-    for train, test in folds.split(features, strata):
+    fold = stratified_folds(labels, min(_FOLDS, len(labels)), random_state)
+    for k in np.unique(fold):
+        train, test = fold != k, fold == k
         coef = fit_softmax(features[train], labels[train], weight[train], 1 / _C, bound, start)
         predicted[test] = _predict(features[test], coef, labels[train])
     return predicted

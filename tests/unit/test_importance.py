@@ -116,9 +116,12 @@ def test_the_order_of_rows_changes_no_score(seed, n, d):
     weight = rng.choice([0.0, 1.0, 2.0], n, p=[0.1, 0.8, 0.1])
     scores = score_labels(X, given, weight, verified=verified)
     moved = score_labels(X[rows], given[rows], weight[rows], verified=verified[rows])
+    twin = np.isin(np.arange(n), np.arange(n // 10 * 2))[rows]
     for name in SCORES:
         mine, theirs = getattr(scores, name)[rows], getattr(moved, name)
-        np.testing.assert_allclose(theirs, mine, rtol=1e-9, atol=0)
+        np.testing.assert_allclose(theirs[~twin], mine[~twin], rtol=1e-9, atol=0)
+        # Which of two identical rows comes first is open, and float32 products depend on the place.
+        np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=0)
     again = score_labels(
         X[rows], given[rows], weight[rows], verified=verified[rows], warm_start=scores.model
     )
