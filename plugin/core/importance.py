@@ -223,21 +223,17 @@ def _score_labels(
         neighbors = find_neighbors(X, evidence.current, weight, hashed)
     else:
         neighbors = Neighbors.none(len(y))
-    sides = (
-        *(
-            neighbors.class_shares(evidence.current, weight, len(classes), count)
-            for count in NEIGHBOR_COUNTS
-        ),
-        predicted[:, classes] if predicted.shape[1] else predicted,
+    shares = (
+        neighbors.class_shares(evidence.current, weight, len(classes), count)
+        for count in NEIGHBOR_COUNTS
     )
+    sides = (*shares, predicted[:, classes] if predicted.shape[1] else predicted)
     report(0.4, "fitting")
     if warm_start:
         model = refit_model(X, evidence, warm_start)
-    elif classified:
-        blank = blank_model(X, weight, classes, names, hashed, neighbors)
-        model = _fit(X, evidence, blank, sides, report)
     else:
         model = blank_model(X, weight, classes, names, hashed, neighbors)
+        model = _fit(X, evidence, model, sides, report) if classified else model
     signals = learn(X, evidence, model, sides)
     model = replace(model, signals=signals)
     if not classified:
