@@ -11,7 +11,8 @@ from typing import Any
 
 import fiftyone as fo
 
-from ..core.review.rounds import Rounds, RoundState
+from ..core.review.rounds import Rounds
+from ..core.review.states import RoundState
 from ..core.review.verdicts import Outcome
 from .labels import LabelField
 from .names import Names
