@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.scoring import checks
 from coreset_cleaning.core.scoring.checks import check_arrays, not_finite_rows
-from coreset_cleaning.core.scoring.posterior import checks
 
 
 def test_rows_that_are_not_finite_are_numbered_across_chunks():

@@ -6,8 +6,8 @@ import numpy as np
 
 from coreset_cleaning.core.judging import auroc
 from coreset_cleaning.core.judging.auroc import bootstrap_auroc
+from coreset_cleaning.core.scoring import crossval
 from coreset_cleaning.core.scoring.crossval import C_GRID, Task
-from coreset_cleaning.core.scoring.posterior import crossval
 
 
 def test_c_follows_the_signal(monkeypatch):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from coreset_cleaning.core.scoring import model
 from coreset_cleaning.core.scoring.model import N_FOLDS, fold_of, tuning_rows
-from coreset_cleaning.core.scoring.posterior import model
 
 
 def test_all_of_few_rows_choose_c_and_the_first_fold_comes_last():

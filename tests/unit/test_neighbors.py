@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
+from coreset_cleaning.core.scoring import neighbors as module
 from coreset_cleaning.core.scoring.linalg import row_hash
 from coreset_cleaning.core.scoring.neighbors import find_neighbors, largest
-from coreset_cleaning.core.scoring.posterior import neighbors as module
 
 
 def data(n=400, d=8, k=3, seed=0):
