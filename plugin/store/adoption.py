@@ -12,14 +12,40 @@ from typing import Any
 import fiftyone as fo
 
 from ..core.review.rounds import Rounds
+from ..core.review.states import RoundState
 from ..core.review.verdicts import Outcome
 from .labels import LabelField
 from .names import Names
+from .records import Records
+from .rounds import RoundStore
 
-_BEFORE = "0.2"
+Declare = Callable[[LabelField], None]
 
 
-def adopt_marks(labels: LabelField, rounds: Rounds, declare: Callable[[LabelField], None]) -> None:
+def part_marks(labels: LabelField, rounds: Rounds, declare: Declare) -> None:
+    """Give each label field what version 0.1 left of it; called before marks of one are written.
+
+    Whoever has the plain names would take the marks of another field for its own.
+
+    Parameters
+    ----------
+    labels : LabelField
+    rounds : Rounds
+        Of this label field.
+    declare : callable
+        Adds the fields that are about to be written.
+    """
+    adopt_marks(labels, rounds, declare)
+    if labels.names.label_field:
+        return
+    heads = Records(labels.dataset).heads("round", **{"options.desk": None}).values()
+    for name in sorted({head["label_field"] for head in heads} - {labels.name}):
+        if labels.dataset.has_field(name):
+            other = type(labels)(labels.samples, name, labels.embeddings_field)
+            adopt_marks(other, RoundStore(labels.dataset, name).all(), declare)
+
+
+def adopt_marks(labels: LabelField, rounds: Rounds, declare: Declare) -> None:
     """Take the marks along that rounds of version 0.1 left under the plain names.
 
     The copy is complete before the original goes, and what tells whose it is goes last: killed
@@ -34,10 +60,11 @@ def adopt_marks(labels: LabelField, rounds: Rounds, declare: Callable[[LabelFiel
         Adds the fields that are about to be written.
     """
     ours, plain = labels.names, Names(labels.names.prefix)
-    old = [r for r in rounds if str(r.config.get("version", _BEFORE)) < _BEFORE]
+    old = [r for r in rounds if "desk" not in r.config["options"]]
     if not ours.label_field or not old or not labels.dataset.has_field(plain.review):
         return
     numbers = {round_.number for round_ in old}
+    waiting = {i for r in old if rounds.state(r) is RoundState.OPEN for i in r.sample_ids}
     ids = {i for round_ in old for i in round_.sample_ids}
     fields = [plain.review, plain.original, plain.weight, "tags", ours.review]
     found = labels.columns(fields, ids)
@@ -46,16 +73,13 @@ def adopt_marks(labels: LabelField, rounds: Rounds, declare: Callable[[LabelFiel
     tags: dict[str, list[str]] = {}
     for label_id, (_, _, _, there, _) in found.items():
         gone = set(round_tags)
-        if label_id in mine or label_id in rounds.waiting:
+        if label_id in mine or (label_id in waiting and round_tags & {*there}):
             gone |= set(plain.review_tags())
-        own = [
-            ours.outcome_tag(o)
-            for o in (Outcome.DELETED,)
-            if plain.outcome_tag(o) in gone & {*there}
-        ]
         kept = [tag for tag in there if tag not in gone]
+        if plain.outcome_tag(Outcome.DELETED) in gone & {*there}:
+            kept.append(ours.outcome_tag(Outcome.DELETED))
         if kept != list(there):
-            tags[label_id] = kept + own
+            tags[label_id] = kept
     if not mine and not tags:
         return
     declare(labels)

@@ -17,7 +17,7 @@ from ..core.review.marks import Asked, Marks, ReviewMark, apply_state, is_outdat
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Outcome, Verdict
 from . import appearance, ownership
-from .adoption import adopt_marks
+from .adoption import part_marks
 from .labels import LabelField
 
 _REVIEW_FIELDS: dict[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     if not rounds.weights:
         return Written(0, [])
     ours = labels.names
-    adopt_marks(labels, rounds, _declare_all)
+    part_marks(labels, rounds, _declare_all)
     _declare_all(labels, rounds.weights)
     appearance.arrange(labels.dataset, labels.name, ours)
     deleted_tag = ours.outcome_tag(Outcome.DELETED)

@@ -51,8 +51,15 @@ class Wanted:
     max_per_class: int | None = None
 
     def size(self, n: int) -> int:
-        """Return the samples wanted: quotas name them class by class."""
-        return sum(self.classes.values()) if isinstance(self.classes, Mapping) else n
+        """Return the samples wanted: quotas name them class by class.
+
+        Raises
+        ------
+        DataError
+            When scope and classes can't be meant so.
+        """
+        _, classes = read_scope(self.scope, self.classes)
+        return n if classes is None else sum(_quotas(classes, n).values())
 
 
 @dataclass(frozen=True)
@@ -109,11 +116,11 @@ def choose(work: Workspace, rounds: Rounds, wanted: Wanted, n: int) -> Choice:
             'Pass scope="dataset" with it, or say how many samples of each class you want: '
             "class_of_interest={...}.",
         )
+    of_classes = [r for r in rounds if r.scope is Scope.CLASS]
     if classes is not None:
         quotas = _quotas(classes, n)
-        rivals = [r.rival for r in rounds if r.class_of_interest == next(iter(quotas))]
+        rivals = [r.rival for r in of_classes if r.class_of_interest == next(iter(quotas))]
         return Choice.of_classes(quotas, rivals[-1] if rivals else None)
-    of_classes = [r for r in rounds if r.scope is Scope.CLASS]
     if of_classes:
         return Choice.of_classes(split_evenly(n, of_classes[-1].classes), of_classes[-1].rival)
     pair = find_confused_pair(work)

@@ -56,7 +56,8 @@ def push_round(
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
             images = work.labels.images(item.sample_id for item in round_.batch)
-            desk.check(_subject(work, rounds, round_), show_options(work, round_), images)
+            reviewed = _subject(work, rounds, round_)
+            desk.check(reviewed, show_options(work, round_), images)
             claim.check()
             pair = (round_.class_of_interest, round_.rival) if round_.rival else None
             freeze_start(work, pair)
@@ -64,9 +65,10 @@ def push_round(
         else:
             _check_desk(round_, desk)
             work.labels.check_names(round_.queues, round_.number)
+            reviewed = _subject(work, rounds, round_)
             claim.check()
         _show_round(work, rounds, round_)
-        sent = send(work, rounds, round_, desk, progress)
+        sent = send(work, rounds, round_, desk, reviewed, progress)
     return RoundReport(
         round=round_.number,
         scope=round_.scope.value,
@@ -95,7 +97,12 @@ def _check_desk(round_: Round, desk: Desk) -> None:
 
 
 def send(
-    work: Workspace, rounds: Rounds, round_: Round, desk: Desk, progress: Progress | None
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    desk: Desk,
+    reviewed: Subject,
+    progress: Progress | None,
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
@@ -119,9 +126,7 @@ def send(
         if item.sample_id in images and item.sample_id in open_ids
     ]
     known = work.store.projects().get(round_.home, {})
-    sent = desk.send(
-        _subject(work, rounds, round_), show_options(work, round_), round_.number, tasks, progress
-    )
+    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
     if sent.project:
         same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
         cursor = known.get("cursor") if same else sent.project["cursor"]

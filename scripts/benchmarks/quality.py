@@ -103,10 +103,10 @@ def after_verdicts(rows: LabeledRows, scores: Any) -> dict[str, float]:
     queue = queue[rows.true[queue] >= 0]
     found = {}
     for count in REVIEWED:
-        if 5 * count > len(rows.labels):
-            continue
         verified = np.full(len(rows.labels), -1)
         verified[queue[:count]] = rows.true[queue[:count]]
+        if 5 * count > len(rows.labels) or not rows.wrong[verified < 0].any():
+            continue
         again = ours(rows.embeddings, rows.labels, verified=verified, warm_start=scores.model)
         rest = rows.judged & (verified < 0)
         after, before = (

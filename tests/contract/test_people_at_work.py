@@ -220,9 +220,9 @@ def test_the_mark_says_whose_a_project_is_not_the_address(
     cleaning.server.patch(f"api/projects/{project.id}/", {"description": "Cats."})
     assert find_project(other, cleaning.dataset_id, FIELD) is None
     assert locate_project(other, cleaning.dataset_id, FIELD, last_id=project.id).id == project.id
-    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* push again"):
+    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* Push again"):
         locate_project(other, cleaning.dataset_id, "another_field", last_id=project.id)
-    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* push again"):
+    with pytest.raises(ProjectMissingError, match=r"no longer in Label Studio .* Push again"):
         locate_project(other, cleaning.dataset_id, FIELD)
 
 

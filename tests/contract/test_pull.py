@@ -209,7 +209,7 @@ def test_deleted_project_is_reported_and_the_round_can_be_pushed_again(
     project = cleaning.open()
     cleaning.push(review_tasks(2))
     cleaning.server.delete(f"api/projects/{project.id}/")
-    with pytest.raises(ProjectMissingError, match="push again"):
+    with pytest.raises(ProjectMissingError, match="Push again"):
         pull_answers(
             cleaning.server,
             project.id,

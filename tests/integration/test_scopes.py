@@ -168,6 +168,17 @@ def test_scopes_follow_each_other(loop: CleaningLoop, digits: Any) -> None:
     assert str(loop.yields(scope="dataset")).startswith("Nothing has been reviewed yet")
 
 
+def test_a_class_keeps_its_rival_over_a_round_of_the_whole_dataset(loop: CleaningLoop) -> None:
+    first = loop.push_round(AppDesk(), n=4, controls=0)
+    assert first.rival
+    loop.close_round()
+    loop.push_round(AppDesk(), n=4, controls=0, scope="dataset")
+    loop.close_round()
+    # The class of interest of that round may well be the same.
+    again = loop.push_round(AppDesk(), n=4, controls=0, class_of_interest=first.class_of_interest)
+    assert again.rival == first.rival
+
+
 def test_an_open_round_is_completed_whatever_is_asked_for(loop: CleaningLoop) -> None:
     loop.push_round(AppDesk(), n=5, controls=1, scope="dataset")
     again = loop.push_round(AppDesk(), n=9, class_of_interest="3")
@@ -257,9 +268,6 @@ def test_the_whole_dataset_on_the_command_line(
     assert "whole dataset" in run("status", name)[1]
     code, text = run("yields", name, "--scope", "dataset", "--json")
     assert (code, json.loads(text)["scope"]) == (0, "dataset")
-    code, text = run("push", name, "--scope", "dataset", "--class", "3", "--json")
-    assert code == 0  # it completes the open round
-    loop.close_round()
     code, text = run("push", name, "--scope", "dataset", "--class", "3", "--json")
     assert code == 1
     assert "must not be given together" in text

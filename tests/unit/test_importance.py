@@ -116,9 +116,12 @@ def test_the_order_of_rows_changes_no_score(seed, n, d):
     weight = rng.choice([0.0, 1.0, 2.0], n, p=[0.1, 0.8, 0.1])
     scores = score_labels(X, given, weight, verified=verified)
     moved = score_labels(X[rows], given[rows], weight[rows], verified=verified[rows])
+    twin = np.isin(np.arange(n), np.arange(n // 10 * 2))[rows]
     for name in SCORES:
         mine, theirs = getattr(scores, name)[rows], getattr(moved, name)
-        np.testing.assert_allclose(theirs, mine, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(theirs[~twin], mine[~twin], rtol=1e-9, atol=0)
+        # Which of two identical rows comes first is open, and float32 products depend on the place.
+        np.testing.assert_allclose(theirs, mine, rtol=1e-5, atol=0)
     again = score_labels(
         X[rows], given[rows], weight[rows], verified=verified[rows], warm_start=scores.model
     )
@@ -394,7 +397,9 @@ def test_a_network_that_has_seen_the_labels_is_told_apart():
     seen[np.arange(len(given)), given] += 0.5
     seen /= seen.sum(axis=1, keepdims=True)
     assert not score_labels(None, given, probabilities=fresh).predictions_seen
-    assert score_labels(None, given, probabilities=seen).predictions_seen
+    warned = score_labels(None, given, probabilities=seen)
+    assert warned.predictions_seen
+    assert any("out-of-fold" in warning for warning in warned.warnings)
 
 
 def test_a_row_without_a_prediction_is_scored_by_the_rest():
@@ -442,10 +447,12 @@ def test_probabilities_of_being_wrong_add_up_to_the_wrong_labels(flips):
 
 
 def test_many_rows_are_ranked_more_surely_than_few():
-    reliabilities = [
-        score_labels(X, given).reliability
+    found = [
+        score_labels(X, given)
         for X, given, _ in (blobs(n=n, d=40, separation=0.4) for n in (100, 400, 1600))
     ]
+    reliabilities = [scores.reliability for scores in found]
+    assert ["too few" in " ".join(scores.warnings) for scores in found] == [True, True, False]
     assert reliabilities == sorted(reliabilities)
     assert 0 < reliabilities[0] < 0.8 < 0.9 < reliabilities[2] < 1
 

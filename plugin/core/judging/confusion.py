@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedKFold
 
 from ..errors import DataError
+from ..scoring.crossval import stratified_folds
 from ..scoring.linalg import Bound, Float, Float32, Int, moments, standardise
 from ..scoring.logistic import fit_softmax
 
@@ -134,9 +134,9 @@ def predict_confusion(
         )
     if pair is None:
         raise DataError(
-            "no two classes are confused: the classifier agrees with every label. There is no "
+            "no two classes are confused: the classifier agrees with every label, so there is no "
             "class to begin with.",
-            "Name one yourself if you want a review.",
+            "Name a class yourself if you want a review.",
         )
     return pair
 
@@ -144,14 +144,10 @@ def predict_confusion(
 def _out_of_fold(
     features: Float32, labels: Int, weight: Float, bound: Bound, start: Float, random_state: int
 ) -> Int:
-    sizes = np.bincount(labels)
-    # Classes too small for every fold share one stratum.
-    strata = np.where(sizes[labels] >= _FOLDS, labels, -1)
-    if (strata < 0).sum() < _FOLDS:
-        strata = np.where(strata < 0, np.argmax(sizes), strata)
     predicted = np.empty(len(labels), dtype=np.intp)
-    folds = StratifiedKFold(min(_FOLDS, len(labels)), shuffle=True, random_state=random_state)
-    for train, test in folds.split(features, strata):
+    fold = stratified_folds(labels, min(_FOLDS, len(labels)), random_state)
+    for k in np.unique(fold):
+        train, test = fold != k, fold == k
         coef = fit_softmax(features[train], labels[train], weight[train], 1 / _C, bound, start)
         predicted[test] = _predict(features[test], coef, labels[train])
     return predicted

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from ..errors import DataError
 from ..judging.auroc import macro_auroc
-from .linalg import Float, Float32, Int, gram, moments, standardise
-from .logistic import Lbfgs, log_loss, loss_and_gradient, softmax
+from .linalg import Bound, Float, Float32, Int, gram, moments, standardise
+from .logistic import climb, fit_softmax, log_loss, softmax
 
 C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _INNER_FOLDS = 3
@@ -83,16 +82,14 @@ class Task:
         self.given = LabelState(given, np.where(known, 1.0, 0.0))
         mean, scale = moments(embeddings, np.ones(len(given)))
         features = standardise(embeddings, mean, scale)
-        self.curvature, rotation = _principal_axes(features)
+        curvature, rotation = _principal_axes(features)
+        self.bound = Bound(curvature, None)
         self.features = features @ rotation
         self.test: tuple[Float32, Int] | None = None
         if test is not None and len(np.unique(test[1])) >= 2:
             self.test = (standardise(test[0], mean, scale) @ rotation, test[1])
         self.n_folds = int(np.clip(sizes[sizes > 1].min(), 2, n_splits))
-        folds = StratifiedKFold(self.n_folds, shuffle=True, random_state=random_state)
-        self.fold = np.empty(len(given), dtype=np.intp)
-        for k, rows in enumerate(_test_folds(folds, given)):
-            self.fold[rows] = k
+        self.fold = stratified_folds(given, self.n_folds, random_state)
         self.penalty = 1 / self._choose_c()
         self._starts: dict[int, Float] = {}
 
@@ -127,19 +124,18 @@ class Task:
         if len(labels) > _TUNE_ROWS:
             rng = np.random.default_rng(self.random_state)
             weight = np.where(rng.random(len(labels)) < _TUNE_ROWS / len(labels), weight, 0)
-        losses = []
         starts = [self._zeros() for _ in range(_INNER_FOLDS)]
-        # From strong to weak regularisation, each fit starting at the last.
-        for C in C_GRID:
+
+        def loss_at(C: float) -> float:
             loss = 0.0
             for k in range(_INNER_FOLDS):
                 test = (self.fold % _INNER_FOLDS == k) & (weight > 0)
                 train = LabelState(labels, np.where(test, 0, weight))
                 starts[k] = self._fit(train, 1 / C, starts[k])
                 loss += log_loss(self.features[test], labels[test], weight[test], starts[k], None)
-            losses.append(loss)
-            if loss > 1.02 * min(losses):
-                break
+            return loss
+
+        losses = climb(C_GRID, loss_at, 1.02)
         return C_GRID[int(np.argmin(losses))]
 
     def _warm_fit(self, state: LabelState, slot: int) -> Float:
@@ -153,16 +149,16 @@ class Task:
 
     def _fit(self, state: LabelState, penalty: float, start: Float) -> Float:
         rows = state.weight > 0
-        features, labels, weight = self.features[rows], state.labels[rows], state.weight[rows]
-        unit = 1 / np.sqrt(self.curvature + penalty)
-
-        def objective(u: Float) -> tuple[float, Float]:
-            theta = u * unit
-            loss, gradient = loss_and_gradient(features, labels, weight, theta, None)
-            loss += 0.5 * penalty * float(np.sum(theta * theta))
-            return loss, (gradient + penalty * theta) * unit
-
-        return Lbfgs().minimise(objective, start / unit, _ITERATIONS, _TOLERANCE) * unit
+        return fit_softmax(
+            self.features[rows],
+            state.labels[rows],
+            state.weight[rows],
+            penalty,
+            self.bound,
+            start,
+            max_iterations=_ITERATIONS,
+            tolerance=_TOLERANCE,
+        )
 
 
 def _principal_axes(features: Float32) -> tuple[Float, Float32]:
@@ -178,11 +174,17 @@ def _principal_axes(features: Float32) -> tuple[Float, Float32]:
     return values, (wide.T @ left / np.sqrt(2 * values)).astype(np.float32)
 
 
-def _test_folds(folds: StratifiedKFold, given: Int) -> Iterator[Int]:
-    """Split by class; classes smaller than the number of folds share one stratum."""
-    sizes = np.bincount(given + 1)
-    strata = np.where(sizes[given + 1] >= folds.n_splits, given, -1)
-    if 0 < (strata == -1).sum() < folds.n_splits:
-        strata = np.where(strata == -1, np.argmax(np.bincount(given + 1)) - 1, strata)
-    for _, rows in folds.split(np.zeros(len(given)), strata):
-        yield rows
+def stratified_folds(labels: Int, n_splits: int, random_state: int) -> Int:
+    """Fold of each row, each class spread evenly; -1 counts as a class.
+
+    Classes smaller than the number of folds share one stratum.
+    """
+    sizes = np.bincount(labels + 1)
+    strata = np.where(sizes[labels + 1] >= n_splits, labels, -1)
+    if 0 < (strata == -1).sum() < n_splits:
+        strata = np.where(strata == -1, np.argmax(sizes) - 1, strata)
+    fold = np.empty(len(labels), dtype=np.intp)
+    splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
+    for k, (_, rows) in enumerate(splitter.split(np.zeros(len(labels)), strata)):
+        fold[rows] = k
+    return fold

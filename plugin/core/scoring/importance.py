@@ -27,6 +27,7 @@ __all__ = ["SCORER_VERSION", "LabelModel", "LabelScores", "score_labels"]
 
 FIT_ROWS = 100_000  # fit on a weighted subset above it, or above FIT_ROWS_PER_CLASS a class
 FIT_ROWS_PER_CLASS = 200
+RELIABLE = 0.8  # below it a ranking is called unsure
 
 Progress = Callable[[float, str], None]
 
@@ -56,8 +57,8 @@ class LabelScores:
         Sum of `wrong_probability` over the rows of positive weight that nobody has verified.
     reliability : float
         Share of the spread of the log-odds that labels are wrong which is not the uncertainty of
-        the fit: near 1 another sample of such rows would rank them alike; below 0.9 a ranking
-        says little about neighbouring places.
+        the fit: near 1 another sample of such rows would be ranked alike; below 0.8 `warnings`
+        says that the ranking is unsure.
     predictions_seen : bool
         Whether the network behind `probabilities` seems to have been trained on these labels: it
         is right about them more often than it claims.
@@ -84,6 +85,22 @@ class LabelScores:
     noise_channel: Float
     model: LabelModel
     radius: float
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know before trusting the scores, one sentence each."""
+        found = []
+        if self.predictions_seen:
+            found.append(
+                "The network behind the predictions seems to have been trained on these labels: "
+                "it is right about them more often than it claims. Pass out-of-fold predictions."
+            )
+        if self.reliability < RELIABLE:
+            found.append(
+                f"These rows are too few for a sure ranking (reliability {self.reliability:.2f}): "
+                "another sample of them would be ranked quite differently."
+            )
+        return tuple(found)
 
 
 def score_labels(
@@ -206,21 +223,17 @@ def _score_labels(
         neighbors = find_neighbors(X, evidence.current, weight, hashed)
     else:
         neighbors = Neighbors.none(len(y))
-    sides = (
-        *(
-            neighbors.class_shares(evidence.current, weight, len(classes), count)
-            for count in NEIGHBOR_COUNTS
-        ),
-        predicted[:, classes] if predicted.shape[1] else predicted,
+    shares = (
+        neighbors.class_shares(evidence.current, weight, len(classes), count)
+        for count in NEIGHBOR_COUNTS
     )
+    sides = (*shares, predicted[:, classes] if predicted.shape[1] else predicted)
     report(0.4, "fitting")
     if warm_start:
         model = refit_model(X, evidence, warm_start)
-    elif classified:
-        blank = blank_model(X, weight, classes, names, hashed, neighbors)
-        model = _fit(X, evidence, blank, sides, report)
     else:
         model = blank_model(X, weight, classes, names, hashed, neighbors)
+        model = _fit(X, evidence, model, sides, report) if classified else model
     signals = learn(X, evidence, model, sides)
     model = replace(model, signals=signals)
     if not classified:

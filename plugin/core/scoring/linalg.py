@@ -87,16 +87,18 @@ def _gram(features: Float32, weight: Float) -> Partial:
 class Bound:
     """Böhning's bound M(λ) = ½ΦᵀWΦ + λI on the softmax Hessian, factorised once for every λ.
 
+    Coordinates u with θ = u·Rᵀ, where R Rᵀ = M(λ)⁻¹, remove the conditioning of the features.
+
     Attributes
     ----------
     values : array of shape (d,)
         Eigenvalues of ½ΦᵀWΦ.
-    vectors : array of shape (d, d)
-        Its eigenvectors, in columns.
+    vectors : array of shape (d, d) or None
+        Its eigenvectors, in columns; None where the features lie along them.
     """
 
     values: Float
-    vectors: Float
+    vectors: Float | None
 
     @classmethod
     def of(cls, features: Any, weight: Float) -> Bound:
@@ -104,15 +106,26 @@ class Bound:
         values, vectors = eigh(0.5 * gram(features, weight), check_finite=False)
         return cls(np.maximum(values, 0), vectors)
 
-    def factor(self, penalty: float) -> Float:
-        """R of shape (d, d) with M(penalty)⁻¹ = R Rᵀ."""
-        factor: Float = self.vectors / np.sqrt(self.values + penalty)
-        return factor
+    def along(self, features: Float32) -> Float32:
+        """Features in the directions of the eigenvectors."""
+        return features if self.vectors is None else features @ self.vectors.astype(np.float32)
 
-    def inverse_factor(self, penalty: float) -> Float:
-        """R⁻¹, see `factor`."""
-        inverse: Float = np.sqrt(self.values + penalty)[:, None] * self.vectors.T
-        return inverse
+    def to_scaled(self, coef: Float, penalty: float) -> Float:
+        """Coordinates of coefficients, shape (K, d)."""
+        turned = coef if self.vectors is None else coef @ self.vectors
+        scaled: Float = turned * np.sqrt(self.values + penalty)
+        return scaled
+
+    def from_scaled(self, scaled: Float, penalty: float) -> Float:
+        """Coefficients at some coordinates, shape (K, d)."""
+        turned: Float = scaled / np.sqrt(self.values + penalty)
+        return turned if self.vectors is None else turned @ self.vectors.T
+
+    def scaled_gradient(self, gradient: Float, penalty: float) -> Float:
+        """Gradient in the coordinates, of one in the coefficients."""
+        turned = gradient if self.vectors is None else gradient @ self.vectors
+        scaled: Float = turned / np.sqrt(self.values + penalty)
+        return scaled
 
 
 def row_hash(X: Any, seed: int) -> NDArray[np.uint64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -154,8 +154,7 @@ def fit_softmax(
 ) -> Float:
     """Minimise Σ w f + (penalty/2)‖θ‖², starting at `coef`.
 
-    Works in coordinates u with θ = u·Rᵀ, where R Rᵀ = M⁻¹ and M is Böhning's bound on the Hessian:
-    that removes the conditioning of the features, and 10 to 20 iterations are enough.
+    Works in the coordinates of Böhning's bound on the Hessian: 10 to 20 iterations are enough.
 
     Parameters
     ----------
@@ -174,15 +173,29 @@ def fit_softmax(
     -------
     array of shape (K, d)
     """
-    factor = bound.factor(penalty)
 
     def objective(u: Float) -> tuple[float, Float]:
-        theta = u @ factor.T
+        theta = bound.from_scaled(u, penalty)
         loss, gradient = loss_and_gradient(features, labels, weight, theta, channel)
         loss += 0.5 * penalty * float(np.sum(theta * theta))
-        gradient += penalty * theta
-        return loss, gradient @ factor
+        return loss, bound.scaled_gradient(gradient + penalty * theta, penalty)
 
-    start = coef @ bound.inverse_factor(penalty).T
+    start = bound.to_scaled(coef, penalty)
     fitted = (optimiser or Lbfgs()).minimise(objective, start, max_iterations, tolerance)
-    return np.asarray(fitted @ factor.T)
+    return bound.from_scaled(fitted, penalty)
+
+
+def climb(
+    grid: Sequence[float], loss_at: Callable[[float], float], tolerance: float
+) -> list[float]:
+    """Held-out losses at rising C, up to the first that exceeds the least by the given factor.
+
+    The fit at one C starts from the fit at the last one, so the walk goes up from the small end:
+    shrinking coefficients that were fitted with a large C takes more steps than growing them.
+    """
+    losses: list[float] = []
+    for C in grid:
+        losses.append(loss_at(C))
+        if losses[-1] > tolerance * min(losses):
+            break
+    return losses

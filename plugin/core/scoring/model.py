@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .channel import fit_noisy_softmax, start_channel, with_verdicts
 from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int, moments, standardise
-from .logistic import TINY, fit_softmax, log_loss
+from .logistic import TINY, climb, fit_softmax, log_loss
 from .neighbors import Neighbors
 from .rows import gather, take
 from .signals import Signals
@@ -295,18 +295,15 @@ def choose_regularisation(
             own += log_loss(*train, coefs[k], channel) / float(train[2].sum())
         return loss, own / max(loss, float(TINY))
 
-    # The fit at one C starts from the fit at the last one, so the walk goes up from the small end:
-    # shrinking coefficients that were fitted with a large C takes more steps than growing them.
-    losses: list[float] = []
     found: list[Tuned] = []
     reusable = len(parts) == 1 and len(classes) == n_classes
-    for C in C_GRID:
+
+    def loss_at(C: float) -> float:
         loss, memorised = losses_at(C)
-        losses.append(loss)
-        fit = (coefs[0], channels[0]) if reusable else (None, None)
-        found.append(Tuned(C, memorised, *fit))
-        if losses[-1] > min(losses) * 1.005:
-            break
+        found.append(Tuned(C, memorised, *((coefs[0], channels[0]) if reusable else (None, None))))
+        return loss
+
+    losses = climb(C_GRID, loss_at, 1.005)
     best = int(np.argmin(losses))
     if not 0 < best < len(losses) - 1:
         return found[best]

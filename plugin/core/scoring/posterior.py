@@ -69,9 +69,8 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     complete = weight @ (p * (1 - p)) / weight.sum()
     information = complete - weight @ (q * (1 - q)) / weight.sum()
     information = np.maximum(information, LEAST_INFORMATION * complete + 1e-9)
-    variance = np.square(features @ model.bound.vectors.astype(np.float32)) @ _spread(
-        model.bound, 1 / model.C, information
-    )
+    spread = _spread(model.bound, 1 / model.C, information)
+    variance = np.square(model.bound.along(features)) @ spread
     z += model.pull(evidence.weight)[rows, None] * variance * (p - q)
     parts = np.stack([z, *side_parts(*(side[rows] for side in sides))])
     known = evidence.known() * scale
@@ -107,7 +106,7 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
         (evidence.given, evidence.symbols, weight, model.pull(weight), model.hashed, *sides),
         (
             model.for_logits(),
-            bound.vectors.astype(np.float32),
+            bound,
             table.astype(np.float32),
             by_symbol.astype(np.float32),
             _log_odds(model.channel),
@@ -125,7 +124,8 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
         residual,
         weight,
         regularisation=0.5 * penalty * float(np.vdot(model.coef, model.coef)),
-        gradient_norm=float(np.linalg.norm(gradient @ bound.vectors * np.sqrt(leverages))),
+        gradient_norm=float(np.linalg.norm(bound.scaled_gradient(gradient, 1 / model.C)))
+        / ratio**0.5,
     )
     wrong = expit(left / np.sqrt(1 + np.pi * variance / 8))
     return RowScores(
@@ -164,7 +164,7 @@ def _score_block(
     nearest: Any,
     predictions: NDArray[Any],
     fit: tuple[Float, Float, Float32, Float32 | None],
-    vectors: Float32,
+    bound: Bound,
     table: Float32,
     by_symbol: Float32,
     shift: Float32,
@@ -178,7 +178,7 @@ def _score_block(
     n, k = len(own), len(shift) - 1
     index, known = np.arange(n), own >= 0
     features, z = logits(block, hashed, *fit)
-    spread = np.square(features @ vectors) @ table
+    spread = np.square(bound.along(features)) @ table
     beta = float(signals.weights[0])
     leverage = np.sqrt(spread[:, 0], dtype=np.float64)
     variance = spread[:, 1:]

@@ -185,8 +185,8 @@ def learn_signals(
 def root(channel: Float) -> Float:
     """The channel that predictions alone are ranked with, softer than the one they teach.
 
-    A channel sees no image. Where errors depend on the image it is trusted too much, the more so
-    the better the predictions are: the root ranked better on all sets of docs/importance.md.
+    A channel sees no image, so where many errors depend on the image it is trusted too much: at
+    40 % wrong the root ranks better, at 9 and 17 % as well (docs/importance.md).
     """
     softer = np.sqrt(channel)
     normalised: Float = softer / softer.sum(axis=1, keepdims=True)
