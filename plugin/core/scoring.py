@@ -23,7 +23,7 @@ from .rows import Partial, gather, run_rows
 from .sensitivity import local_sensitivity
 from .signals import Signals, learn_signals, learning_rows, side_parts
 
-ASKED_SHARE = 0.3  # see `_information`
+ASKED_SHARE = 0.2  # see `_information`
 LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true classes would give
 
 
