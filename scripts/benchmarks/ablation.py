@@ -32,7 +32,9 @@ def rounds(n: int) -> Callable[..., Any]:
     return lambda *args, **options: fit(*args, **{**options, "rounds": n})
 
 
-def keep_channel(features: Any, labels: Any, weight: Any, coef: Any, current: Any) -> Any:
+def keep_channel(
+    features: Any, labels: Any, weight: Any, coef: Any, current: Any, known: Any = 0
+) -> Any:
     return current
 
 

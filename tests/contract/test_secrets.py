@@ -19,6 +19,7 @@ from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio import push as push_module
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from label_studio_server import LabelStudioProcess
+from support.answers import project_of
 
 from .fault_proxy import FAULTS, FaultProxy
 
@@ -93,7 +94,7 @@ def test_nothing_keeps_or_shows_a_secret(
             for _ in range(3):
                 attempt(lambda server=server: loop.push_round(server, n=6, controls=1))
         direct = LabelStudioServer(process.url, process.admin_token)
-        project = loop.rounds.all()[-1].project["id"]
+        project = project_of(loop)
         for task in direct.tasks(project=project, include="id", resolve_uri="false"):
             result = answer_result("keep", n_classes=3)
             direct.post(f"api/tasks/{task['id']}/annotations/", {"result": result})

@@ -446,6 +446,12 @@ def test_probabilities_of_being_wrong_add_up_to_the_wrong_labels(flips):
     assert after.expected_errors == pytest.approx(after.wrong_probability[1000:].sum())
 
 
+def test_probabilities_add_up_with_many_classes_of_few_rows():
+    X, given, true = blobs(n=1500, d=64, k=75, separation=0.5)
+    scores = score_labels(X, given)
+    assert scores.expected_errors == pytest.approx((given != true).sum(), rel=0.5)
+
+
 def test_many_rows_are_ranked_more_surely_than_few():
     found = [
         score_labels(X, given)
@@ -468,7 +474,7 @@ def test_fit_on_a_drawn_subset_ranks_like_the_full_fit(monkeypatch):
     drawn = score_labels(X, given)
     assert drawn.model.rows is not None
     assert len(drawn.model.rows) < 2500
-    assert spearmanr(full.importance, drawn.importance).statistic > 0.96
+    assert spearmanr(full.importance, drawn.importance).statistic > 0.95
     wrong = given != true
     assert average_precision(wrong, drawn.importance) > 0.95 * average_precision(
         wrong, full.importance

@@ -23,6 +23,7 @@ from .rows import Partial, gather, run_rows
 from .sensitivity import local_sensitivity
 from .signals import Signals, learn_signals, learning_rows, side_parts
 
+ASKED_SHARE = 0.2  # see `_information`
 LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true classes would give
 
 
@@ -66,9 +67,7 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     p = softmax(z.copy())
     q = with_verdicts(model.channel).T.astype(np.float32)[symbols] * p
     q /= np.maximum(q.sum(axis=1), TINY)[:, None]
-    complete = weight @ (p * (1 - p)) / weight.sum()
-    information = complete - weight @ (q * (1 - q)) / weight.sum()
-    information = np.maximum(information, LEAST_INFORMATION * complete + 1e-9)
+    information = _information(p, q, weight)
     spread = _spread(model.bound, 1 / model.C, information)
     variance = np.square(model.bound.along(features)) @ spread
     z += model.pull(evidence.weight)[rows, None] * variance * (p - q)
@@ -78,6 +77,24 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     return learn_signals(
         parts, symbols, weight, known, model.channel, information, few_rows, model.signals
     )
+
+
+def _information(p: Float32, q: Float32, weight: Float) -> Float:
+    """Curvature of the loss in each class's logit: the mean over all rows, or more.
+
+    Of many classes, most rows have nothing to say. So it is at least a share of the mean over the
+    rows where the class is in question.
+    """
+    complete = p * (1 - p)  # as if the true classes were known
+    total, where = float(weight.sum()), weight @ complete + 1e-9
+
+    def curved(of: Float32) -> Float:
+        plain, asked = weight @ of / total, weight @ (complete * of) / where
+        larger: Float = np.maximum(plain, ASKED_SHARE * asked)
+        return larger
+
+    known, hidden = curved(complete), curved(complete - q * (1 - q))
+    return np.maximum(hidden, LEAST_INFORMATION * known) + 1e-9
 
 
 def _spread(bound: Bound, penalty: float, information: Float) -> Float32:

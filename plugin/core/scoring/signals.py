@@ -52,7 +52,7 @@ class Signals:
     channel : array of shape (K, K)
         P(given | true) as logits see it that don't know the row's label.
     information : array of shape (K,)
-        Mean curvature of the loss in each class's logit.
+        Curvature of the loss in each class's logit, where the class is in question.
     """
 
     weights: Float
