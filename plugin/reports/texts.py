@@ -77,8 +77,9 @@ class ImportanceReport(Report):
         Sum of the probabilities that a label is wrong, of those that nobody has reviewed.
     reliability : float
         Near 1, another sample of such data would rank the labels alike; see `LabelScores`.
-    predictions_seen : bool
-        Whether the own predictions seem to come from a network that has seen these labels.
+    warnings : tuple of str
+        What to know before trusting the scores: too few rows for a sure ranking, or predictions of
+        a network that has seen these labels.
     unlabeled, without_vector : int
         Samples that were left out because they have no label, or a label and no embedding.
     persistent : bool, default True
@@ -90,7 +91,7 @@ class ImportanceReport(Report):
     total_sensitivity: float
     expected_errors: float
     reliability: float = 1.0
-    predictions_seen: bool = False
+    warnings: tuple[str, ...] = ()
     unlabeled: int = 0
     without_vector: int = 0
     persistent: bool = True
@@ -100,12 +101,8 @@ class ImportanceReport(Report):
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
         )
-        if self.predictions_seen:
-            text += (
-                "\nWarning: the predictions look like those of a network that was trained on these "
-                "labels. Use out-of-fold predictions: each sample's from a network that has not "
-                "seen it."
-            )
+        for warning in self.warnings:
+            text += f"\nWarning: {warning}"
         if self.without_vector:
             text += (
                 f"\nLeft out: {self.without_vector} labeled samples without an embedding. Compute "

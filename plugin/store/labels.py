@@ -61,6 +61,8 @@ class ScoreRecord:
     probabilities_field : str or None
         Where the user's own predictions were; None when there were none.
     scorer_version : int
+    reliability : float
+        Near 1, another sample of such data would be ranked alike.
     classes : list of str
         Class names in the order of the fit.
     rows : int
@@ -74,6 +76,7 @@ class ScoreRecord:
     model: str | None
     probabilities_field: str | None
     scorer_version: int
+    reliability: float
     classes: list[str]
     rows: int
     random_state: int

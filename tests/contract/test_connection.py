@@ -292,6 +292,7 @@ def test_a_probe_of_a_hanging_server_ends_in_time(
 @pytest.fixture
 def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> str:
     """A proxy in the environment that nothing listens behind; its address holds a password."""
+    # pragma: allowlist nextline secret
     address = f"http://somebody:hunter2@127.0.0.1:{free_port()}"
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
