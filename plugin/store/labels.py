@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..core.errors import DataError
 from ..core.review.verdicts import Outcome
-from . import appearance, names, ownership, taken
-from .names import Names
+from . import appearance, ownership, taken
 from .records import Records
 from .samples import Samples
+from .scores import ScoreRecord, ScoreRecords
 from .vectors import read_vectors
 
 
@@ -46,45 +46,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-@dataclass(frozen=True)
-class ScoreRecord:
-    """What the scores of a label field rest on; a round keeps a copy.
-
-    Attributes
-    ----------
-    embeddings_field : str
-        Where the vectors were.
-    model : str or None
-        The network that made them, with a hash of its weights; None when not on record.
-    probabilities_field : str or None
-        Where the user's own predictions were; None when there were none.
-    scorer_version : int
-    reliability : float
-        Near 1, another sample of such data would be ranked alike.
-    classes : list of str
-        Class names in the order of the fit.
-    rows : int
-        Scored labels.
-    random_state : int
-    scored_at : str
-        ISO 8601 UTC.
-    """
-
-    embeddings_field: str
-    model: str | None
-    probabilities_field: str | None
-    scorer_version: int
-    reliability: float
-    classes: list[str]
-    rows: int
-    random_state: int
-    scored_at: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the record as JSON-able values."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
 
 class LabelField:
@@ -127,8 +88,9 @@ class LabelField:
         self.name = name
         self.embeddings_field = embeddings_field
         self._records = Records(samples.dataset)
+        self._scores = ScoreRecords(self._records, name)
         self._prefix = prefix
-        self.names = self._names(prefix)
+        self.names = self._scores.names(prefix)
 
     # ---- the contract
 
@@ -165,79 +127,13 @@ class LabelField:
 
     # ---- what is on record
 
-    @property
-    def _record_key(self) -> str:
-        return names.field_run_key("score", self.name)
-
-    def _names(self, prefix: str | None) -> Names:
-        """Return the names on record; without a record, those that are free."""
-        head = self._records.head(self._record_key)
-        if head is not None:
-            self._check_mine(head)
-            if prefix not in (None, head["prefix"]):
-                raise DataError(
-                    f"field {self.name!r} of dataset {self.dataset.name!r} is cleaned under the "
-                    f"prefix {head['prefix']!r}, got prefix={prefix!r}.",
-                    "Leave prefix out, or pass the same one.",
-                )
-            return Names(head["prefix"], head["suffix"])
-        others = self._records.heads("score")
-        plain = {h["label_field"] for h in others.values() if not h["suffix"]}
-        plain = plain or self._fields_of_version_0_1()
-        suffix = self.name if plain - {self.name} else ""
-        return Names(prefix or "", suffix)
-
-    def _check_mine(self, head: dict[str, Any]) -> None:
-        """Refuse a field whose records would have the keys of another one's."""
-        other = head["label_field"]
-        if other != self.name:
-            raise DataError(
-                f"fields {self.name!r} and {other!r} of dataset {self.dataset.name!r} differ in "
-                f"punctuation only, and the run {self._record_key!r} is of {other!r}.",
-                f"Rename yours: dataset.rename_sample_field({self.name!r}, NEW_NAME)",
-            )
-
-    def _fields_of_version_0_1(self) -> set[str]:
-        """Return the label fields whose marks have the plain names since version 0.1.
-
-        There, all had them. The one that was reviewed first keeps them; where none was reviewed,
-        the one that is asked for.
-        """
-        importance = Names().importance
-        if not ownership.is_ours(self.dataset, importance):
-            return set()
-        rounds = self._records.heads("round").values()
-        if rounds:
-            return {min(rounds, key=lambda head: int(head["round"]))["label_field"]}
-        fields = {h["label_field"] for h in self._records.heads("start").values()}
-        if fields:
-            return {self.name} if self.name in fields else fields
-        indexed = {
-            key
-            for index in self.dataset.get_index_information().values()
-            for key, *_ in index["key"]
-            if importance in [k for k, *_ in index["key"]] and key.endswith(".label")
-        }
-        fields = {key.removesuffix(".label") for key in indexed}
-        return {self.name} if self.name in fields else fields
-
     def score_record(self) -> dict[str, Any] | None:
         """Return what the scores rest on; None when they are not on record."""
-        head = self._records.head(self._record_key)
-        return None if head is None else head["scores"]
+        return self._scores.read()
 
     def record_scores(self, record: ScoreRecord) -> None:
         """Put on record what the scores rest on, and with it the names of the marks."""
-        # Another field may have taken the plain names since this object was made.
-        self.names = self._names(self._prefix)
-        head = {
-            "label_field": self.name,
-            "prefix": self.names.prefix,
-            "suffix": self.names.label_field,
-            "scores": record.to_dict(),
-        }
-        if not self._records.create(self._record_key, "score", head):
-            self._records.update(self._record_key, scores=record.to_dict())
+        self.names = self._scores.write(record, self._prefix)
 
     def is_scored(self) -> bool:
         """Tell whether importance has been computed for this field."""

@@ -23,7 +23,8 @@ import fiftyone as fo
 from ..core.errors import RoundError
 from ..core.review.ledger import Event
 from ..core.review.queue import BatchItem
-from ..core.review.rounds import Round, Rounds
+from ..core.review.round import Round
+from ..core.review.rounds import Rounds
 from ..core.review.schema import SCHEMA, check_schema, split_round, split_start
 from . import lock, names
 from .records import Head, Records

@@ -9,7 +9,7 @@ from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
-from ..core.review.rounds import Round
+from ..core.review.round import Round
 from ..core.review.scope import Scope
 from ..core.review.verdicts import Outcome
 from . import ownership

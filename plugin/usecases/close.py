@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.errors import DataError, ProjectMissingError, RoundError
-from ..core.review.rounds import Round
+from ..core.review.round import Round
 from ..reports import CloseReport
 from ..store.marks import write_back
 from ..store.rounds import now

@@ -18,7 +18,8 @@ from ..core.review.queue import (
     share_controls,
     split_evenly,
 )
-from ..core.review.rounds import Round, Rounds
+from ..core.review.round import Round
+from ..core.review.rounds import Rounds
 from ..core.review.scope import Classes, Scope, read_scope
 from ..core.scoring.duplicates import near_duplicates
 from ..core.scoring.importance import SCORER_VERSION

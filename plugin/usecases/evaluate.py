@@ -22,7 +22,8 @@ from ..core.judging.yields import (
     yield_report,
 )
 from ..core.review.queue import BatchItem, take_top
-from ..core.review.rounds import HistoryRow, Rounds
+from ..core.review.round import HistoryRow
+from ..core.review.rounds import Rounds
 from ..core.review.scope import Scope, read_scope
 from ..core.scoring.importance import SCORER_VERSION
 from ..core.scoring.predictions import out_of_fold_probabilities

@@ -19,7 +19,8 @@ from ..core.review.ledger import (
     next_time,
     recorded_answers,
 )
-from ..core.review.rounds import Round, Rounds
+from ..core.review.round import Round
+from ..core.review.rounds import Rounds
 from ..core.review.verdicts import settle
 from ..desks.app import Answer, read_verdicts
 from ..desks.base import Answers, Desk

@@ -13,7 +13,8 @@ from typing import Any
 from PIL import Image
 
 from ..core.errors import DataError, RoundError
-from ..core.review.rounds import Round, Rounds
+from ..core.review.round import Round
+from ..core.review.rounds import Rounds
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import views

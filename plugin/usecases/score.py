@@ -15,11 +15,12 @@ from ..core.scoring.importance import SCORER_VERSION, score_labels
 from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..reports import CoresetReport, ImportanceReport
 from ..store import coreset, embedding_run, views
-from ..store.labels import Rows, ScoreRecord, weight_or_one
+from ..store.labels import Rows, weight_or_one
 from ..store.lock import lock
 from ..store.marks import declare_review_fields
 from ..store.probabilities import read_probabilities
 from ..store.rounds import now
+from ..store.scores import ScoreRecord
 from .embed import check_engine
 from .workspace import Workspace
 

@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import DataError, RoundError
-from coreset_cleaning.core.review.rounds import Round
+from coreset_cleaning.core.review.round import Round
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from coreset_cleaning.core.review.ledger import Event, EventKind, redo, undo
 from coreset_cleaning.core.review.queue import BatchItem
-from coreset_cleaning.core.review.rounds import ClassCount, Round, Rounds, RoundState
+from coreset_cleaning.core.review.round import ClassCount, Round
+from coreset_cleaning.core.review.rounds import Rounds
+from coreset_cleaning.core.review.states import RoundState
 from coreset_cleaning.core.review.verdicts import Outcome, Verdict
 
 CLASSES = ["cat", "dog", "<b>&$ 🐈"]

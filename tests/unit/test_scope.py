@@ -14,7 +14,8 @@ from coreset_cleaning.core.judging.tally import round_yields
 from coreset_cleaning.core.judging.yields import yield_report
 from coreset_cleaning.core.review.ledger import Event, EventKind
 from coreset_cleaning.core.review.queue import BatchItem
-from coreset_cleaning.core.review.rounds import Round, Rounds
+from coreset_cleaning.core.review.round import Round
+from coreset_cleaning.core.review.rounds import Rounds
 from coreset_cleaning.core.review.scope import Scope, read_scope
 from coreset_cleaning.core.review.verdicts import Verdict
 

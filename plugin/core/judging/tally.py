@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..review.rounds import ClassCount, Rounds
+from ..review.round import ClassCount
+from ..review.rounds import Rounds
 from ..review.scope import Scope
 from .yields import RoundYield
 
