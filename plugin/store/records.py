@@ -144,7 +144,8 @@ class Records:
             _files().delete(old)
 
     def delete(self, key: str) -> None:
-        """Remove a record."""
+        """Remove a record; a user's run of that key is none."""
+        self._require(key)
         self.dataset.reload()
         self.dataset.delete_run(key)
 

@@ -189,7 +189,8 @@ class RoundStore:
             {**head, "round": round_.number},
             content,
         ):
-            if self._records.content(key) is None:
+            ours = self._records.head(key) is not None
+            if ours and self._records.content(key) is None:
                 self._records.delete(key)  # of version 0.1, killed before it was saved
             else:
                 round_.number += 1
