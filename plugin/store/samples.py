@@ -112,7 +112,7 @@ class Samples:
 
     def existing(self, ids: Iterable[str]) -> set[str]:
         """Return those of the ids that are in the dataset."""
-        return {i for part in _parts(ids) for i in self.select(part).values("id")}
+        return {i for part in in_parts(ids) for i in self.select(part).values("id")}
 
     def column(self, field: str, ids: Sequence[str] | None = None) -> dict[str, Any]:
         """Read `field` as a mapping from sample id to value, for `ids` or the whole view."""
@@ -124,7 +124,7 @@ class Samples:
         """Read fields as a mapping from sample id to values; those there aren't are None."""
         there = [name for name in fields if self.dataset.has_field(name.split(".")[0])]
         found: dict[str, tuple[Any, ...]] = {}
-        for view in [self.view] if ids is None else map(self.select, _parts(ids)):
+        for view in [self.view] if ids is None else map(self.select, in_parts(ids)):
             rows = zip(*view.values(["id", *there]), strict=True)
             for sample_id, *values in rows:
                 value_of = dict(zip(there, values, strict=True))
@@ -150,7 +150,8 @@ class Samples:
         return everything(self.dataset)
 
 
-def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
+def in_parts(ids: Iterable[str]) -> Iterator[list[str]]:
+    """Split ids into as many as one query takes."""
     left = iter(ids)
     while part := list(islice(left, _IDS)):
         yield part

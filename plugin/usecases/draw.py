@@ -27,6 +27,7 @@ from ..store import embedding_run, views
 from ..store.labels import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
+from ..store.samples import in_parts
 from ..store.vectors import read_vectors
 from ..version import __version__
 from .confuse import find_confused_pair
@@ -281,9 +282,11 @@ def _items(
 def _vectors(work: Workspace, of: Sequence[str], rows: Iterable[int]) -> NDArray[Any]:
     """Read the embeddings of some of the labels, in the order of the rows."""
     ids = [of[row] for row in rows]
-    found, vectors, _ = read_vectors(work.labels.select(ids), work.labels.embeddings_field)
-    row_of = {label_id: row for row, label_id in enumerate(found)}
-    return vectors[[row_of[label_id] for label_id in ids]]
+    vector_of: dict[str, NDArray[Any]] = {}
+    for part in in_parts(ids):
+        found, vectors, _ = read_vectors(work.labels.select(part), work.labels.embeddings_field)
+        vector_of.update(zip(found, vectors, strict=True))
+    return np.array([vector_of[label_id] for label_id in ids])
 
 
 def _test_duplicates(work: Workspace, batch: Sequence[str]) -> int:

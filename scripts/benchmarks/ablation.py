@@ -108,7 +108,7 @@ def read_sets(sources: list[str]) -> Iterator[LabeledRows]:
 
 def tiny_set() -> LabeledRows:
     rows, few = digits_with_noise()[0], slice(0, 300)
-    columns = (rows.embeddings, rows.labels, rows.wrong, rows.judged)
+    columns = (rows.embeddings, rows.labels, rows.wrong, rows.judged, rows.true)
     return LabeledRows(rows.name, *(column[few] for column in columns))
 
 
