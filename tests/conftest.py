@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,11 @@ pytest_plugins = ["support.fixtures", "support.killing"]
 database.hide_databases()
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
     os.environ.pop(name, None)
+
+# Shells start what runs in the background with interrupts ignored, and its children inherit that;
+# some tests interrupt theirs.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no fault of the code. Elsewhere every run tries other examples; in CI a change
 # must not fail by luck.

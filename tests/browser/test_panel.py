@@ -15,7 +15,6 @@ from fiftyone_app import AppPage, serve_app
 from support.answers import answer_truly, project_of
 from support.digits import TRUE_DIGIT
 
-pytestmark = pytest.mark.xdist_group("panel")
 LARGEST_EVENT = 200_000
 
 

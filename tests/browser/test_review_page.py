@@ -14,7 +14,6 @@ from coreset_cleaning.desks.labelstudio.pull import pull_answers
 from coreset_cleaning.desks.labelstudio.push import ReviewTask, push_tasks
 from review_page import ReviewPage
 
-pytestmark = pytest.mark.xdist_group("review-page")
 # pragma: allowlist nextline secret
 REVIEWER, PASSWORD = "in-the-browser@example.com", "correct horse"
 

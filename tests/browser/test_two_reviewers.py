@@ -18,7 +18,6 @@ from coreset_cleaning.desks.labelstudio.push import PushResult, ReviewTask, push
 from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage
 
-pytestmark = pytest.mark.xdist_group("two-reviewers")
 # pragma: allowlist nextline secret
 PEOPLE, PASSWORD = ("left@example.com", "right@example.com"), "correct horse"
 CLASSES = ("cat", "dog", "bird")

@@ -19,7 +19,6 @@ import pytest
 
 from own_database import OwnMongod, find_mongod
 
-pytestmark = pytest.mark.xdist_group("own-database")
 ROOT = Path(__file__).resolve().parents[2]
 
 # Somebody's work: two datasets, one of the name that the documentation uses.

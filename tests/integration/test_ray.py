@@ -20,10 +20,15 @@ from coreset_cleaning.ray.cluster import Database
 from coreset_cleaning.ray.rows import RayRows, aligned, even_bounds
 from coreset_cleaning.store.vectors import read_vectors
 from ray_cluster import RayCluster
+from support.benchmarks import run_tiny
 
 N, D, K = 2_500, 512, 12  # three chunks of rows, so that two actors share them unevenly
-pytestmark = pytest.mark.xdist_group("ray")
 SCORES = ("coreset_importance", "knn_disagreement", "training_influence")
+
+
+def test_the_benchmark_runs_tiny(tmp_path: Path) -> None:
+    """The first of all: its cluster must not meet that of the others."""
+    run_tiny("ray", tmp_path)
 
 
 @pytest.fixture(scope="module")

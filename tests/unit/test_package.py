@@ -17,7 +17,6 @@ import yaml
 import coreset_cleaning
 from coreset_cleaning import core
 
-pytestmark = pytest.mark.xdist_group("package")
 ROOT = Path(__file__).resolve().parents[2]
 # None of these may be loaded before it is needed; together they take seconds.
 HEAVY = (

@@ -49,7 +49,7 @@ def call_test(
 
 
 SETUP = "setup --dev --label-studio --browser"
-PYTEST = "python -m pytest --dist loadgroup"
+PYTEST = "python -m pytest --dist loadfile"
 
 
 @pytest.mark.parametrize(
