@@ -211,6 +211,14 @@ def _merged(rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
     )
 
 
+def _skipped(report: PullReport) -> str:
+    """Say what was skipped; where nothing else is left, how the round ends all the same."""
+    left = sum(map(len, report.skips.values()))
+    if left and report.answered + left >= report.total:
+        return f", {left} skipped: answer them, or end the round with `coreset-cleaning close`"
+    return f", {report.skipped} skipped" if report.skipped else ""
+
+
 def wait_for_reviews(
     work: Workspace,
     server: Any,
@@ -225,8 +233,7 @@ def wait_for_reviews(
     while True:
         if progress:
             share = report.answered / report.total if report.total else 1.0
-            skipped = f", {report.skipped} skipped" if report.skipped else ""
-            progress(share, f"{report.answered} of {report.total} tasks{skipped}{away}")
+            progress(share, f"{report.answered} of {report.total} tasks{_skipped(report)}{away}")
         left = end - time.monotonic()
         if report.open_round is None or left <= 0:
             return report

@@ -10,7 +10,7 @@ from typing import Any
 import fiftyone.operators.store as foos
 import pytest
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import (
     BusyError,
     DataError,
@@ -18,6 +18,7 @@ from coreset_cleaning.core.errors import (
     RoundError,
     ServerUnreachableError,
 )
+from coreset_cleaning.desks.base import Answers
 from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.store import lock, names
@@ -248,3 +249,29 @@ def test_a_long_job_keeps_its_lock(loop: CleaningLoop, monkeypatch: pytest.Monke
         with pytest.raises(BusyError, match="another process is at work"), loop.rounds.lock("x"):
             pass
     assert store.list_keys() == []
+
+
+def test_waiting_says_how_a_round_ends_of_which_only_skipped_images_are_left(
+    loop: CleaningLoop,
+) -> None:
+    class Skipping(AppDesk):
+        """A desk where somebody has skipped whatever is left."""
+
+        def fetch(self, subject: Any, rounds: Any, *_: Any) -> Answers:
+            (number, ids), *_ = rounds.items()
+            left = ids - set(answered)
+            return Answers(skipped=len(left), skips={number: dict.fromkeys(left, 7)})
+
+    loop.push_round(AppDesk(), n=3, controls=0, class_of_interest="8")
+    answered = [loop.rounds.open_round().batch[0].sample_id]
+    loop.record_verdicts(dict.fromkeys(answered, "keep"))
+    said: list[str] = []
+    report = loop.wait_for_reviews(
+        Skipping(), seconds=0.01, timeout=0.05, progress=lambda _, text: said.append(text)
+    )
+    assert report.open_round == 1
+    assert said[0].startswith("1 of 3 tasks, 2 skipped: answer them, or end the round with")
+    assert "`coreset-cleaning close`" in said[0]
+    # Whoever waits goes on when the round is closed elsewhere.
+    CleaningLoop(loop.samples.dataset, "ground_truth", "pixels").close_round()
+    assert loop.wait_for_reviews(Skipping(), seconds=0.01).open_round is None
