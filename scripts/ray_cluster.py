@@ -37,6 +37,12 @@ class RayCluster:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> RayCluster:
+        late = [name for name in LOOPBACK_ONLY if name not in os.environ]
+        if late and "ray" in sys.modules:
+            raise RuntimeError(
+                f"{', '.join(late)} must be set before ray is imported: Ray would look for "
+                f"{self.address} at the machine's own address. Set os.environ to LOOPBACK_ONLY first."
+            )
         os.environ.update(LOOPBACK_ONLY)
         port = self.address.rpartition(":")[2]
         ray = Path(sys.executable).with_name("ray")

@@ -14,6 +14,7 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
+from ray_cluster import LOOPBACK_ONLY  # noqa: E402
 from support import database  # noqa: E402
 
 pytest_plugins = ["support.fixtures", "support.killing"]
@@ -21,6 +22,9 @@ pytest_plugins = ["support.fixtures", "support.killing"]
 database.hide_databases()
 for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
     os.environ.pop(name, None)
+
+# Ray reads these when it is imported, and any test may be the first of its process to do that.
+os.environ.update(LOOPBACK_ONLY)
 
 # Shells start what runs in the background with interrupts ignored, and its children inherit that;
 # some tests interrupt theirs.
