@@ -41,7 +41,7 @@ class RayCluster:
         if late and "ray" in sys.modules:
             raise RuntimeError(
                 f"{', '.join(late)} must be set before ray is imported: Ray would look for "
-                f"{self.address} at the machine's own address. Set os.environ to LOOPBACK_ONLY first."
+                f"{self.address} at the machine's own address. Set LOOPBACK_ONLY first."
             )
         os.environ.update(LOOPBACK_ONLY)
         port = self.address.rpartition(":")[2]

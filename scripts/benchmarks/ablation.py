@@ -22,7 +22,7 @@ from _measure import write_json
 from _options import parse
 from scipy.sparse import csr_array
 
-from coreset_cleaning.core.scoring import channel, model, neighbors, sensitivity, signals
+from coreset_cleaning.core.scoring import channel, model, neighbors, sensitivity, signals, tuning
 from coreset_cleaning.core.scoring.importance import score_labels
 
 
@@ -64,10 +64,10 @@ VARIANTS: dict[str, list[tuple[Any, str, Any]]] = {
     "neighbours, start at twice": starting_at(0.4, 0.8),
     "neither channel nor neighbours": [*NO_CHANNEL, *NO_NEIGHBORS],
     "no prior noise in the left-out channel": [(signals, "NOISE_PRIOR", 0.0)],
-    "C = 0.001": [(model, "C_GRID", (0.001,))],
-    "C = 0.01": [(model, "C_GRID", (0.01,))],
-    "C = 0.1": [(model, "C_GRID", (0.1,))],
-    "C = 1": [(model, "C_GRID", (1.0,))],
+    "C = 0.001": [(tuning, "C_GRID", (0.001,))],
+    "C = 0.01": [(tuning, "C_GRID", (0.01,))],
+    "C = 0.1": [(tuning, "C_GRID", (0.1,))],
+    "C = 1": [(tuning, "C_GRID", (1.0,))],
     "3 rounds of EM": [(model, "fit_noisy_softmax", rounds(3))],
     "40 rounds of EM": [(model, "fit_noisy_softmax", rounds(40))],
     "prior 1 a cell": [(channel, "CELL_PRIOR", 1.0)],

@@ -8,7 +8,12 @@ from sklearn.linear_model import LogisticRegression
 
 from coreset_cleaning.core.scoring.channel import fit_noisy_softmax, start_channel, update_channel
 from coreset_cleaning.core.scoring.linalg import Bound, moments, row_hash, standardise
-from coreset_cleaning.core.scoring.logistic import fit_softmax, loss_and_gradient
+from coreset_cleaning.core.scoring.logistic import (
+    fit_softmax,
+    log_loss,
+    loss_and_gradient,
+    start_at_means,
+)
 
 
 def blobs(n=900, d=6, k=3, seed=0):
@@ -46,6 +51,29 @@ def test_fit_matches_scikit_learn():
     reference = LogisticRegression(C=0.1, fit_intercept=False, tol=1e-8, max_iter=1000)
     reference.fit(features, labels, sample_weight=weight)
     np.testing.assert_allclose(coef, reference.coef_, atol=2e-3)
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_the_start_is_a_discriminant_that_scaling_does_not_improve(rotated):
+    features, labels, weight = blobs(k=40, d=30)
+    bound = Bound.of(features, weight)
+    if rotated:
+        features = bound.along(features)
+        bound = Bound(bound.values, None)
+    start = start_at_means(features, labels, weight, bound, 41)  # of the last class, no row
+
+    def loss_at(scale):
+        return log_loss(features, labels, weight, scale * start, None)
+
+    assert loss_at(1) < 0.5 * loss_at(0)
+    assert loss_at(1) < min(loss_at(0.8), loss_at(1.25))
+    own, rest = (weight * (labels == 3)), weight
+    difference = own @ features / own.sum() - rest @ features / rest.sum()
+    covariance = (features * weight[:, None]).T @ features / weight.sum()
+    direction = np.linalg.solve(covariance + 0.1 * np.eye(len(covariance)), difference)
+    cosine = start[3] @ direction / np.linalg.norm(start[3]) / np.linalg.norm(direction)
+    assert cosine == pytest.approx(1, abs=1e-6)
+    assert not start[40].any()
 
 
 def test_channel_finds_a_planted_confusion():

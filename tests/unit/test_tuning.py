@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from coreset_cleaning.core.scoring import model
-from coreset_cleaning.core.scoring.model import N_FOLDS, fold_of, tuning_rows
+from coreset_cleaning.core.scoring import tuning
+from coreset_cleaning.core.scoring.tuning import N_FOLDS, fold_of, tuning_rows
 
 
 def test_all_of_few_rows_choose_c_and_the_first_fold_comes_last():
@@ -19,8 +19,8 @@ def test_all_of_few_rows_choose_c_and_the_first_fold_comes_last():
 
 
 def test_of_many_rows_few_classes_choose_c(monkeypatch):
-    monkeypatch.setattr(model, "TUNE_ROWS", 100)
-    monkeypatch.setattr(model, "TUNE_CLASSES", 4)
+    monkeypatch.setattr(tuning, "TUNE_ROWS", 100)
+    monkeypatch.setattr(tuning, "TUNE_CLASSES", 4)
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 40, 2000)
     hashed = rng.integers(0, 2**64, 2000, dtype=np.uint64)
