@@ -88,6 +88,7 @@ FRONT_END_IMPORTS = {
     "core.errors",
     "core.judging.stopping",
     "core.review.scope",
+    "core.review.sheets",
     "core.review.states",
     "core.review.verdicts",
     "desks.app",

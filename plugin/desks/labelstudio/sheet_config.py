@@ -48,6 +48,7 @@ _STYLE = """
 .sheet .ant-checkbox + span:has(img):hover {{ box-shadow: 0 0 0 2px #777 }}
 .sheet img {{ position: absolute; inset: 0; width: 100%; height: 100%; object-fit: contain;
   font-size: 14px; line-height: 20px; color: {red}; image-rendering: {rendering} }}
+.sheet img:has(+ .cap) {{ height: calc(100% - 20px) }}
 .sheet .lsf-hint {{ position: absolute; left: 4px; top: 4px; z-index: 2; margin: 0; padding: 0 5px;
   border-radius: 4px; background: #fffd; color: #333; font-size: 12px; line-height: 18px }}
 .sheet .cap {{ position: absolute; left: 0; right: 0; bottom: 0; z-index: 2; padding: 0 6px;
@@ -62,7 +63,7 @@ _STYLE = """
   linear-gradient(to bottom right, transparent calc(50% - 3px), {red} calc(50% - 3px),
   {red} calc(50% + 3px), transparent calc(50% + 3px)) }}
 .sheet .ant-checkbox-checked + span .cap {{ background: {red}; color: #fff; font-weight: 600 }}
-.sheet .lsf-choice:has(.chip) {{ display: none }}
+.sheet .lsf-choice:has(.chip) {{ display: none; z-index: 3 }}
 .sheet .lsf-choice:has(.chip) label {{ position: absolute; bottom: 29px; width: {chip} }}
 .sheet .lsf-choice:has(.chip) .lsf-hint {{ display: none }}
 .sheet .chip {{ display: block; height: 24px; margin: 0 2px; padding: 0 4px; border-radius: 12px;

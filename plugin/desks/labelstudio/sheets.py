@@ -46,7 +46,7 @@ def sheet_data(
         assert task.place is not None
         slot = str(task.place.slot)
         shown = "" if hide_suggestion else visible(task.suggested_label)
-        caption = f"{shown} {task.suggested_probability:.0%}" if shown else ""
+        caption = f"→ {shown} ({task.suggested_probability:.0%})" if shown else ""
         images.append(
             {
                 "value": f"Image {slot}",
