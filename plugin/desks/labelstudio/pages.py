@@ -32,6 +32,12 @@ class Shown:
     samples: dict[str, str]
     earlier: dict[str, frozenset[str]] = field(default_factory=dict)
 
+    def among(self, rounds: Mapping[int, AbstractSet[str]]) -> Shown | None:
+        """Return it without samples that are not in these rounds; None when none is left."""
+        ours = rounds.get(self.round, frozenset())
+        samples = {slot: i for slot, i in self.samples.items() if i in ours}
+        return Shown(self.round, samples, self.earlier) if samples else None
+
     @property
     def owners(self) -> Iterator[tuple[int, str]]:
         """The labels on it, each with the round."""
@@ -51,14 +57,8 @@ class Shown:
 class PageKind(Protocol):
     """How the tasks of a project are read."""
 
-    def shown(
-        self,
-        data: Mapping[str, Any],
-        dataset_id: str,
-        label_field: str,
-        rounds: Mapping[int, AbstractSet[str]],
-    ) -> Shown | None:
-        """Return what a task shows of these rounds; None when it is none of theirs."""
+    def shown(self, data: Mapping[str, Any], dataset_id: str, label_field: str) -> Shown | None:
+        """Return what a task shows; None when it is none of this dataset and field."""
 
     def read(
         self, result: Any, data: Mapping[str, Any], classes: Sequence[str]
@@ -69,16 +69,10 @@ class PageKind(Protocol):
 class SinglePages:
     """Pages with one image."""
 
-    def shown(
-        self,
-        data: Mapping[str, Any],
-        dataset_id: str,
-        label_field: str,
-        rounds: Mapping[int, AbstractSet[str]],
-    ) -> Shown | None:
+    def shown(self, data: Mapping[str, Any], dataset_id: str, label_field: str) -> Shown | None:
         """Return the sample that the push key names."""
         owner = parse_push_key(data.get("push_key"), dataset_id, label_field)
-        if owner is None or owner[1] not in rounds.get(owner[0], ()):
+        if owner is None:
             return None
         return Shown(owner[0], {"": owner[1]}, {owner[1]: earlier_answers(data)})
 
@@ -90,23 +84,15 @@ class SinglePages:
 class Sheets:
     """Pages with several images."""
 
-    def shown(
-        self,
-        data: Mapping[str, Any],
-        dataset_id: str,
-        label_field: str,
-        rounds: Mapping[int, AbstractSet[str]],
-    ) -> Shown | None:
-        """Return the samples in the slots, those left out that are in no round of ours."""
+    def shown(self, data: Mapping[str, Any], dataset_id: str, label_field: str) -> Shown | None:
+        """Return the samples in the slots."""
         key = parse_push_key(data.get("push_key"), dataset_id, label_field)
         if key is None or sheet_number(key[1]) is None:
             return None
-        ours = rounds.get(key[0], frozenset())
-        samples = {slot: i for slot, i in slots_of(data).items() if i in ours}
         earlier = data.get("earlier_answers")
         by_sample = earlier if isinstance(earlier, dict) else {}
         before = {i: earlier_answers({"earlier_answers": by_sample.get(i)}) for i in by_sample}
-        return Shown(key[0], samples, before) if samples else None
+        return Shown(key[0], slots_of(data), before)
 
     def read(
         self, result: Any, data: Mapping[str, Any], classes: Sequence[str]

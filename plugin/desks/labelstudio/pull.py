@@ -158,7 +158,8 @@ def pull_answers(
     pages: dict[int, Shown] = {}
     given: Counter[tuple[int, str]] = Counter()
     for task_id, task in overview.items():
-        page = kind.shown(task["data"], dataset_id, label_field, rounds)
+        page = kind.shown(task["data"], dataset_id, label_field)
+        page = page and page.among(rounds)
         if page is None:
             if task["total_annotations"]:
                 answers.problems.append(Problem(task_id, None, "it belongs to no round of ours."))

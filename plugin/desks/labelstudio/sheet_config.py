@@ -30,7 +30,10 @@ _STYLE = """
 .sheet-text, .sheet-state {{ display: none }}
 .sheet-head {{ padding: 0 8px; height: {head}px; display: flex; align-items: center; gap: 24px;
   overflow: hidden; white-space: nowrap; unicode-bidi: plaintext }}
-.sheet-head > * {{ margin: 0 !important }}
+.sheet-head > * {{ margin: 0 !important; flex: none }}
+.sheet-head > :first-child {{ flex: 0 1 auto; overflow: hidden; text-overflow: ellipsis }}
+.sheet-head > :nth-child(2) {{ font-size: 14px !important; font-weight: normal !important;
+  opacity: .75 }}
 .sheet {{ container-type: inline-size; padding: 0 3px }}
 .sheet .lsf-choices {{ display: flex; flex-wrap: wrap; margin: 0; padding: 0 }}
 .sheet .lsf-choice {{ display: block; flex: none; position: relative; width: 0; height: 0;

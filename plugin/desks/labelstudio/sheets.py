@@ -6,8 +6,9 @@ one. All text in it comes from users' class names: it is escaped here, once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from html import escape
+from html import escape, unescape
 from typing import Any
 
 from ...core.errors import DataError
@@ -17,7 +18,7 @@ from .config import Answer, visible
 
 MARKED, SEEN = "marked", "seen"
 CHIPS = {
-    "other": "another class",
+    "other": "another",
     Verdict.UNSURE.value: "can't tell",
     Verdict.DELETE.value: "delete",
 }
@@ -46,12 +47,13 @@ def sheet_data(
         assert task.place is not None
         slot = str(task.place.slot)
         shown = "" if hide_suggestion else visible(task.suggested_label)
-        caption = f"→ {shown} ({task.suggested_probability:.0%})" if shown else ""
+        # Isolated: a name that runs from right to left must not turn the percentage around.
+        caption = f"→ <bdi>{escape(shown)}</bdi> ({task.suggested_probability:.0%})"
         images.append(
             {
                 "value": f"Image {slot}",
                 "alias": slot,
-                "html": _picture(addresses[task.sample_id], caption),
+                "html": _picture(addresses[task.sample_id], caption if shown else ""),
                 **({"hotkey": key} if key else {}),
             }
         )
@@ -114,7 +116,9 @@ def read_sheet(
     """
     chosen: dict[str, set[str]] = {}
     for item in result if isinstance(result, list) else []:
-        value = item.get("value") if isinstance(item, dict) else None
+        if not isinstance(item, dict):
+            continue
+        value = item.get("value")
         choices = value.get("choices") if isinstance(value, dict) else None
         names = choices if isinstance(choices, list) else []
         chosen.setdefault(str(item.get("from_name")), set()).update(map(str, names))
@@ -166,8 +170,14 @@ def _read(
     )
 
 
+def first_image(data: Mapping[str, Any]) -> str:
+    """Return the address of a sheet's first image."""
+    found = re.search(r'<img src="([^"]*)"', str(data["images"][0]["html"]))
+    return unescape(found[1]) if found else ""
+
+
 def _picture(address: str, caption: str) -> str:
-    shown = f'<bdi class="cap">{escape(caption)}</bdi>' if caption else ""
+    shown = f'<span class="cap">{caption}</span>' if caption else ""
     return f'<img src="{escape(address)}" alt="This image can\'t be shown.">{shown}'
 
 
