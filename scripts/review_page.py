@@ -81,3 +81,46 @@ class ReviewPage:
     def is_done(self) -> None:
         """Wait until Label Studio says that the round has no more images."""
         self.page.get_by_text("No More Tasks Left in Queue").wait_for()
+
+
+class SheetPage:
+    """A sheet as a reviewer sees it.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    """
+
+    _PICTURES = ".sheet .lsf-choice:has(.pic)"
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def shows(self, images: int) -> None:
+        """Wait until a sheet with so many images is there, all of them loaded and none marked."""
+        self.page.wait_for_function(
+            """n => {
+                const all = [...document.querySelectorAll('.sheet .pic')]
+                return all.length === n && all.every(i => i.complete && i.naturalWidth > 0)
+                    && !document.querySelector('.sheet .ant-checkbox-checked')
+            }""",
+            arg=images,
+        )
+
+    def picture(self, slot: int) -> Any:
+        """Return a picture by its place, from 1."""
+        return self.page.locator(self._PICTURES).nth(slot - 1).locator(".pic")
+
+    def chip(self, slot: int, text: str) -> Any:
+        """Return a chip of a marked picture."""
+        name = f"{slot} {text}"
+        return self.page.locator(f'.sheet .lsf-choice:has(input[name="{name}"]) .chip')
+
+    def captions(self) -> list[str]:
+        """Return what stands below the pictures."""
+        return [str(text) for text in self.page.locator(".sheet .cap").all_inner_texts()]
+
+    def marked(self) -> list[str]:
+        """Return the slots that are marked."""
+        marked = self.page.locator(f"{self._PICTURES}:has(.ant-checkbox-checked) input")
+        return [str(box.get_attribute("name")).split()[-1] for box in marked.all()]

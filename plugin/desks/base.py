@@ -41,6 +41,22 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A sure image of a class.
+
+    Attributes
+    ----------
+    sample_id : str
+        Its label's id.
+    image : str
+        Path, or address.
+    """
+
+    sample_id: str
+    image: str
+
+
+@dataclass(frozen=True)
 class Options:
     """How a round is shown.
 
@@ -58,8 +74,8 @@ class Options:
         With "local": the folder that the desk may serve.
     sheet : int
         Images on one page, at most; 0 shows one at a time.
-    examples : int
-        Sure images of a class to show beside those under review; 0 shows none.
+    examples : mapping of str to tuple of Example
+        Class to sure images of it, to be shown beside those under review.
     """
 
     reviewers_per_task: int = 1
@@ -68,7 +84,7 @@ class Options:
     images: str = "upload"
     images_root: Path | None = None
     sheet: int = 0
-    examples: int = 0
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

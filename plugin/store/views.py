@@ -42,6 +42,24 @@ def unscored_view(labels: LabelField, class_name: str | None) -> Any:
     return view.exists(labels.names.importance, False)
 
 
+def sure_labels(labels: LabelField, class_name: str, n: int) -> list[str]:
+    """Return the ids of a class's labels that are least likely to be wrong, the surest first.
+
+    Without those in review, and those that reviewers deleted, could not tell or differ about.
+    """
+    ours = labels.names
+    doubted = [ours.outcome_tag(o) for o in Outcome if not o.decides or o is Outcome.DELETED]
+    view = (
+        _of_class(labels, scored_view(labels), class_name)
+        .match(F(ours.weight) != 0)
+        .match_tags([ours.queued, *doubted], bool=False)
+        .sort_by(ours.importance)
+        .limit(n)
+    )
+    ids: list[str] = view.values("id")
+    return ids
+
+
 def queue_of(labels: LabelField, class_name: str | None) -> Any:
     """Return the unreviewed labels of a class, most important first; of any class, even none.
 

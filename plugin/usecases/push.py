@@ -6,7 +6,7 @@ is completed by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ..store import views
 from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
+from .examples import find_examples
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -112,7 +113,8 @@ def send(
     open_ids = rounds.lost_unanswered(round_)
     lacking = rounds.lacking(round_)
     tasks = _tasks(work, rounds, round_, dict.fromkeys(open_ids) | lacking, places_of(round_))
-    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
+    options = _with_examples(work, rounds, round_, tasks)
+    sent = desk.send(reviewed, options, round_.number, tasks, progress)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url)
     finished = len(round_.batch) - len(open_ids)
@@ -137,7 +139,8 @@ def send_unnamed(
     if not tasks:
         return 0
     reviewed = _subject(work, rounds, round_)
-    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, None)
+    options = _with_examples(work, rounds, round_, tasks)
+    sent = desk.send(reviewed, options, round_.number, tasks, None)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url, of_unnamed=True)
     return sent.created
@@ -209,8 +212,22 @@ def show_options(work: Workspace, round_: Round) -> Options:
         images=options["images"],
         images_root=Path(root) if root else None,
         sheet=round_.sheet,
-        examples=int(options.get("examples", 0)),
     )
+
+
+def _with_examples(
+    work: Workspace, rounds: Rounds, round_: Round, tasks: Sequence[ReviewTask]
+) -> Options:
+    """Return how a round is shown, with the examples that its pages need."""
+    options = show_options(work, round_)
+    # On a sheet, of the class it asks about alone: the suggestions are too many.
+    classes = {task.label for task in tasks}
+    if not options.hide_suggestion:
+        classes |= {task.suggested_label for task in tasks if task.place is None}
+    wanted = int(round_.config["options"].get("examples", 0))
+    if round_.desk == "app":
+        wanted = 0  # the App shows whatever one likes to look at
+    return replace(options, examples=find_examples(work, rounds, round_, sorted(classes), wanted))
 
 
 def shows_small_images(work: Workspace) -> bool:

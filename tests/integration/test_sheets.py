@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning.desks.app import AppDesk
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.sheets import sheet_result, slots_of
+from coreset_cleaning.usecases.examples import find_examples
 from support.answers import answer_task, project_of, task_ids
 
 LEAD_TIME = 8.0
@@ -191,3 +193,35 @@ def test_what_is_deleted_at_the_desk_is_made_again(
             answer_sheet(server, sheet)
     report = loop.pull_reviews(server)
     assert (report.closed, report.withdrawn, report.problems) == ([1], 0, [])
+
+
+def test_examples_are_sure_images_of_the_class_and_verified_ones_come_first(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    loop.push_round(AppDesk(), n=3, controls=0, class_of_interest="8")
+    kept = [item.sample_id for item in loop.rounds.load(1).batch]
+    loop.record_verdicts(dict.fromkeys(kept[:2], "keep") | {kept[2]: "delete"})
+    pushed = loop.push_round(server, n=4, controls=0, class_of_interest="8", sheet=4)
+    batch = {item.sample_id for item in loop.rounds.load(2).batch}
+    rounds = loop.rounds.all()
+    found = find_examples(loop._work, rounds, rounds[1], ["8", "3"], 4)
+    ids = [example.sample_id for example in found["8"]]
+    assert set(ids[:2]) == set(kept[:2])
+    assert len(set(ids)) == 4
+    assert not batch & set(ids)
+    assert kept[2] not in ids
+    for name, examples in found.items():
+        labels = {loop.samples.dataset[e.sample_id].ground_truth.label for e in examples}
+        assert labels == {name}
+    assert pushed.project is not None
+    [sheet] = sheets_of(server, pushed.project)
+    strip = sheet["data"]["images"][0]
+    assert (strip["alias"], strip["html"].count("<img")) == ("examples", 4)
+    # Whoever presses a key that Label Studio gave the strip has marked nothing.
+    answer_sheet(server, sheet, "examples")
+    report = loop.pull_reviews(server)
+    assert (report.problems, report.closed) == ([], [2])
+    off = loop.push_round(server, n=2, controls=0, class_of_interest="8", examples=0)
+    assert off.project is not None
+    for task in sheets_of(server, off.project):
+        assert task["data"]["examples"] == []

@@ -12,6 +12,7 @@ from ...core.review.ledger import AnswerKey
 from ..base import Answers, Options, Progress, ReviewTask, Sent, Subject
 from .cleanup import delete_round_tab, delete_unanswered, park_tasks
 from .connection import LabelStudioServer
+from .examples import Strips
 from .images import ImageSource
 from .keys import is_own_answer, parse_push_key
 from .pages import Sheets, SinglePages
@@ -76,6 +77,7 @@ class LabelStudioDesk:
             round=round_,
             source=self._images(options, project.id),
             hide_suggestion=options.hide_suggestion,
+            strips=self._strips(options, project.id),
             progress=progress,
         )
         sent = self._sent(result, {"sheets_id": project.id, "sheets_cursor": None})
@@ -116,6 +118,7 @@ class LabelStudioDesk:
             label_field=subject.label_field,
             round=round_,
             source=self._images(replace(options, sheet=0), project.id),
+            strips=self._strips(options, project.id),
             progress=progress,
         )
         return self._sent(result, {"id": project.id, "cursor": None})
@@ -264,9 +267,16 @@ class LabelStudioDesk:
             self.server, subject.home, subject.label_field, project.get(_ID[sheets]), sheets
         )
 
-    def _images(self, options: Options, project_id: int) -> ImageSource:
+    def _strips(self, options: Options, project_id: int) -> Strips:
+        return Strips(self._images(options, project_id, small=True), options.examples)
+
+    def _images(self, options: Options, project_id: int, small: bool = False) -> ImageSource:
         return ImageSource(
-            self.server, project_id, options.images, options.images_root, small=bool(options.sheet)
+            self.server,
+            project_id,
+            options.images,
+            options.images_root,
+            small=small or bool(options.sheet),
         )
 
 

@@ -15,6 +15,7 @@ from ..base import ReviewTask
 from .cleanup import delete_untouched, park_tasks
 from .config import visible
 from .connection import LabelStudioServer, is_refusal
+from .examples import ALIAS, Strips
 from .images import ImageSource
 from .keys import is_own_answer, push_key
 from .project import PAUSE, Project
@@ -87,6 +88,7 @@ def push_tasks(
     source: ImageSource | None = None,
     progress: Callable[[float, str], None] | None = None,
     open_rounds: Collection[int] = (),
+    strips: Strips | None = None,
 ) -> PushResult:
     """Bring the tasks that are not on the server yet onto it, one image each.
 
@@ -110,6 +112,8 @@ def push_tasks(
         Called after every chunk.
     open_rounds : collection of int, default ()
         Other rounds whose tasks go on being handed out; those of rounds that are over don't.
+    strips : Strips, optional
+        Examples of the classes.
 
     Raises
     ------
@@ -117,11 +121,15 @@ def push_tasks(
         When the server fails again and again; calling this again sends only the rest.
     """
     own = {"dataset_id": dataset_id, "label_field": label_field}
+
+    def render(page: Page, addresses: Mapping[str, str]) -> dict[str, Any]:
+        return {**_single_data(page, addresses), "examples": _examples(page.tasks[0], strips)}
+
     return push_pages(
         server,
         project,
         {push_key(dataset_id, label_field, round, t.sample_id): Page(t.rank, (t,)) for t in tasks},
-        _single_data,
+        render,
         round=round,
         source=source or ImageSource(server, project.id, images, root),
         progress=progress,
@@ -326,6 +334,18 @@ def _send(
     answer = server.post(f"api/projects/{project_id}/import", tasks, return_task_ids="true")
     ids = answer.get("task_ids", []) if isinstance(answer, dict) else []
     return dict(zip(chunk, ids, strict=True)) if len(ids) == len(chunk) else {}
+
+
+def _examples(task: ReviewTask, strips: Strips | None) -> list[dict[str, str]]:
+    """Return what a page shows of the label's class and the suggested one."""
+    if strips is None:
+        return []
+    found = [strips.html_of(name) for name in (task.label, task.suggested_label)]
+    return [
+        {"value": f"Examples {place}", "alias": f"{ALIAS} {place}", "html": html}
+        for place, html in enumerate(found)
+        if html
+    ]
 
 
 def _single_data(page: Page, addresses: Mapping[str, str]) -> dict[str, Any]:

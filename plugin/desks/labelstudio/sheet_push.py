@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base import ReviewTask
 from .connection import LabelStudioServer
+from .examples import Strips
 from .images import ImageSource
 from .keys import is_own_answer, sheet_key
 from .project import Project
@@ -27,6 +28,7 @@ def push_sheets(
     round: int,
     source: ImageSource,
     hide_suggestion: bool,
+    strips: Strips,
     progress: Callable[[float, str], None] | None = None,
 ) -> tuple[PushResult, list[ReviewTask]]:
     """Bring the sheets that are not on the server yet onto it.
@@ -39,6 +41,8 @@ def push_sheets(
         The round's labels that have a place on a sheet and lack answers.
     hide_suggestion : bool
         Whether to keep the suggested classes from reviewers.
+    strips : Strips
+        Examples of the classes.
 
     Returns
     -------
@@ -67,7 +71,8 @@ def push_sheets(
             for task in page.tasks
             if (answers := sorted(i for i in task.earlier_answers if is_own_answer(i, sheets=True)))
         }
-        data = sheet_data(page.tasks, addresses, hide_suggestion)
+        examples = strips.html_of(page.tasks[0].label)
+        data = sheet_data(page.tasks, addresses, hide_suggestion, examples)
         return {**data, **({"earlier_answers": earlier} if earlier else {})}
 
     result = push_pages(

@@ -15,6 +15,7 @@ from ...core.errors import DataError
 from ...core.review.verdicts import Verdict
 from ..base import ReviewTask
 from .config import Answer, visible
+from .examples import ALIAS
 
 MARKED, SEEN = "marked", "seen"
 CHIPS = {
@@ -28,7 +29,10 @@ _READ_FIX = "Answer the sheet again in Label Studio, or delete the answer."
 
 
 def sheet_data(
-    tasks: Sequence[ReviewTask], addresses: Mapping[str, str], hide_suggestion: bool
+    tasks: Sequence[ReviewTask],
+    addresses: Mapping[str, str],
+    hide_suggestion: bool,
+    examples: str = "",
 ) -> dict[str, Any]:
     """Return what a sheet's task holds besides its key.
 
@@ -40,6 +44,8 @@ def sheet_data(
         Label id to the address of its image.
     hide_suggestion : bool
         Whether to keep the suggested classes from reviewers.
+    examples : str, default ""
+        Sure images of the class, as HTML.
     """
     images: list[dict[str, str]] = []
     slots = []
@@ -68,6 +74,9 @@ def sheet_data(
                 **({"suggested": task.suggested_label} if shown else {}),
             }
         )
+    if examples:
+        # First, so that the keys of a keyboard still go from left to right.
+        images.insert(0, {"value": "Examples", "alias": ALIAS, "html": examples})
     count = f"{len(tasks)} images" if len(tasks) > 1 else "1 image"
     return {
         "question": f"Which of these are not: {visible(tasks[0].label)}?",
@@ -124,7 +133,7 @@ def read_sheet(
         chosen.setdefault(str(item.get("from_name")), set()).update(map(str, names))
     if SEEN not in chosen:
         raise DataError("it is empty: nobody has submitted the sheet's page.", _READ_FIX)
-    marks, slots = chosen.get(MARKED, set()), slots_of(data)
+    marks, slots = chosen.get(MARKED, set()) - {ALIAS}, slots_of(data)
     known = {*slots, *(f"{slot}:{chip}" for slot in slots for chip in CHIPS)}
     unknown = sorted(marks - known)
     if unknown:
@@ -172,13 +181,14 @@ def _read(
 
 def first_image(data: Mapping[str, Any]) -> str:
     """Return the address of a sheet's first image."""
-    found = re.search(r'<img src="([^"]*)"', str(data["images"][0]["html"]))
+    html = " ".join(str(image["html"]) for image in data["images"])
+    found = re.search(r'<img class="pic" src="([^"]*)"', html)
     return unescape(found[1]) if found else ""
 
 
 def _picture(address: str, caption: str) -> str:
     shown = f'<span class="cap">{caption}</span>' if caption else ""
-    return f'<img src="{escape(address)}" alt="This image can\'t be shown.">{shown}'
+    return f'<img class="pic" src="{escape(address)}" alt="This image can\'t be shown.">{shown}'
 
 
 def _keys(n: int) -> list[str]:
