@@ -21,6 +21,7 @@ from ..store import views
 from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
+from .gold import hide_gold
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -47,6 +48,11 @@ def push_round(
             f"controls={controls}.",
             "Ask for fewer controls, or more samples.",
         )
+    if not 0 <= asked.gold <= n:
+        raise DataError(
+            f"gold must be between 0 and n, got gold={asked.gold} and n={n}.",
+            "One gold image in ten or twenty is enough to see how much a reviewer misses.",
+        )
     work.labels.check_unlocked()
     with work.store.lock("push") as claim:
         rounds = work.store.all()
@@ -56,7 +62,8 @@ def push_round(
             work.labels.check_names(choice.queues, work.store.next_number())
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
-            images = work.labels.images(item.sample_id for item in round_.batch)
+            hide_gold(work, rounds, round_, asked.gold)
+            images = work.labels.images(item.sample_id for item in round_.shown)
             reviewed = _subject(work, rounds, round_)
             desk.check(reviewed, show_options(work, round_), images)
             claim.check()
@@ -77,6 +84,7 @@ def push_round(
         rival=round_.rival,
         n=len(round_.batch),
         controls=sum(item.control for item in round_.batch),
+        gold=len(round_.gold),
         created=sent.created,
         existing=sent.existing,
         project=sent.project.get("id"),
@@ -107,23 +115,25 @@ def send(
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
-    images = work.labels.images(item.sample_id for item in round_.batch)
+    images = work.labels.images(item.sample_id for item in round_.shown)
     answers, lacking = rounds.answer_ids(round_), rounds.lacking(round_)
-    disagreement = work.labels.columns([work.labels.names.disagreement], list(images))
+    # What is said of a gold image is said of the label that it passes for.
+    says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
+    disagreement = work.labels.columns([work.labels.names.disagreement], list(says.values()))
     tasks = [
         ReviewTask(
             sample_id=item.sample_id,
             image=images[item.sample_id],
             rank=item.rank,
-            of=len(round_.batch),
+            of=len(round_.shown),
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
-            note=_note(disagreement[item.sample_id][0]),
+            note=_note(disagreement.get(says[item.sample_id], (None,))[0]),
             earlier_answers=tuple(answers.get(item.sample_id, ())),
             lacking=lacking.get(item.sample_id),
         )
-        for item in round_.batch
+        for item in round_.shown
         if item.sample_id in images and item.sample_id in open_ids
     ]
     known = work.store.projects().get(round_.home, {})
@@ -133,7 +143,7 @@ def send(
         cursor = known.get("cursor") if same else sent.project["cursor"]
         work.store.save_project(round_.home, {**sent.project, "cursor": cursor})
     work.store.save_url(round_, sent.url)
-    finished = len(round_.batch) - len(open_ids)
+    finished = len(round_.shown) - len(open_ids)
     return Sent(sent.created, sent.existing + finished, sent.url, sent.project)
 
 
