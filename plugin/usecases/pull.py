@@ -125,7 +125,7 @@ def record_verdicts(
             _classes_for(work, rounds, verdicts),
             round_=round_.number,
             reviewer=reviewer,
-            at=next_time(rounds.events, now()),
+            at=next_time(rounds.answers, now()),
             comments=comments,
         )
         claim.check()
@@ -155,9 +155,8 @@ def _take_in(
     """
     label_of = {(r.number, item.sample_id): item.label for r in here for item in r.shown}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
-    at = next_time(rounds.events, now())
-    on_record = [event for round_ in rounds for event in round_.answers]
-    events = new_events(on_record, reviews, answers.withdrawn, at)
+    at = next_time(rounds.answers, now())
+    events = new_events(rounds.answers, reviews, answers.withdrawn, at)
     # What a user has removed from the dataset has no task and gets no answer.
     present = work.samples.existing(i for r in here for i in r.shown_ids)
     open_before = {r.number for r in here if r.closed_at is None}

@@ -66,7 +66,7 @@ def choose_twins(batch: Sequence[BatchItem], k: int, random_state: int = 0) -> l
     ----------
     batch : sequence of BatchItem
     k : int
-        Gold images wanted; some more are returned, for those that no image can be found for.
+        Gold images wanted; more are returned, for those that no image can be found for.
     random_state : int, default 0
         Seed.
     """
@@ -76,7 +76,7 @@ def choose_twins(batch: Sequence[BatchItem], k: int, random_state: int = 0) -> l
     ordered = [
         group[i] for group in (queued, controls) for i in rng.permutation(len(group)).tolist()
     ]
-    return (ordered * (-(-k // len(ordered)) + 1))[: k + len(ordered)] if ordered else []
+    return ordered * k
 
 
 def draw_gold(

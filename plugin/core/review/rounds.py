@@ -69,6 +69,11 @@ class Rounds(Sequence[Round]):
         """The events of all rounds, in the order they were recorded."""
         return sorted((e for r in self for e in r.events), key=lambda event: event.recorded_at)
 
+    @property
+    def answers(self) -> list[Event]:
+        """The same with those about gold images: what was recorded, not what is folded."""
+        return [event for round_ in self for event in round_.answers]
+
     @cached_property
     def states(self) -> dict[str, LabelState]:
         """Label id to what the ledger says of it: the fold."""
