@@ -4,7 +4,7 @@
 record                              what it holds
 =================================== ==============================================================
 ``cleaning_round_003``              head: options, versions, events, end; content: batch, pools
-                                    and, since 0.4, gold images, whose events stand apart
+                                    and gold images, whose events stand apart
 ``cleaning_evaluation_<field>_003`` content: what was measured after round 3; 000 is the start
 ``cleaning_start_<field>``          head: the pair; content: labels and importance of the start
 ``cleaning_project_<field>``        head: where the desk keeps the rounds, and the pull's cursor
