@@ -183,7 +183,9 @@ def test_a_label_field_that_is_short_of_sure_labels_gets_fewer(loop: CleaningLoo
     assert report.gold <= 2
     assert ("Hidden among them" in str(report)) == bool(report.gold)
     with pytest.raises(DataError, match="gold must be between 0 and n, got gold=9 and n=4"):
-        CleaningLoop(dataset, "ground_truth", "pixels").push_round(AppDesk(), n=4, controls=0, gold=9)
+        CleaningLoop(dataset, "ground_truth", "pixels").push_round(
+            AppDesk(), n=4, controls=0, gold=9
+        )
 
 
 def test_a_copy_has_them_and_an_older_round_has_none(loop: CleaningLoop, tmp_path: Path) -> None:
