@@ -370,7 +370,7 @@ def test_two_label_fields_part_with_all_their_marks(
         assert second.labels.names == Names("", "second")
         for loop, field in ((animal, "animal"), (second, "second")):
             rows = [
-                {k: v for k, v in row.items() if k not in ("evaluation", "state", "scope")}
+                {k: v for k, v in row.items() if k not in {*NEW, "evaluation"}}
                 for row in loop.history()
             ]
             assert rows == data.expected[field]["history"]
