@@ -143,6 +143,8 @@ class RoundReport(Report):
         "class" or "dataset": what it was drawn from.
     persistent : bool, default True
         Whether FiftyOne keeps the dataset.
+    sheets : int, default 0
+        Sheets that show them; 0 where each has a page of its own.
     """
 
     round: int
@@ -159,9 +161,11 @@ class RoundReport(Report):
     unscored: int = 0
     scope: str = Scope.CLASS.value
     persistent: bool = True
+    sheets: int = 0
 
     def __str__(self) -> str:
-        new = f"{self.created} tasks created" if self.created else "nothing new to push"
+        what = f"images sent, on {self.sheets} sheets" if self.sheets else "tasks created"
+        new = f"{self.created} {what}" if self.created else "nothing new to push"
         what = "class " if self.scope == Scope.CLASS else ""
         text = f"Round {self.round}, {what}{self.class_of_interest}: "
         if self.url:
@@ -215,6 +219,10 @@ class PullReport(Report):
     outdated : list of str
         Ids of samples whose answers are about another label than the one they have now: the
         answers are on record, and nothing was changed.
+    unnamed : int
+        Images marked on a sheet without a class, for which this pull has made pages of their own.
+    unnamed_url : str
+        Link to such pages of the open round; empty where there are none.
     """
 
     new_answers: int
@@ -231,6 +239,8 @@ class PullReport(Report):
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
+    unnamed: int = 0
+    unnamed_url: str = ""
 
     def plus(self, other: PullReport) -> PullReport:
         """Return what two pulls came to together."""
@@ -246,6 +256,8 @@ class PullReport(Report):
             skips={**self.skips, **other.skips},
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
+            unnamed=self.unnamed + other.unnamed,
+            unnamed_url=self.unnamed_url or other.unnamed_url,
         )
 
     def standing(self, **values: Any) -> PullReport:
@@ -267,6 +279,8 @@ class PullReport(Report):
             )
         if self.skipped:
             text += f"; {self.skipped} skipped"
+        if self.unnamed_url:
+            text += f"; images marked without a class are asked for at {self.unnamed_url}"
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (
