@@ -11,6 +11,7 @@ from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
+from .core.review.sheets import check_sheet
 from .desks.app import Answer
 from .reports import (
     CloseReport,
@@ -297,6 +298,8 @@ class CleaningLoop:
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        sheet: int = 0,
+        examples: int = 4,
         progress: Progress | None = None,
     ) -> RoundReport:
         """Give the next batch to reviewers, or complete the round that is open.
@@ -337,6 +340,11 @@ class CleaningLoop:
         new_classes : sequence of str, optional
             Classes that reviewers may give although no sample has them yet and the dataset does
             not list them. The dataset lists one as soon as a reviewer gives it.
+        sheet : int, default 0
+            Images on a page, at most, all of one given label: 20 are reviewed at a glance. 0 shows
+            one at a time.
+        examples : int, default 4
+            Sure images of the class that pages show beside those under review; 0 shows none.
         progress : callable(fraction, message), optional
             Called after every chunk.
 
@@ -352,7 +360,9 @@ class CleaningLoop:
         RoundError
             When the class or dataset has no unreviewed samples left.
         """
-        options = _options(images, images_root, reviewers_per_task, hide_suggestion, new_classes)
+        options = _options(
+            images, images_root, reviewers_per_task, hide_suggestion, new_classes, sheet, examples
+        )
         return push.push_round(
             self._work,
             server,
@@ -449,6 +459,8 @@ class CleaningLoop:
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        sheet: int = 0,
+        examples: int = 4,
         seconds: float = 10.0,
         budget: int | None = None,
         report: Callable[[Any], None] | None = None,
@@ -459,7 +471,7 @@ class CleaningLoop:
         Parameters
         ----------
         server, n, controls, scope, class_of_interest, max_per_class, gold, images, images_root,
-        reviewers_per_task, hide_suggestion, new_classes
+        reviewers_per_task, hide_suggestion, new_classes, sheet, examples
             As for `push_round`.
         rounds : int, default 1
             Rounds at most.
@@ -484,7 +496,15 @@ class CleaningLoop:
             n,
             controls,
             asked=Wanted(scope, class_of_interest, max_per_class, gold),
-            options=_options(images, images_root, reviewers_per_task, hide_suggestion, new_classes),
+            options=_options(
+                images,
+                images_root,
+                reviewers_per_task,
+                hide_suggestion,
+                new_classes,
+                sheet,
+                examples,
+            ),
             seconds=seconds,
             budget=budget,
             report=report,
@@ -737,6 +757,8 @@ def _options(
     reviewers_per_task: int,
     hide_suggestion: bool,
     new_classes: Sequence[str],
+    sheet: int,
+    examples: int,
 ) -> dict[str, Any]:
     """Return what a round keeps of how it was pushed."""
     return {
@@ -745,4 +767,6 @@ def _options(
         "reviewers_per_task": reviewers_per_task,
         "hide_suggestion": hide_suggestion,
         "new_classes": list(new_classes),
+        "sheet": check_sheet(sheet),
+        "examples": examples,
     }

@@ -89,6 +89,8 @@ def push(args: argparse.Namespace) -> Answer:
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
             new_classes=args.new_class,
+            sheet=args.sheet,
+            examples=args.examples,
             progress=progress,
         )
     return report.to_dict(), str(report), 0

@@ -156,9 +156,26 @@ def command_line_parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
 
+    def page_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--sheet",
+            type=int,
+            default=0,
+            metavar="N",
+            help="show up to N images of one class on a page, such as 20 (default: one at a time)",
+        )
+        sub.add_argument(
+            "--examples",
+            type=int,
+            default=4,
+            metavar="N",
+            help="sure images of the class to show beside the others (default: %(default)s)",
+        )
+
     push = command("push", commands.push, "Send the next round to Label Studio.", server=True)
     batch_options(push)
     image_options(push)
+    page_options(push)
     push.add_argument(
         "--reviewers", type=int, default=1, help="answers wanted per task (default: %(default)s)"
     )

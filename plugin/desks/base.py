@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..core.review.ledger import AnswerKey
+from ..core.review.sheets import Place
 from ..core.review.verdicts import Review
 
 Progress = Callable[[float, str], None]
@@ -55,6 +56,10 @@ class Options:
         How reviewers get the images: "upload", "local" or "url".
     images_root : Path or None
         With "local": the folder that the desk may serve.
+    sheet : int
+        Images on one page, at most; 0 shows one at a time.
+    examples : int
+        Sure images of a class to show beside those under review; 0 shows none.
     """
 
     reviewers_per_task: int = 1
@@ -62,6 +67,8 @@ class Options:
     smooth: bool = True
     images: str = "upload"
     images_root: Path | None = None
+    sheet: int = 0
+    examples: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,8 @@ class ReviewTask:
         again because it lacks others, these do not count as withdrawn.
     lacking : int, optional
         Answers that a label with some answers still lacks. Default: as many as the round wants.
+    place : Place, optional
+        Where it stands on which sheet. Default: on a page of its own.
     """
 
     sample_id: str
@@ -103,6 +112,7 @@ class ReviewTask:
     note: str
     earlier_answers: tuple[str, ...] = ()
     lacking: int | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +156,9 @@ class Answers:
         Round to label ids without a task.
     surplus : dict
         Round to label ids that were answered more often than wanted.
+    unnamed : dict
+        Round to label ids that somebody called wrong on a sheet without naming the class, with the
+        answers that their sheet has by now: they go to pages of their own.
     project : dict
         Where the desk keeps the rounds, with what the next fetch begins at.
     """
@@ -157,6 +170,7 @@ class Answers:
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     missing: dict[int, list[str]] = field(default_factory=dict)
     surplus: dict[int, list[str]] = field(default_factory=dict)
+    unnamed: dict[int, dict[str, int]] = field(default_factory=dict)
     project: dict[str, Any] = field(default_factory=dict)
 
 
@@ -196,6 +210,17 @@ class Desk(Protocol):
         progress: Progress | None = None,
     ) -> Sent:
         """Bring those tasks of a round that are not there yet to the desk; each once."""
+
+    def remember(self, before: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is to be kept on record of where the rounds are.
+
+        Parameters
+        ----------
+        before : mapping
+            What is on record.
+        sent : mapping
+            What sending a round came to: `Sent.project`.
+        """
 
     def fetch(
         self,

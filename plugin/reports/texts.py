@@ -146,6 +146,8 @@ class RoundReport(Report):
         Whether FiftyOne keeps the dataset.
     gold : int, default 0
         Images beside the batch whose label is swapped, to see who notices.
+    sheets : int, default 0
+        Sheets that show them; 0 where each has a page of its own.
     """
 
     round: int
@@ -163,9 +165,11 @@ class RoundReport(Report):
     scope: str = Scope.CLASS.value
     persistent: bool = True
     gold: int = 0
+    sheets: int = 0
 
     def __str__(self) -> str:
-        new = f"{self.created} tasks created" if self.created else "nothing new to push"
+        what = f"images sent, on {self.sheets} sheets" if self.sheets else "tasks created"
+        new = f"{self.created} {what}" if self.created else "nothing new to push"
         what = "class " if self.scope == Scope.CLASS else ""
         text = f"Round {self.round}, {what}{self.class_of_interest}: "
         if self.url:
@@ -226,6 +230,10 @@ class PullReport(Report):
         answers are on record, and nothing was changed.
     meter : Meter or None
         What the round that is or was open has cost so far.
+    unnamed : int
+        Images marked on a sheet without a class, for which this pull has made pages of their own.
+    unnamed_url : str
+        Link to such pages of the open round; empty where there are none.
     """
 
     new_answers: int
@@ -243,6 +251,8 @@ class PullReport(Report):
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
     meter: Meter | None = None
+    unnamed: int = 0
+    unnamed_url: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
@@ -263,6 +273,8 @@ class PullReport(Report):
             skips={**self.skips, **other.skips},
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
+            unnamed=self.unnamed + other.unnamed,
+            unnamed_url=self.unnamed_url or other.unnamed_url,
         )
 
     def standing(self, **values: Any) -> PullReport:
@@ -284,6 +296,8 @@ class PullReport(Report):
             )
         if self.skipped:
             text += f"; {self.skipped} skipped"
+        if self.unnamed_url:
+            text += f"; images marked without a class are asked for at {self.unnamed_url}"
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (

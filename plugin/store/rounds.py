@@ -32,7 +32,7 @@ from . import lock, names
 from .records import Head, Records
 
 _OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
-_CHANGING = ("events", "gold_events", "closed_at", "home", "url")
+_CHANGING = ("events", "gold_events", "closed_at", "home", "url", "unnamed_url")
 
 
 def now() -> str:
@@ -148,6 +148,7 @@ class RoundStore:
             events=[Event.from_dict(event) for event in head.get("events", [])],
             home=head["home"],
             url=head.get("url") or "",
+            unnamed_url=head.get("unnamed_url") or "",
             closed_at=head.get("closed_at"),
             gold=[GoldItem.from_dict(item) for item in content.get("gold", [])],
             gold_events=[Event.from_dict(event) for event in head.get("gold_events", [])],
@@ -225,12 +226,13 @@ class RoundStore:
         round_.gold_events.extend(gold)
         round_.closed_at = closed_at or round_.closed_at
 
-    def save_url(self, round_: Round, url: str) -> None:
-        """Remember where people find a round."""
-        if round_.url != url:
+    def save_url(self, round_: Round, url: str, of_unnamed: bool = False) -> None:
+        """Remember where people find a round, or what was marked on its sheets without a class."""
+        name = "unnamed_url" if of_unnamed else "url"
+        if getattr(round_, name) != url:
             self._upgrade()
-            self._records.update(names.round_run_key(round_.number), url=url)
-            round_.url = url
+            self._records.update(names.round_run_key(round_.number), **{name: url})
+            setattr(round_, name, url)
 
     def save_evaluation(self, number: int, evaluation: dict[str, Any]) -> None:
         """Keep what was measured after a round; 0 is before the first."""

@@ -160,7 +160,8 @@ def history(work: Workspace) -> list[HistoryRow]:
 
 
 def _history(rounds: Rounds, found: dict[int, dict[str, Any]]) -> list[HistoryRow]:
-    return rounds.history(found, {n: cost.to_dict() for n, cost in meters(rounds).items()})
+    _, each = meters(rounds)
+    return rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
 
 
 def cost(work: Workspace) -> Meter:
@@ -184,14 +185,17 @@ def _decide(
 def overview(work: Workspace) -> Overview:
     """Return what a page about the rounds shows, from one look at the database."""
     rounds, found = work.store.all(), work.store.evaluations()
-    rows = _history(rounds, found)
+    what = _what(rounds, None, None)
+    report = _yields(work, rounds) if rounds.counted else None
+    whole, each = meters(rounds, {what: report.noise_rate} if report else None)
+    rows = rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
     return Overview(
         history=[row.to_dict() for row in rows],
         baseline=found.get(0),
-        yields=_yields(work, rounds) if rounds.counted else None,
+        yields=report,
         decision=_decide(rows, found),
         next_round=work.store.next_number(),
-        meter=meter(rounds) if rounds.counted else None,
+        meter=whole if rounds.counted else None,
     )
 
 

@@ -29,7 +29,7 @@ from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
 from ..store.marks import write_back
 from ..store.rounds import now
-from .push import subject
+from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -65,12 +65,35 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
             claim.check()
             report, rounds = _take_in(work, rounds, here, answers)
-            reports.append(report)
             if answers.project:
-                work.store.save_project(home, answers.project)
                 for round_ in (r for r in here if r.url):
                     work.store.save_url(round_, desk.link(round_.url, answers.project))
+                for round_ in (r for r in here if r.unnamed_url):
+                    link = desk.link(round_.unnamed_url, answers.project)
+                    work.store.save_url(round_, link, of_unnamed=True)
+            reports.append(_ask_for_classes(work, rounds, here, desk, answers, report))
+            if answers.project:
+                # Last, with what this pull began at: if it died before, the next one reads it all.
+                kept = work.store.projects().get(home, {})
+                work.store.save_project(home, {**kept, **answers.project})
         return _merged(rounds, reports)
+
+
+def _ask_for_classes(
+    work: Workspace,
+    rounds: Rounds,
+    here: Sequence[Round],
+    desk: Desk,
+    answers: Answers,
+    report: PullReport,
+) -> PullReport:
+    """Send what was marked on the sheets of the open round without a class; say so."""
+    open_ = next((r for r in here if rounds.open and r.number == rounds.open.number), None)
+    if open_ is None or not open_.sheet:
+        return report
+    unnamed = answers.unnamed.get(open_.number, {})
+    sent = send_unnamed(work, rounds, open_, desk, unnamed) if unnamed else 0
+    return report.standing(unnamed=sent, unnamed_url=open_.unnamed_url)
 
 
 def _fetch(
@@ -238,7 +261,10 @@ def wait_for_reviews(
     while True:
         if progress:
             share = report.answered / report.total if report.total else 1.0
-            progress(share, f"{report.answered} of {report.total} tasks{_skipped(report)}{away}")
+            text = f"{report.answered} of {report.total} tasks{_skipped(report)}{away}"
+            if report.unnamed_url:
+                text += f"; images marked without a class: {report.unnamed_url}"
+            progress(share, text)
         left = end - time.monotonic()
         if report.open_round is None or left <= 0:
             return report

@@ -7,6 +7,7 @@ is completed by the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from ..core.errors import DataError, RoundError
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
+from ..core.review.sheets import Place, places
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import views
@@ -87,7 +89,8 @@ def push_round(
         gold=len(round_.gold),
         created=sent.created,
         existing=sent.existing,
-        project=sent.project.get("id"),
+        project=sent.project.get("sheets_id" if round_.sheet else "id"),
+        sheets=len({place.sheet for place in places_of(round_).values()}),
         url=sent.url,
         desk=round_.desk,
         test_duplicates=round_.config.get("test_duplicates", 0),
@@ -115,12 +118,58 @@ def send(
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
+    lacking = rounds.lacking(round_)
+    tasks = _tasks(work, rounds, round_, dict.fromkeys(open_ids) | lacking, places_of(round_))
+    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
+    _remember(work, round_, desk, sent)
+    work.store.save_url(round_, sent.url)
+    finished = len(round_.shown) - len(open_ids)
+    return replace(sent, existing=sent.existing + finished)
+
+
+def send_unnamed(
+    work: Workspace, rounds: Rounds, round_: Round, desk: Desk, unnamed: Mapping[str, int]
+) -> int:
+    """Send what was marked on a sheet without a class, on pages of its own; return the new ones.
+
+    Parameters
+    ----------
+    unnamed : mapping of str to int
+        Label id to answers that its sheet has: so many the label should have, too.
+    """
+    has = {i: round_.reviewers - n for i, n in rounds.lacking(round_).items()}
+    wanted = {i: min(n, round_.reviewers) - has.get(i, 0) for i, n in unnamed.items()}
+    complete = rounds.complete(round_)
+    lacking = {i: n for i, n in wanted.items() if n > 0 and i not in complete}
+    tasks = _tasks(work, rounds, round_, lacking, {})
+    if not tasks:
+        return 0
+    reviewed = _subject(work, rounds, round_)
+    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, None)
+    _remember(work, round_, desk, sent)
+    work.store.save_url(round_, sent.url, of_unnamed=True)
+    return sent.created
+
+
+def places_of(round_: Round) -> dict[str, Place]:
+    """Return label id to its place on a sheet; empty where each has a page of its own."""
+    return places(round_.shown, round_.sheet) if round_.sheet else {}
+
+
+def _tasks(
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    lacking: Mapping[str, int | None],
+    where: Mapping[str, Place],
+) -> list[ReviewTask]:
+    """Return the tasks of some labels of a round: of those that are still in the dataset."""
     images = work.labels.images(item.sample_id for item in round_.shown)
-    answers, lacking = rounds.answer_ids(round_), rounds.lacking(round_)
+    answers = rounds.answer_ids(round_)
     # What is said of a gold image is said of the label that it passes for.
     says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
     disagreement = work.labels.columns([work.labels.names.disagreement], list(says.values()))
-    tasks = [
+    return [
         ReviewTask(
             sample_id=item.sample_id,
             image=images[item.sample_id],
@@ -131,20 +180,18 @@ def send(
             suggested_probability=item.suggested_probability,
             note=_note(disagreement.get(says[item.sample_id], (None,))[0]),
             earlier_answers=tuple(answers.get(item.sample_id, ())),
-            lacking=lacking.get(item.sample_id),
+            lacking=lacking[item.sample_id],
+            place=where.get(item.sample_id),
         )
         for item in round_.shown
-        if item.sample_id in images and item.sample_id in open_ids
+        if item.sample_id in images and item.sample_id in lacking
     ]
-    known = work.store.projects().get(round_.home, {})
-    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
+
+
+def _remember(work: Workspace, round_: Round, desk: Desk, sent: Sent) -> None:
     if sent.project:
-        same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
-        cursor = known.get("cursor") if same else sent.project["cursor"]
-        work.store.save_project(round_.home, {**sent.project, "cursor": cursor})
-    work.store.save_url(round_, sent.url)
-    finished = len(round_.shown) - len(open_ids)
-    return Sent(sent.created, sent.existing + finished, sent.url, sent.project)
+        known = work.store.projects().get(round_.home, {})
+        work.store.save_project(round_.home, desk.remember(known, sent.project))
 
 
 def _subject(work: Workspace, rounds: Rounds, round_: Round) -> Subject:
@@ -171,6 +218,8 @@ def show_options(work: Workspace, round_: Round) -> Options:
         smooth=not shows_small_images(work),
         images=options["images"],
         images_root=Path(root) if root else None,
+        sheet=round_.sheet,
+        examples=int(options.get("examples", 0)),
     )
 
 

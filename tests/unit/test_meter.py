@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.judging.meter import Meter, meter, meters
-from coreset_cleaning.core.judging.yields import wilson_interval
+from coreset_cleaning.core.judging.tally import round_yields
+from coreset_cleaning.core.judging.yields import RoundYield, wilson_interval, yield_report
 from coreset_cleaning.core.review.gold import GoldItem
 from coreset_cleaning.core.review.ledger import Event, EventKind, undo
 from coreset_cleaning.core.review.queue import BatchItem
@@ -128,41 +129,48 @@ def test_one_page_alone_is_believed_up_to_five_minutes_an_image():
 def test_a_random_review_costs_what_the_controls_say():
     said = [(f"1.{k}", str(k), "ann", "keep" if k else "delete", 2.0) for k in range(10)]
     found = meter(Rounds([answers(make_round(n=10, controls=10), *said)]))
-    share = wilson_interval(1, 10)
+    rate = yield_report([RoundYield(100, 10, 1, 10, 1)]).noise_rate
     assert found.random is not None
     assert (found.random.value, found.random.low, found.random.high) == pytest.approx(
-        (20.0, 2 / share.high, 2 / share.low)
+        (2 / rate.value, 2 / rate.high, 2 / rate.low)
     )
-    assert "a random review would take 20 s (4.9 s to 112 s)." in str(found)
+    assert "a random review would take 15 s (5.7 s to 3 min)." in str(found)
 
 
-def test_without_a_wrong_control_a_random_review_has_no_upper_end():
-    said = [(f"1.{k}", str(k), "ann", "keep" if k < 5 else "delete", 2.0) for k in range(10)]
-    found = meter(Rounds([answers(make_round(n=10, controls=5), *said)]))
+def test_where_nothing_was_wrong_a_random_review_may_take_for_ever():
+    said = [(f"1.{k}", str(k), "ann", "keep", 2.0) for k in range(5)]
+    found = meter(Rounds([answers(make_round(n=5, controls=5), *said)]))
     assert found.random is not None
-    assert found.random.value == found.random.high == math.inf
-    assert "a random review would take 4.6 s or more for each" in str(found)
+    assert found.random.high == math.inf
+    assert "none was wrong; a random review would take 25 s (5.9 s or more)." in str(found)
     # JSON has no infinity.
-    assert found.to_dict()["random_seconds_per_error"] == {
-        "value": None, "low": pytest.approx(4.6, abs=0.1), "high": None,
-    }  # fmt: skip
+    assert found.to_dict()["random_seconds_per_error"]["high"] is None
 
 
-def test_each_round_is_beside_controls_of_what_it_was_drawn_from_and_undone_ones_tell_nothing():
+def test_each_round_is_held_against_what_it_was_drawn_from_and_undone_ones_tell_nothing():
     one = [(f"1.{k}", str(k), "ann", "keep" if k else "delete", 2.0) for k in range(5)]
     two = [(f"2.{k}", str(k), "ann", "delete", 8.0) for k in range(5)]
     rounds = [
         answers(make_round(1, 5, controls=5), *one),
         answers(make_round(2, 5, controls=5, scope="dataset"), *two),
     ]
-    found = meters(Rounds(rounds))
-    assert found[1].random.value == pytest.approx(10.0)
-    assert found[2].random.value == pytest.approx(8.0)
-    assert meter(Rounds(rounds)).total.images == 10
+    whole, each = meters(Rounds(rounds))
+    rates = [
+        yield_report(round_yields(Rounds(rounds), queue)).noise_rate.value
+        for queue in ("cat", None)
+    ]
+    assert each[1].random.value == pytest.approx(2 / rates[0])
+    assert each[2].random.value == pytest.approx(8 / rates[1])
+    # As many images of either, at the pace of both.
+    assert whole.random.value == pytest.approx(5 / (sum(rates) / 2))
+    assert whole == meter(Rounds(rounds))
+    assert whole.total.images == 10
+    known = wilson_interval(1, 2)
+    assert meters(Rounds(rounds), {"cat": known})[1][1].random.value == 4.0
     rounds[1].events.append(undo(2, clock(900)))
-    undone = Rounds(rounds)
-    assert meter(undone) == meters(undone)[1]
-    assert meters(undone)[2].random is None
+    whole, each = meters(Rounds(rounds))
+    assert whole == each[1]
+    assert each[2].random is None
 
 
 def test_what_was_missed_by_whom():

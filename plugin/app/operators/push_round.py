@@ -6,6 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...core.review.sheets import LARGEST
 from ...core.review.states import open_row
 from ..context import loop_for, progress_for, server_for
 from .base import (
@@ -102,6 +103,21 @@ class PushRound(LoopOperator):
         for value, label in _IMAGES.items():
             images.add_choice(value, label=label)
         inputs.enum("images", images.values(), label="Images", default="upload", view=images)
+        inputs.int(
+            "sheet",
+            label="Images on a page",
+            description="Of one class, to be judged at a glance; 20 is a good number, 0 shows one "
+            "at a time",
+            default=0,
+            min=0,
+            max=LARGEST,
+        )
+        inputs.int(
+            "examples",
+            label="Example images of the class beside them",
+            default=4,
+            min=0,
+        )
         inputs.int("reviewers_per_task", label="Answers wanted per task", default=1, min=1)
         inputs.bool(
             "hide_suggestion",
@@ -122,6 +138,8 @@ class PushRound(LoopOperator):
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
             hide_suggestion=ctx.params.get("hide_suggestion", False),
+            sheet=ctx.params.get("sheet", 0),
+            examples=ctx.params.get("examples", 4),
             progress=progress_for(ctx),
         )
         return Answer(

@@ -12,7 +12,7 @@ and some are absurd, since a page was left open over lunch; neither may move the
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -22,8 +22,10 @@ from ..review.ledger import Event, EventKind, current_answers, voice
 from ..review.pages import Page
 from ..review.round import Round
 from ..review.rounds import Rounds
+from ..review.scope import Scope
 from ..review.verdicts import Verdict
-from .yields import Estimate, wilson_interval
+from .tally import round_yields
+from .yields import Estimate, wilson_interval, yield_report
 
 # Page to the longest time that is believed, and what counts instead of a longer one.
 _Limits = Mapping[Page, tuple[float, float]]
@@ -108,9 +110,9 @@ class Meter:
     by : dict of (str, str) to Pace
         Reviewer and kind of page to the pace there. A label that two people answered is in both.
     random : Estimate or None
-        Seconds that a wrong label would cost in a random review at the same pace an image: with
-        the share of wrong labels among the controls. Infinite where no control was wrong; None
-        when it is not known, because there are no controls or no times.
+        Seconds that a wrong label would cost in a random review of the same classes, or of the
+        whole dataset, at the same pace an image: with the share of wrong labels that the controls
+        tell of. None when it is not known, because there are no controls or no times.
     gold : int
         Gold images that were shown.
     """
@@ -148,12 +150,11 @@ class Meter:
         text += f", {seconds(an_error)} a wrong label found" if an_error else ", none was wrong"
         if self.random is None:
             text += "; what a random review would cost is not known: there are no controls"
-        elif math.isinf(self.random.value):
-            text += f"; a random review would take {seconds(self.random.low)} or more for each"
         else:
             text += f"; a random review would take {seconds(self.random.value)} ({self._range()})"
         if self.total.left_open:
-            text += f"; {self.total.left_open} times look like a page left open"
+            n = self.total.left_open
+            text += f"; {n} {'times look' if n > 1 else 'time looks'} like a page left open"
         return f"{text}."
 
     def _range(self) -> str:
@@ -191,42 +192,77 @@ def meter(rounds: Rounds, only: Iterable[Round] | None = None) -> Meter:
     only : iterable of Round, optional
         Rounds to measure. Default: those that are not undone.
     """
-    shown = [r for r in rounds if r.number not in rounds.undone] if only is None else [*only]
-    return _meter(rounds, shown, _limits(rounds))
+    shown = _standing(rounds) if only is None else [*only]
+    return _meter(rounds, shown, _Usual(rounds, {}))
 
 
-def meters(rounds: Rounds) -> dict[int, Meter]:
-    """Return number of each round to what it cost, undone or not."""
-    limits = _limits(rounds)
-    return {round_.number: _meter(rounds, [round_], limits) for round_ in rounds}
+def meters(
+    rounds: Rounds, known: Mapping[str | None, Estimate] | None = None
+) -> tuple[Meter, dict[int, Meter]]:
+    """Return what all rounds cost that are not undone, and by number what each did.
+
+    Parameters
+    ----------
+    rounds : Rounds
+    known : mapping of str or None to Estimate, optional
+        Shares of wrong labels that have been estimated already, by class; under None that of the
+        whole dataset.
+    """
+    usual = _Usual(rounds, known or {})
+    each = {round_.number: _meter(rounds, [round_], usual) for round_ in rounds}
+    return _meter(rounds, _standing(rounds), usual), each
 
 
-def _meter(rounds: Rounds, shown: Sequence[Round], limits: _Limits) -> Meter:
+def _standing(rounds: Rounds) -> list[Round]:
+    return [round_ for round_ in rounds if round_.number not in rounds.undone]
+
+
+def _meter(rounds: Rounds, shown: Sequence[Round], usual: _Usual) -> Meter:
     total, gold = Pace(), 0
     by: dict[tuple[str, str], Pace] = defaultdict(Pace)
     for round_ in shown:
-        mine, parts = _round_pace(rounds, round_, limits)
+        mine, parts = _round_pace(rounds, round_, usual.limits)
         total, gold = total.plus(mine), gold + len(round_.gold)
         for key, pace in parts.items():
             by[key] = by[key].plus(pace)
-    queues = {round_.queues for round_ in shown}
-    alike = [r for r in rounds.counted if r.queues in queues]
-    return Meter(total, dict(by), _random_cost(rounds, alike, total.seconds_per_image), gold)
+    return Meter(total, dict(by), _random_cost(shown, usual, total.seconds_per_image), gold)
 
 
 def _random_cost(
-    rounds: Rounds, alike: Iterable[Round], seconds_per_image: float | None
+    shown: Sequence[Round], usual: _Usual, seconds_per_image: float | None
 ) -> Estimate | None:
-    """Return seconds a wrong label of a random review of what these rounds were drawn from."""
-    counts = [rounds.total(round_) for round_ in alike]
-    n = sum(count.n_controls for count in counts)
-    if not n or seconds_per_image is None:
+    """Return seconds a wrong label of a random review of as many images of the same queues."""
+    drawn = Counter(
+        None if round_.scope is Scope.DATASET else item.label
+        for round_ in shown
+        for item in round_.batch
+    )
+    if seconds_per_image is None or not drawn:
         return None
-    share = wilson_interval(sum(count.control_errors for count in counts), n)
-    cost = [
-        seconds_per_image / p if p > 0 else math.inf for p in (share.value, share.high, share.low)
-    ]
-    return Estimate(*cost)
+    rates = {queue: usual.noise_rate(queue) for queue in drawn}
+    if any(math.isnan(rate.value) for rate in rates.values()):
+        return None
+
+    def cost(end: str) -> float:
+        wrong = sum(n * getattr(rates[queue], end) for queue, n in drawn.items())
+        return seconds_per_image * drawn.total() / wrong if wrong > 0 else math.inf
+
+    return Estimate(cost("value"), cost("high"), cost("low"))
+
+
+class _Usual:
+    """What single rounds are held against: times of a page, and shares of wrong labels."""
+
+    def __init__(self, rounds: Rounds, known: Mapping[str | None, Estimate]) -> None:
+        self._rounds = rounds
+        self._rates = dict(known)
+        self.limits = _limits(rounds)
+
+    def noise_rate(self, queue: str | None) -> Estimate:
+        """Return the share of wrong labels in a class, or under None in the whole dataset."""
+        if queue not in self._rates:
+            self._rates[queue] = yield_report(round_yields(self._rounds, queue)).noise_rate
+        return self._rates[queue]
 
 
 def _round_pace(

@@ -36,6 +36,8 @@ class Round:
         dataset have ids of their own and still find its answers.
     url : str
         Link to the round at its desk; empty before it was sent, or where there is none.
+    unnamed_url : str
+        Of a round of sheets: link to the pages of images marked there without a class.
     closed_at : str or None
         When the last answer was recorded, or the round was closed by hand.
     gold : list of GoldItem
@@ -55,6 +57,7 @@ class Round:
     events: list[Event] = field(default_factory=list)
     home: str = ""
     url: str = ""
+    unnamed_url: str = ""
     closed_at: str | None = None
     gold: list[GoldItem] = field(default_factory=list)
     gold_events: list[Event] = field(default_factory=list)
@@ -116,6 +119,11 @@ class Round:
     def reviewers(self) -> int:
         """Answers wanted of each label."""
         return int(self.config["options"]["reviewers_per_task"])
+
+    @property
+    def sheet(self) -> int:
+        """Images on a page, at most; 0 where each has a page of its own."""
+        return int(self.config["options"].get("sheet", 0))
 
     @property
     def desk(self) -> str:
