@@ -20,6 +20,14 @@ position => {
         && images.length === 1 && images[0].complete && images[0].naturalWidth > 0;
 }
 """
+# With all its pictures; the argument is how the sheet before it began.
+_SHEET_IS_THERE = """
+before => {
+    const images = [...document.querySelectorAll('.sheet img')];
+    return images.length > 0 && !before.includes(images[0].getAttribute('src'))
+        && images.every(image => image.complete && image.naturalWidth > 0);
+}
+"""
 
 
 class ReviewPage:
@@ -51,6 +59,11 @@ class ReviewPage:
         self.start(link)
         self.shows("Image 1 of")
 
+    def open_sheets(self, link: str) -> None:
+        """Open the link to a round of sheets, start, and wait for the first one."""
+        self.start(link)
+        self.page.wait_for_function(_SHEET_IS_THERE, arg="")
+
     def start(self, link: str) -> None:
         """Open a round's link and begin; others may be at work on its first images."""
         self.page.goto(link)
@@ -70,6 +83,20 @@ class ReviewPage:
     def shows_another(self, position: int) -> None:
         """Wait until another image than this one is there, and its question is open."""
         self.page.wait_for_function(_ANOTHER_IS_THERE, arg=position)
+
+    def picture(self, slot: str) -> Any:
+        """Return a picture of the sheet that is shown."""
+        return self.page.locator(".sheet .lsf-choice:has(img)").nth(int(slot) - 1)
+
+    def chip(self, slot: str, text: str) -> Any:
+        """Return a chip on a marked picture."""
+        box = self.page.locator(f".sheet .lsf-choice:has(input[name='{slot} {text}'])")
+        return box.locator(".chip")
+
+    def shows_another_sheet(self, task: dict[str, Any]) -> None:
+        """Wait until another sheet than this one is there, with all its pictures."""
+        first = task["data"]["images"][0]["html"]
+        self.page.wait_for_function(_SHEET_IS_THERE, arg=first)
 
     def task(self) -> dict[str, Any]:
         """Return the task that is shown, as the server has handed it out."""

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +179,42 @@ def answer_pages(review: Any, hands: Hands, known: dict[str, Image], n: int) -> 
         else:
             hands.press("3")
             hands.click(review.choice(image.true))
-        then = review.is_done if left == 1 else lambda before=before: review.shows_another(before)
-        hands.wait(lambda: hands.press("Control+Enter"), then)
+        hands.wait(
+            lambda: hands.press("Control+Enter"),
+            review.is_done if left == 1 else partial(review.shows_another, before),
+        )
 
 
-WAYS: dict[str, Callable[..., None]] = {"single": single}
+def sheet(
+    loop: Any, server: Any, review: Any, hands: Hands, known: dict[str, Image], size: int
+) -> None:
+    """Sheets: a click on each wrong one, another where the suggestion is not right, Ctrl+Enter.
+
+    Those come back on pages of their own, which are waited for and answered, too.
+    """
+    pushed = loop.push_round(server, n=len(known), controls=0, class_of_interest=GIVEN, sheet=size)
+    images = by_id(loop, known)
+    review.open_sheets(pushed.url)
+    for left in range(pushed.sheets, 0, -1):
+        task = review.task()
+        for slot in task["data"]["slots"]:
+            image = images[slot["id"]]
+            if image.is_wrong:
+                hands.click(review.picture(slot["slot"]))
+                if not image.suggestion_is_right:
+                    hands.click(review.chip(slot["slot"], "another class"))
+        hands.wait(
+            lambda: hands.press("Control+Enter"),
+            review.is_done if left == 1 else partial(review.shows_another_sheet, task),
+        )
+    report = loop.pull_reviews(server)
+    if report.unnamed:
+        hands.wait(lambda: review.open(report.unnamed_url), lambda: None)
+        answer_pages(review, hands, images, report.unnamed)
+        loop.pull_reviews(server)
+
+
+WAYS: dict[str, Callable[..., None]] = {"single": single, "sheet": sheet}
 
 
 def measure(

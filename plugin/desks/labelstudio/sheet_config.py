@@ -62,7 +62,7 @@ _STYLE = """
   linear-gradient(to bottom right, transparent calc(50% - 3px), {red} calc(50% - 3px),
   {red} calc(50% + 3px), transparent calc(50% + 3px)) }}
 .sheet .ant-checkbox-checked + span .cap {{ background: {red}; color: #fff; font-weight: 600 }}
-.sheet .lsf-choice:has(.chip) {{ display: none }}
+.sheet .lsf-choice:has(.chip) {{ display: none; z-index: 3 }}
 .sheet .lsf-choice:has(.chip) label {{ position: absolute; bottom: 29px; width: {chip} }}
 .sheet .lsf-choice:has(.chip) .lsf-hint {{ display: none }}
 .sheet .chip {{ display: block; height: 24px; margin: 0 2px; padding: 0 4px; border-radius: 12px;
