@@ -55,6 +55,12 @@ def push_round(
             f"gold must be between 0 and n, got gold={asked.gold} and n={n}.",
             "One gold image in ten or twenty is enough to see how much a reviewer misses.",
         )
+    if asked.gold and not desk.shows_labels:
+        raise DataError(
+            f"gold must be 0 at the desk {desk.name!r}, which shows the labels of the dataset and "
+            f"no swapped ones, got gold={asked.gold}.",
+            "Leave it out, or review the round in Label Studio.",
+        )
     work.labels.check_unlocked()
     with work.store.lock("push") as claim:
         rounds = work.store.all()

@@ -21,9 +21,15 @@ from support.answers import answer_task, task_ids
 Said = str | tuple[str, str]
 
 
+class Script(AppDesk):
+    """A script that answers what it is shown, whatever the dataset says."""
+
+    shows_labels = True
+
+
 def push(loop: CleaningLoop, gold: int = 4, n: int = 12, **options: Any) -> Round:
     options = {"class_of_interest": "3", **options}
-    report = loop.push_round(AppDesk(), n=n, controls=3, gold=gold, **options)
+    report = loop.push_round(Script(), n=n, controls=3, gold=gold, **options)
     assert (report.n, report.gold, report.created) == (n, gold, n + gold)
     return loop.rounds.load(report.round)
 
@@ -180,7 +186,7 @@ def test_a_label_field_that_is_short_of_sure_labels_gets_fewer(loop: CleaningLoo
     dataset = loop.samples.dataset
     others = dataset.match_tags("train").match({"ground_truth.label": {"$ne": "3"}})
     dataset.delete_samples(others.limit(len(others) - 2))
-    report = loop.push_round(AppDesk(), n=12, controls=3, gold=6, class_of_interest="3")
+    report = loop.push_round(Script(), n=12, controls=3, gold=6, class_of_interest="3")
     assert report.gold <= 2
     assert ("Hidden among them" in str(report)) == bool(report.gold)
     with pytest.raises(DataError, match="gold must be between 0 and n, got gold=9 and n=4"):

@@ -38,6 +38,7 @@ class LabelStudioDesk:
     """
 
     name = "labelstudio"
+    shows_labels = True
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
