@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .core.judging.confusion import ConfusedPair
+from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
 from .core.review.sheets import check_sheet
@@ -291,6 +292,7 @@ class CleaningLoop:
         scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
         max_per_class: int | None = None,
+        gold: int = 0,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
@@ -323,6 +325,9 @@ class CleaningLoop:
         max_per_class : int, optional
             With scope "dataset": samples of one class at most, while others are left. Default:
             half of `n`, or twice an even share where there are fewer than four classes.
+        gold : int, default 0
+            So many images more, shown among the others under a label that they don't have, to see
+            how many wrong labels reviewers miss. Their answers change nothing but `meter`.
         images : {"upload", "local", "url"}, default "upload"
             How reviewers' browsers get the images.
         images_root : path, optional
@@ -363,7 +368,7 @@ class CleaningLoop:
             server,
             n,
             controls,
-            asked=Wanted(scope, class_of_interest, max_per_class),
+            asked=Wanted(scope, class_of_interest, max_per_class, gold),
             options=options,
             progress=progress,
         )
@@ -448,6 +453,7 @@ class CleaningLoop:
         scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
         max_per_class: int | None = None,
+        gold: int = 0,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
@@ -464,7 +470,7 @@ class CleaningLoop:
 
         Parameters
         ----------
-        server, n, controls, scope, class_of_interest, max_per_class, images, images_root,
+        server, n, controls, scope, class_of_interest, max_per_class, gold, images, images_root,
         reviewers_per_task, hide_suggestion, new_classes, sheet, examples
             As for `push_round`.
         rounds : int, default 1
@@ -489,7 +495,7 @@ class CleaningLoop:
             rounds,
             n,
             controls,
-            asked=Wanted(scope, class_of_interest, max_per_class),
+            asked=Wanted(scope, class_of_interest, max_per_class, gold),
             options=_options(
                 images,
                 images_root,
@@ -629,6 +635,18 @@ class CleaningLoop:
             As for `yields`. Of the whole dataset, rounds of a class count as images reviewed, too.
         """
         return evaluate.budget(self._work, class_of_interest, scope)
+
+    def meter(self) -> Meter:
+        """Say what the reviews cost: seconds an image and a wrong label found, and what was missed.
+
+        Returns
+        -------
+        Meter
+            Of all rounds that are not undone, by reviewer and kind of page, beside what a random
+            review would have cost; with gold images, how many of them were noticed. The rows of
+            `history` hold the same of each round.
+        """
+        return evaluate.cost(self._work)
 
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.

@@ -128,6 +128,13 @@ def command_line_parser() -> argparse.ArgumentParser:
             help="random samples among them, to measure the noise (default: %(default)s)",
         )
         sub.add_argument(
+            "--gold",
+            type=int,
+            default=0,
+            help="images more, shown under a label that they don't have, to see how many wrong "
+            "labels reviewers miss (default: %(default)s)",
+        )
+        sub.add_argument(
             "--class",
             dest="class_of_interest",
             action="append",

@@ -197,9 +197,13 @@ class Desk(Protocol):
     ----------
     name : str
         Kept with each round that is given to it.
+    shows_labels : bool
+        Whether it shows the labels that it is sent. One that shows those of the dataset instead
+        can't show gold images, whose labels stand nowhere in the dataset.
     """
 
     name: str
+    shows_labels: bool
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that a round could be sent, and change nothing.

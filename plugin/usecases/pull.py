@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import BusyError, ProjectMissingError, RoundError, ServerError
+from ..core.judging.meter import meter
 from ..core.review.ledger import (
     AnswerKey,
     Event,
@@ -100,8 +101,8 @@ def _fetch(
 ) -> Answers:
     return desk.fetch(
         subject(work, rounds, here[0].home),
-        {round_.number: round_.sample_ids for round_ in here},
-        recorded_answers(event for round_ in here for event in round_.events),
+        {round_.number: round_.shown_ids for round_ in here},
+        recorded_answers(event for round_ in here for event in round_.answers),
         project,
         {round_.number: round_.reviewers for round_ in here},
     )
@@ -135,7 +136,7 @@ def record_verdicts(
                 f"{work.where} has no round to answer.",
                 "Push one first: push_round(AppDesk()).",
             )
-        outside = sorted(set(verdicts) - round_.sample_ids)
+        outside = sorted(set(verdicts) - round_.shown_ids)
         if outside:
             raise RoundError(
                 f"{len(outside)} of {len(verdicts)} samples are not in round {round_.number}, "
@@ -147,7 +148,7 @@ def record_verdicts(
             _classes_for(work, rounds, verdicts),
             round_=round_.number,
             reviewer=reviewer,
-            at=next_time(rounds.events, now()),
+            at=next_time(rounds.answers, now()),
             comments=comments,
         )
         claim.check()
@@ -175,19 +176,22 @@ def _take_in(
 
     The lock is held: nobody else changes these rounds, so they need not be read again.
     """
-    label_of = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
+    label_of = {(r.number, item.sample_id): item.label for r in here for item in r.shown}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
-    at = next_time(rounds.events, now())
-    events = new_events(rounds.events, reviews, answers.withdrawn, at)
+    at = next_time(rounds.answers, now())
+    events = new_events(rounds.answers, reviews, answers.withdrawn, at)
     # What a user has removed from the dataset has no task and gets no answer.
-    present = work.samples.existing(i for r in here for i in r.sample_ids)
+    present = work.samples.existing(i for r in here for i in r.shown_ids)
     open_before = {r.number for r in here if r.closed_at is None}
     closed = [
         round_.number
         for round_ in here
-        if _record(work, round_, events, present & round_.sample_ids)
+        if _record(work, round_, events, present & round_.shown_ids)
     ]
-    work.labels.list_classes(dict.fromkeys(r.new_label for r in reviews if r.new_label))
+    # What was said of a gold image adds no class either.
+    under_review = {(r.number, i) for r in here for i in r.sample_ids}
+    given = (r.new_label for r in reviews if (r.round, r.sample_id) in under_review)
+    work.labels.list_classes(dict.fromkeys(name for name in given if name))
     rounds = Rounds(rounds)
     written = write_back(work.labels, rounds)
     report = PullReport(
@@ -213,7 +217,7 @@ def _take_in(
 def _record(work: Workspace, round_: Round, events: Sequence[Event], present: set[str]) -> bool:
     """Append a round's events; return whether that completes it."""
     mine = [event for event in events if event.round == round_.number]
-    after = Round(**{**vars(round_), "events": [*round_.events, *mine]})
+    after = round_.with_events(mine)
     completes = round_.closed_at is None and present <= Rounds.complete(after)
     if mine or completes:
         work.store.append(round_, mine, now() if completes else None)
@@ -230,7 +234,8 @@ def _merged(rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
         outcomes=rounds.outcomes(),
         open_round=rounds.open.number if rounds.open else None,
         answered=len(rounds.complete(last)),
-        total=len(last.batch),
+        total=len(last.shown),
+        meter=meter(rounds, [last]),
     )
 
 

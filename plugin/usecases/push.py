@@ -24,6 +24,7 @@ from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
 from .examples import find_examples
+from .gold import hide_gold
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -50,6 +51,17 @@ def push_round(
             f"controls={controls}.",
             "Ask for fewer controls, or more samples.",
         )
+    if not 0 <= asked.gold <= n:
+        raise DataError(
+            f"gold must be between 0 and n, got gold={asked.gold} and n={n}.",
+            "One gold image in ten or twenty is enough to see how much a reviewer misses.",
+        )
+    if asked.gold and not desk.shows_labels:
+        raise DataError(
+            f"gold must be 0 at the desk {desk.name!r}, which shows the labels of the dataset and "
+            f"no swapped ones, got gold={asked.gold}.",
+            "Leave it out, or review the round in Label Studio.",
+        )
     work.labels.check_unlocked()
     with work.store.lock("push") as claim:
         rounds = work.store.all()
@@ -59,7 +71,8 @@ def push_round(
             work.labels.check_names(choice.queues, work.store.next_number())
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
-            images = work.labels.images(item.sample_id for item in round_.batch)
+            hide_gold(work, rounds, round_, asked.gold)
+            images = work.labels.images(item.sample_id for item in round_.shown)
             reviewed = _subject(work, rounds, round_)
             desk.check(reviewed, show_options(work, round_), images)
             claim.check()
@@ -80,6 +93,7 @@ def push_round(
         rival=round_.rival,
         n=len(round_.batch),
         controls=sum(item.control for item in round_.batch),
+        gold=len(round_.gold),
         created=sent.created,
         existing=sent.existing,
         project=sent.project.get("sheets_id" if round_.sheet else "id"),
@@ -117,7 +131,7 @@ def send(
     sent = desk.send(reviewed, options, round_.number, tasks, progress)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url)
-    finished = len(round_.batch) - len(open_ids)
+    finished = len(round_.shown) - len(open_ids)
     return replace(sent, existing=sent.existing + finished)
 
 
@@ -148,7 +162,7 @@ def send_unnamed(
 
 def places_of(round_: Round) -> dict[str, Place]:
     """Return label id to its place on a sheet; empty where each has a page of its own."""
-    return places(round_.batch, round_.sheet) if round_.sheet else {}
+    return places(round_.shown, round_.sheet) if round_.sheet else {}
 
 
 def _tasks(
@@ -159,24 +173,26 @@ def _tasks(
     where: Mapping[str, Place],
 ) -> list[ReviewTask]:
     """Return the tasks of some labels of a round: of those that are still in the dataset."""
-    images = work.labels.images(item.sample_id for item in round_.batch)
+    images = work.labels.images(item.sample_id for item in round_.shown)
     answers = rounds.answer_ids(round_)
-    disagreement = work.labels.columns([work.labels.names.disagreement], list(images))
+    # What is said of a gold image is said of the label that it passes for.
+    says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
+    disagreement = work.labels.columns([work.labels.names.disagreement], list(says.values()))
     return [
         ReviewTask(
             sample_id=item.sample_id,
             image=images[item.sample_id],
             rank=item.rank,
-            of=len(round_.batch),
+            of=len(round_.shown),
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
-            note=_note(disagreement[item.sample_id][0]),
+            note=_note(disagreement.get(says[item.sample_id], (None,))[0]),
             earlier_answers=tuple(answers.get(item.sample_id, ())),
             lacking=lacking[item.sample_id],
             place=where.get(item.sample_id),
         )
-        for item in round_.batch
+        for item in round_.shown
         if item.sample_id in images and item.sample_id in lacking
     ]
 

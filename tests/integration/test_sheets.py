@@ -53,7 +53,7 @@ def test_a_round_on_sheets_with_its_second_stage(
     assert (report.new_answers, report.answered, report.unnamed) == (3, 3, 1)
     assert report.unnamed_url in str(report)
     assert loop.samples.dataset[ids[0]].ground_truth.label == batch[0].suggested_label
-    assert [event.lead_time for event in loop.rounds.load(1).events] == [LEAD_TIME / 4] * 3
+    assert [event.lead_time for event in loop.rounds.load(1).events] == [LEAD_TIME / 3] * 3
     # The page of its own is made once, in the project of such pages.
     again = loop.pull_reviews(server)
     assert (again.new_answers, again.unnamed, again.unnamed_url) == (0, 0, report.unnamed_url)

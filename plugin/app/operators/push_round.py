@@ -91,6 +91,14 @@ class PushRound(LoopOperator):
             prop = inputs.get_property("controls")
             prop.invalid = True
             prop.error_message = "There can't be more controls than samples."
+        inputs.int(
+            "gold",
+            label="Gold images beside them",
+            description="Shown under a label that they don't have, to see how many wrong labels "
+            "reviewers miss; nothing is written to the dataset",
+            default=0,
+            min=0,
+        )
         images = types.DropdownView()
         for value, label in _IMAGES.items():
             images.add_choice(value, label=label)
@@ -126,6 +134,7 @@ class PushRound(LoopOperator):
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
             **_asked(ctx.params),
+            gold=ctx.params.get("gold", 0),
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
             hide_suggestion=ctx.params.get("hide_suggestion", False),

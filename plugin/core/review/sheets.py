@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import DataError
+from .gold import GoldItem
 from .queue import BatchItem
 
 # Beyond, pictures are too small to be judged at a glance.
@@ -45,7 +46,7 @@ def check_sheet(size: int) -> int:
     )
 
 
-def places(batch: Iterable[BatchItem], size: int) -> dict[str, Place]:
+def places(batch: Iterable[BatchItem | GoldItem], size: int) -> dict[str, Place]:
     """Return label id to its place, for sheets of at most `size` images of one given label.
 
     The labels of a class keep the order of the round, and the sheets come in the order of their
@@ -54,12 +55,12 @@ def places(batch: Iterable[BatchItem], size: int) -> dict[str, Place]:
 
     Parameters
     ----------
-    batch : iterable of BatchItem
-        All labels of a round.
+    batch : iterable of BatchItem or GoldItem
+        All that a round shows.
     size : int
         Images on a sheet, at most.
     """
-    of_class: dict[str, list[BatchItem]] = defaultdict(list)
+    of_class: dict[str, list[BatchItem | GoldItem]] = defaultdict(list)
     for item in sorted(batch, key=lambda item: item.rank):
         of_class[item.label].append(item)
     sheets = [

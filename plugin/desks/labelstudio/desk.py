@@ -39,6 +39,7 @@ class LabelStudioDesk:
     """
 
     name = "labelstudio"
+    shows_labels = True
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server

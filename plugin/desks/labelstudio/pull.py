@@ -302,6 +302,9 @@ def _reviews(
         problems.append(Problem(task["id"], annotation["id"], str(error)))
         return said
     seconds = annotation.get("lead_time")
+    # Of a page with several images, each took its part; what has no answer yet has no part, so that
+    # no time is lost.
+    named = sum(not isinstance(answer, DataError | None) for answer in answers.values())
     for slot, sample_id in page.samples.items():
         answer = answers[slot]
         key = (page.round, sample_id, answer_id(annotation["id"], page.earlier_of(sample_id), slot))
@@ -319,8 +322,7 @@ def _reviews(
                     verdict=answer.verdict,
                     new_label=answer.new_label,
                     comment=answer.comment,
-                    # Of a page with several images, each took its part.
-                    lead_time=None if seconds is None else seconds / len(answers),
+                    lead_time=None if seconds is None else seconds / named,
                     created_at=_utc(annotation["created_at"]),
                     updated_at=_utc(annotation["updated_at"]),
                 )
