@@ -11,6 +11,7 @@ from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
+from .core.review.grid import GridPage, Mark
 from .core.review.sheets import check_sheet
 from .desks.app import Answer
 from .reports import (
@@ -35,6 +36,7 @@ from .usecases import (
     confuse,
     embed,
     evaluate,
+    grid,
     propose,
     pull,
     push,
@@ -386,6 +388,8 @@ class CleaningLoop:
         verdicts: Mapping[str, Answer],
         reviewer: str | None = None,
         comments: Mapping[str, str] | None = None,
+        *,
+        seconds: float | None = None,
     ) -> PullReport:
         """Answer the open round from a script, or correct answers of the one that closed last.
 
@@ -398,6 +402,8 @@ class CleaningLoop:
             Who answers. Default: the operating system's user.
         comments : mapping of str to str, optional
             Sample id to what the reviewer says about it.
+        seconds : float, optional
+            How long it took to answer them all, for what a review costs.
 
         Raises
         ------
@@ -411,7 +417,75 @@ class CleaningLoop:
         >>> loop.push_round(AppDesk(), n=20)  # doctest: +SKIP
         >>> loop.record_verdicts({first: "keep", second: ("relabel", "dog")})  # doctest: +SKIP
         """
-        return pull.record_verdicts(self._work, verdicts, reviewer, comments)
+        return pull.record_verdicts(self._work, verdicts, reviewer, comments, seconds=seconds)
+
+    def next_page(self, size: int = 20) -> GridPage | None:
+        """Return the labels that a person should see next in the App, as many as fit.
+
+        Parameters
+        ----------
+        size : int, default 20
+            Labels on a page.
+
+        Returns
+        -------
+        GridPage or None
+            Of the open round; without labels when all are answered. None when no round is open.
+
+        Raises
+        ------
+        RoundError
+            When the open round is at another desk.
+        """
+        return grid.next_page(self._work, size)
+
+    def commit_page(
+        self,
+        label_ids: Sequence[str],
+        marks: Mapping[str, str],
+        others: Mapping[str, Answer] | None = None,
+        reviewer: str | None = None,
+        seconds: float | None = None,
+    ) -> PullReport:
+        """Record a page that a person has gone through: what has no mark is right.
+
+        Parameters
+        ----------
+        label_ids : sequence of str
+            All labels that were on the page.
+        marks : mapping of str to {"default", "alt"}
+            Label id to what was done to it: a click says that the suggested class is right,
+            Alt+click that the label is wrong in another way.
+        others : mapping of str to verdict, optional
+            What the latter are, as for `record_verdicts`.
+        reviewer : str, optional
+            Who answers. Default: the operating system's user.
+        seconds : float, optional
+            How long the page was on the screen.
+
+        Raises
+        ------
+        RoundError
+            When a label is not in the open round or a verdict is missing; nothing is recorded then.
+        """
+        found = {label_id: Mark(mark) for label_id, mark in marks.items()}
+        return grid.commit_page(self._work, label_ids, found, others or {}, reviewer, seconds)
+
+    def take_back_page(self) -> dict[str, str | None]:
+        """Take back the answers that were recorded last, all those of one page.
+
+        Returns
+        -------
+        dict of str to str or None
+            Label id to its mark, as `commit_page` takes them; None where the label was kept.
+
+        Raises
+        ------
+        RoundError
+            When none was recorded in the App.
+        """
+        marks = grid.take_back_page(self._work)
+        return {label_id: mark.value if mark else None for label_id, mark in marks.items()}
 
     def wait_for_reviews(
         self,
@@ -719,6 +793,18 @@ class CleaningLoop:
             When there is no such round.
         """
         return self.rounds.load(number).sample_ids
+
+    def page_view(self, label_ids: Sequence[str]) -> Any:
+        """Return a view of some labels, in this order."""
+        return self.samples.view.select(list(label_ids), ordered=True)
+
+    def page_fields(self) -> list[str]:
+        """Return the fields that thumbnails of a page show: the label, and the suggested one."""
+        return [self.label_field, str(self.labels.names.suggested)]
+
+    def label_choices(self) -> list[str]:
+        """Return the classes that a person may give in the open round."""
+        return list(self._work.given_classes(self.rounds.all()))
 
     def queue_fields(self) -> list[str]:
         """Return the fields that thumbnails of a queue show: the label, and why to doubt it."""

@@ -75,9 +75,11 @@ def confusion(args: argparse.Namespace) -> Answer:
 
 def push(args: argparse.Namespace) -> Answer:
     """Send the next round."""
+    from ..desks.app import AppDesk
+
     with progress_bar("pushing") as progress:
         report = _loop(args).push_round(
-            _server(args),
+            AppDesk() if args.desk == AppDesk.name else _server(args),
             n=args.n,
             controls=args.controls,
             scope=args.scope,

@@ -172,8 +172,14 @@ def command_line_parser() -> argparse.ArgumentParser:
             help="sure images of the class to show beside the others (default: %(default)s)",
         )
 
-    push = command("push", commands.push, "Send the next round to Label Studio.", server=True)
+    push = command("push", commands.push, "Send the next round to its reviewers.", server=True)
     batch_options(push)
+    push.add_argument(
+        "--desk",
+        choices=("labelstudio", "app"),
+        default="labelstudio",
+        help="where people answer: Label Studio, or FiftyOne's App (default: %(default)s)",
+    )
     image_options(push)
     page_options(push)
     push.add_argument(

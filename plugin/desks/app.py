@@ -79,6 +79,7 @@ def read_verdicts(
     reviewer: str | None,
     at: str,
     comments: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> list[Review]:
     """Return answers that were given in the App or by a script as reviews.
 
@@ -98,6 +99,8 @@ def read_verdicts(
         When, ISO 8601 UTC.
     comments : mapping of str to str, optional
         Label id to what the reviewer says about it.
+    seconds : float, optional
+        How long it took to answer them all; shared evenly.
 
     Raises
     ------
@@ -117,7 +120,7 @@ def read_verdicts(
                 verdict=verdict,
                 new_label=new_label,
                 comment=(comments or {}).get(label_id, ""),
-                lead_time=None,
+                lead_time=None if seconds is None else seconds / len(verdicts),
                 created_at=at,
                 updated_at=at,
             )

@@ -226,6 +226,13 @@ class RoundStore:
         round_.gold_events.extend(gold)
         round_.closed_at = closed_at or round_.closed_at
 
+    def reopen(self, round_: Round) -> None:
+        """Open a round again that was closed."""
+        if round_.closed_at is not None:
+            self._upgrade()
+            self._records.update(names.round_run_key(round_.number), closed_at=None)
+            round_.closed_at = None
+
     def save_url(self, round_: Round, url: str, of_unnamed: bool = False) -> None:
         """Remember where people find a round, or what was marked on its sheets without a class."""
         name = "unnamed_url" if of_unnamed else "url"

@@ -114,8 +114,12 @@ def record_verdicts(
     reviewer: str | None,
     comments: Mapping[str, str] | None = None,
     withdrawn: Iterable[AnswerKey] = (),
+    seconds: float | None = None,
 ) -> PullReport:
     """Record answers that were given in the App or by a script, and write them back.
+
+    `withdrawn` are answers that are taken back; a round that lacks one of them then is open again,
+    unless another one is.
 
     Raises
     ------
@@ -150,9 +154,14 @@ def record_verdicts(
             reviewer=reviewer,
             at=next_time(rounds.answers, now()),
             comments=comments,
+            seconds=seconds,
         )
         claim.check()
         answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
+        if answers.withdrawn and rounds.open is None:
+            # First: were it cut off in between, the round would just close with the next answer.
+            work.store.reopen(round_)
+            rounds = Rounds(rounds)
         report, rounds = _take_in(work, rounds, [round_], answers)
         return _merged(rounds, [report])
 

@@ -87,6 +87,7 @@ FRONT_END_IMPORTS = {
     "",  # the package itself: its version and what it registers
     "core.errors",
     "core.judging.stopping",
+    "core.review.grid",
     "core.review.scope",
     "core.review.sheets",
     "core.review.states",

@@ -12,9 +12,10 @@ from ..context import loop_for, progress_for, server_for
 from .base import (
     Answer,
     LoopOperator,
-    add_class,
     add_label_field,
-    add_scope,
+    add_round_size,
+    add_what,
+    asked,
     check_scored,
     check_server,
     warn,
@@ -58,39 +59,8 @@ class PushRound(LoopOperator):
                 "pulled, or closed.",
             )
             return
-        if add_scope(ctx, inputs, history[-1]["scope"] if history else "class") == "dataset":
-            inputs.int(
-                "max_per_class",
-                label="Samples of one class at most",
-                description="Empty: half of them, so that one class does not fill the round",
-                min=1,
-            )
-        else:
-            add_class(
-                ctx,
-                inputs,
-                None,
-                required=False,
-                description="Empty: that of the last round, or at first the most confused class",
-            )
-            inputs.list(
-                "more_classes",
-                types.String(),
-                label="Further classes",
-                description="The round is split evenly among all of them",
-            )
-        inputs.int("n", label="Samples", default=50, min=1)
-        inputs.int(
-            "controls",
-            label="Controls among them",
-            description="Random samples, to estimate how many errors the class holds",
-            default=5,
-            min=0,
-        )
-        if ctx.params.get("controls", 5) > ctx.params.get("n", 50):
-            prop = inputs.get_property("controls")
-            prop.invalid = True
-            prop.error_message = "There can't be more controls than samples."
+        add_what(ctx, inputs, history[-1]["scope"] if history else "class")
+        add_round_size(ctx, inputs, 50)
         inputs.int(
             "gold",
             label="Gold images beside them",
@@ -133,7 +103,7 @@ class PushRound(LoopOperator):
             server_for(ctx),
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
-            **_asked(ctx.params),
+            **asked(ctx.params),
             gold=ctx.params.get("gold", 0),
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
@@ -151,13 +121,3 @@ class PushRound(LoopOperator):
             loop.round_view_name(report.round),
             report.to_dict(),
         )
-
-
-def _asked(params: dict[str, Any]) -> dict[str, Any]:
-    """Return scope and classes of the form; what it leaves to the loop is None."""
-    if params.get("scope") == "dataset":
-        # The form may still hold the class that was chosen before the scope.
-        return {"scope": "dataset", "max_per_class": params.get("max_per_class")}
-    asked = [params.get("class_of_interest"), *(params.get("more_classes") or ())]
-    classes = [name for name in asked if name] or None
-    return {"scope": params.get("scope"), "class_of_interest": classes}

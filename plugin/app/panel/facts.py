@@ -108,6 +108,7 @@ def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:
         "errors": row["errors_found"],
         "class": row["class_of_interest"],
         "scope": row["scope"],
+        "desk": row["desk"],
         "n_controls": row["n_controls"],
         "control_errors": row["control_errors"],
         "seconds_per_image": row["seconds_per_image"],

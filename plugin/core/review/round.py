@@ -183,6 +183,8 @@ class HistoryRow:
         Link to its desk.
     evaluation : dict or None
         What was measured after it.
+    desk : str
+        Name of the desk it was given to.
     seconds_per_image, seconds_per_error : float or None
         People's time for a label that was answered, and for a wrong one found; None when it is not
         known.
@@ -216,6 +218,7 @@ class HistoryRow:
     seconds_per_image: float | None = None
     seconds_per_error: float | None = None
     meter: dict[str, Any] | None = None
+    desk: str = "labelstudio"
 
     @property
     def counts(self) -> bool:

@@ -307,6 +307,7 @@ class Rounds(Sequence[Round]):
             seconds_per_image=(meter or {}).get("seconds_per_image"),
             seconds_per_error=(meter or {}).get("seconds_per_error"),
             meter=meter,
+            desk=round_.desk,
         )
 
 
