@@ -229,6 +229,7 @@ def doctor(args: argparse.Namespace) -> Answer:
         images=args.images,
         images_root=args.images_root,
         embeddings_field=args.embeddings_field,
+        submit_key=args.submit_key,
     )
     text = "\n".join(
         f"{_MARKS[f['ok'], bool(f['fix'])]}  {f['name']}: {f['detail']}"

@@ -278,6 +278,12 @@ def command_line_parser() -> argparse.ArgumentParser:
         dataset=False,
     )
     image_options(doctor)
+    doctor.add_argument(
+        "--submit-key",
+        metavar="KEY",
+        help="submit pages in Label Studio with this key, such as enter (default: leave it as it "
+        "is); set for the owner of the API key alone",
+    )
 
     loop = command(
         "loop",
