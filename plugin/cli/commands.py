@@ -252,6 +252,8 @@ def run_loop(args: argparse.Namespace) -> Answer:
             class_of_interest=_classes(args),
             max_per_class=args.max_per_class,
             gold=args.gold,
+            sheet=args.sheet,
+            examples=args.examples,
             seconds=args.watch,
             budget=args.budget,
             report=lambda report: print(report, file=sys.stderr),

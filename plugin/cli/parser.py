@@ -292,6 +292,7 @@ def command_line_parser() -> argparse.ArgumentParser:
         server=True,
     )
     batch_options(loop)
+    page_options(loop)
     loop.add_argument(
         "--rounds", type=int, default=1, help="most rounds to run (default: %(default)s)"
     )
