@@ -115,6 +115,7 @@ def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> 
     ]
     states = [row.pop("state") for row in rows]
     assert {row.pop("scope") for row in rows} <= {"class"}  # there was nothing else
+    assert {row.pop("desk") for row in rows} <= {"labelstudio"}
     for row in rows:  # its answers have times, too, and it knew no gold images
         pace, _, cost = (row.pop(k) for k in ("seconds_per_image", "seconds_per_error", "meter"))
         assert (pace is None) == (cost["timed"] == 0)
