@@ -103,7 +103,7 @@ def old() -> Iterator[Callable[[str], Old]]:
 
 
 # Columns of the history that version 0.1 did not have.
-NEW = {"scope", "state", "seconds_per_image", "seconds_per_error", "meter"}
+NEW = {"scope", "state", "desk", "seconds_per_image", "seconds_per_error", "meter"}
 
 
 def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> None:
