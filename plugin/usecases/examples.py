@@ -29,14 +29,15 @@ def find_examples(
     """Return class to its examples: at most `n`, those that reviewers have verified first."""
     if n < 1:
         return {}
+    # Nothing that the round shows, least of all a gold image: its true class would stand beside it.
     verified = _verified(rounds)
     candidates: dict[str, list[tuple[str, bool]]] = {}
     for name in dict.fromkeys(classes):
-        by_people = [i for i in verified.get(name, ()) if i not in round_.sample_ids]
+        by_people = [i for i in verified.get(name, ()) if i not in round_.shown_ids]
         labels = work.labels.columns([work.labels.path], by_people[-_CANDIDATES:])
         people = [i for i, (label,) in labels.items() if label == name]
         sure = sure_labels(work.labels, name, _CANDIDATES)
-        others = [i for i in sure if i not in people and i not in round_.sample_ids]
+        others = [i for i in sure if i not in people and i not in round_.shown_ids]
         candidates[name] = [*((i, True) for i in people), *((i, False) for i in others)]
     everyone = [i for found in candidates.values() for i, _ in found]
     vectors = _vectors(work, everyone)
