@@ -23,7 +23,7 @@ position => {
 # With all its pictures; the argument is how the sheet before it began.
 _SHEET_IS_THERE = """
 before => {
-    const images = [...document.querySelectorAll('.sheet img')];
+    const images = [...document.querySelectorAll('.sheet .pic')];
     return images.length > 0 && !before.includes(images[0].getAttribute('src'))
         && images.every(image => image.complete && image.naturalWidth > 0);
 }
@@ -83,15 +83,6 @@ class ReviewPage:
     def shows_another(self, position: int) -> None:
         """Wait until another image than this one is there, and its question is open."""
         self.page.wait_for_function(_ANOTHER_IS_THERE, arg=position)
-
-    def picture(self, slot: str) -> Any:
-        """Return a picture of the sheet that is shown."""
-        return self.page.locator(".sheet .lsf-choice:has(img)").nth(int(slot) - 1)
-
-    def chip(self, slot: str, text: str) -> Any:
-        """Return a chip on a marked picture."""
-        box = self.page.locator(f".sheet .lsf-choice:has(input[name='{slot} {text}'])")
-        return box.locator(".chip")
 
     def shows_another_sheet(self, task: dict[str, Any]) -> None:
         """Wait until another sheet than this one is there, with all its pictures."""

@@ -29,6 +29,7 @@ def find_examples(
     """Return class to its examples: at most `n`, those that reviewers have verified first."""
     if n < 1:
         return {}
+    # Nothing that the round shows, least of all a gold image: its true class would stand beside it.
     verified = _verified(rounds)
     candidates: dict[str, list[tuple[str, bool]]] = {}
     for name in dict.fromkeys(classes):

@@ -15,6 +15,7 @@ speed, gold images tell (`push_round(gold=...)`).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,6 +32,7 @@ GIVEN = "3"
 FIELD = "ground_truth"
 OTHERS = 60  # images of other classes, so that there is something to score against
 SIDE = 96  # pixels
+WINDOW = {"width": 1400, "height": 900}
 EMAIL = "in-a-hurry@example.com"
 PASSWORD = "correct horse"  # pragma: allowlist secret
 
@@ -151,10 +153,27 @@ def verdicts(loop: Any) -> dict[str, tuple[str, str | None]]:
 # ---- the ways
 
 
-def single(
-    loop: Any, server: Any, review: Any, hands: Hands, known: dict[str, Image], size: int
-) -> None:
+@dataclass(frozen=True)
+class Desks:
+    """Where the person can answer.
+
+    Attributes
+    ----------
+    server : LabelStudioServer
+    review : ReviewPage
+        Its pages.
+    grid : ReviewGrid
+        The App's.
+    """
+
+    server: Any
+    review: Any
+    grid: Any
+
+
+def single(loop: Any, desks: Desks, hands: Hands, known: dict[str, Image], size: int) -> None:
     """One image a page: the verdict's key, the class where it is another, Ctrl+Enter."""
+    server, review = desks.server, desks.review
     pushed = loop.push_round(server, n=len(known), controls=0, class_of_interest=GIVEN)
     review.open(pushed.url)
     answer_pages(review, hands, by_id(loop, known), len(known))
@@ -185,24 +204,25 @@ def answer_pages(review: Any, hands: Hands, known: dict[str, Image], n: int) -> 
         )
 
 
-def sheet(
-    loop: Any, server: Any, review: Any, hands: Hands, known: dict[str, Image], size: int
-) -> None:
+def sheet(loop: Any, desks: Desks, hands: Hands, known: dict[str, Image], size: int) -> None:
     """Sheets: a click on each wrong one, another where the suggestion is not right, Ctrl+Enter.
 
     Those come back on pages of their own, which are waited for and answered, too.
     """
+    from review_page import SheetPage
+
+    server, review = desks.server, desks.review
     pushed = loop.push_round(server, n=len(known), controls=0, class_of_interest=GIVEN, sheet=size)
-    images = by_id(loop, known)
+    images, page = by_id(loop, known), SheetPage(review.page)
     review.open_sheets(pushed.url)
     for left in range(pushed.sheets, 0, -1):
         task = review.task()
         for slot in task["data"]["slots"]:
             image = images[slot["id"]]
             if image.is_wrong:
-                hands.click(review.picture(slot["slot"]))
+                hands.click(page.picture(int(slot["slot"])))
                 if not image.suggestion_is_right:
-                    hands.click(review.chip(slot["slot"], "another"))
+                    hands.click(page.chip(int(slot["slot"]), "another"))
         hands.wait(
             lambda: hands.press("Control+Enter"),
             review.is_done if left == 1 else partial(review.shows_another_sheet, task),
@@ -214,22 +234,62 @@ def sheet(
         loop.pull_reviews(server)
 
 
-WAYS: dict[str, Callable[..., None]] = {"single": single, "sheet": sheet}
+def app(loop: Any, desks: Desks, hands: Hands, known: dict[str, Image], size: int) -> None:
+    """The App's grid: a click on each wrong one, Alt+click and its class where it is another."""
+    from coreset_cleaning import AppDesk
+
+    grid, images = desks.grid, by_id(loop, known)
+    loop.push_round(AppDesk(), n=len(known), controls=0, class_of_interest=GIVEN)
+    grid.open(loop.samples.dataset.name)
+    grid.begin(Images_on_a_page=size)
+    while (page := loop.next_page(size)) is not None:
+        ids = list(page.label_ids)
+        grid.wait_for_page(f"Page {page.number} of {page.of}", ids)
+        asked = []
+        for label_id in ids:
+            image = images[label_id]
+            if image.is_wrong:
+                hands.actions += 1
+                grid.mark(label_id, other=not image.suggestion_is_right)
+                asked += [] if image.suggestion_is_right else [image.true]
+        hands.actions += 1
+        hands.wait(partial(_save, grid, asked, hands), partial(_saved, grid, loop, page, size))
+
+
+def _save(grid: Any, asked: list[str], hands: Hands) -> None:
+    """Save a page, and say what those are that were marked with Alt+click."""
+    grid.save()
+    if asked:
+        hands.actions += 2 * len(asked) + 1  # open each list, choose, and the button
+        grid.answer(*asked)
+
+
+def _saved(grid: Any, loop: Any, page: Any, size: int) -> None:
+    """Wait until the next page is there, or the end."""
+    if page.number == page.of:
+        grid.panel.get_by_text("No round is open").wait_for()
+    else:
+        grid.panel.get_by_text(f"Page {page.number + 1} of {page.of}", exact=True).wait_for()
+        after = loop.next_page(size)
+        grid.wait_for_page(f"Page {after.number} of {after.of}", list(after.label_ids))
+
+
+WAYS: dict[str, Callable[..., None]] = {"single": single, "sheet": sheet, "app": app}
 
 
 def measure(
-    way: str, template: Any, process: Any, review: Any, known: dict[str, Image], size: int
+    way: str, template: Any, desks: Desks, known: dict[str, Image], size: int
 ) -> tuple[dict[str, float], dict[str, tuple[str, str | None]]]:
     """Review a copy of the dataset in one way; return what it took and what was said."""
-    from coreset_cleaning import CleaningLoop, LabelStudioServer
+    from coreset_cleaning import CleaningLoop
 
     dataset = template.clone(f"bench-review-{way}")
+    dataset.persistent = True  # the App is another process
     try:
         loop = CleaningLoop(dataset, FIELD)
-        server = LabelStudioServer(process.url, process.admin_token)
-        hands = Hands(review.page)
+        hands = Hands(desks.review.page)
         begin = time.perf_counter()
-        WAYS[way](loop, server, review, hands, known, size)
+        WAYS[way](loop, desks, hands, known, size)
         row = hands.per_image(len(known))
         row["seconds_in_all"] = time.perf_counter() - begin
         print(
@@ -256,23 +316,30 @@ def main() -> None:
     args = parse(parser, database=True, images=8, sheet=4)
 
     from chromium import open_browser
+    from coreset_cleaning import LabelStudioServer
+    from fiftyone_app import ReviewGrid, serve_app
     from label_studio_server import LabelStudioProcess
     from review_page import ReviewPage
 
     report: dict[str, Any] = {"images": args.images, "wrong": args.wrong}
     said = {}
-    with tempfile.TemporaryDirectory() as home:
-        folder = Path(home) / "images"
+    with contextlib.ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = home / "images"
         folder.mkdir()
         template, known = make_dataset(folder, args.images, args.wrong, args.suggested)
-        with LabelStudioProcess(Path(home) / "data") as process, open_browser() as browser:
-            process.add_user(EMAIL, PASSWORD)
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
-            page.set_default_timeout(60_000)
-            review = ReviewPage(page, process.url)
-            review.log_in(EMAIL, PASSWORD)
-            for way in args.ways.split(","):
-                report[way], said[way] = measure(way, template, process, review, known, args.sheet)
+        process = stack.enter_context(LabelStudioProcess(home / "data"))
+        process.add_user(EMAIL, PASSWORD)
+        url = stack.enter_context(serve_app(home / "app"))
+        browser = stack.enter_context(open_browser())
+        page = browser.new_page(viewport=WINDOW)
+        page.set_default_timeout(60_000)
+        review = ReviewPage(page, process.url)
+        review.log_in(EMAIL, PASSWORD)
+        server = LabelStudioServer(process.url, process.admin_token)
+        desks = Desks(server, review, ReviewGrid(browser.new_page(viewport=WINDOW), url))
+        for way in args.ways.split(","):
+            report[way], said[way] = measure(way, template, desks, known, args.sheet)
     right = {
         name: ("relabeled", image.true) if image.is_wrong else ("kept", None)
         for name, image in known.items()

@@ -16,6 +16,7 @@ from coreset_cleaning.core.review.round import Round
 from coreset_cleaning.desks.labelstudio.sheets import sheet_result, slots_of
 from coreset_cleaning.store.records import Records
 from coreset_cleaning.store.rounds import RoundStore
+from coreset_cleaning.usecases.examples import find_examples
 from support.answers import answer_task, task_ids
 
 Said = str | tuple[str, str]
@@ -167,6 +168,15 @@ def test_gold_images_are_right_and_look_like_the_batch(loop: CleaningLoop, digit
             twin.suggested_probability,
         )
     assert [item.rank for item in round_.shown] == list(range(18))
+
+
+def test_no_example_of_a_class_gives_a_gold_image_away(loop: CleaningLoop) -> None:
+    round_ = push(loop, gold=6)
+    rounds, classes = loop.rounds.all(), ["3", "8", "9"]
+    found = find_examples(loop._work, rounds, round_, classes, 12)
+    shown = {example.sample_id for examples in found.values() for example in examples}
+    assert len(shown) > 6
+    assert not shown & round_.shown_ids
 
 
 def test_what_people_found_right_comes_first(loop: CleaningLoop, digits: Any) -> None:

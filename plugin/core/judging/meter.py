@@ -75,9 +75,9 @@ class Pace:
     @property
     def noticed(self) -> Estimate | None:
         """Share of gold images that were noticed; None when none was answered."""
-        if not self.gold_answered:
-            return None
-        return wilson_interval(self.gold_noticed, self.gold_answered)
+        return (
+            wilson_interval(self.gold_noticed, self.gold_answered) if self.gold_answered else None
+        )
 
     def plus(self, other: Pace) -> Pace:
         """Return the pace of both, which share no label."""
@@ -151,17 +151,13 @@ class Meter:
         if self.random is None:
             text += "; what a random review would cost is not known: there are no controls"
         else:
-            text += f"; a random review would take {seconds(self.random.value)} ({self._range()})"
+            low, high = seconds(self.random.low), self.random.high
+            ends = f"{low} or more" if math.isinf(high) else f"{low} to {seconds(high)}"
+            text += f"; a random review would take {seconds(self.random.value)} ({ends})"
         if self.total.left_open:
-            n = self.total.left_open
-            text += f"; {n} {'times look' if n > 1 else 'time looks'} like a page left open"
+            looks = "time looks" if self.total.left_open == 1 else "times look"
+            text += f"; {self.total.left_open} {looks} like a page left open"
         return f"{text}."
-
-    def _range(self) -> str:
-        assert self.random is not None
-        if math.isinf(self.random.high):
-            return f"{seconds(self.random.low)} or more"
-        return f"{seconds(self.random.low)} to {seconds(self.random.high)}"
 
     def _gold(self) -> str:
         if not self.gold:
@@ -192,8 +188,7 @@ def meter(rounds: Rounds, only: Iterable[Round] | None = None) -> Meter:
     only : iterable of Round, optional
         Rounds to measure. Default: those that are not undone.
     """
-    shown = _standing(rounds) if only is None else [*only]
-    return _meter(rounds, shown, _Usual(rounds, {}))
+    return _meter(rounds, _standing(rounds) if only is None else [*only], _Usual(rounds, {}))
 
 
 def meters(
@@ -276,11 +271,10 @@ def _round_pace(
         page = Page.of(event.answer_id)
         key = (voice(event), page.value)
         mine = times[key][event.sample_id or ""]
-        if is_known(event.lead_time):
-            assert event.lead_time is not None
+        if (took := _seconds(event)) is not None:
             limit, usual = limits[page]
-            left_open[key] += event.lead_time > limit
-            mine.append(usual if event.lead_time > limit else event.lead_time)
+            left_open[key] += took > limit
+            mine.append(usual if took > limit else took)
 
     def pace(of: Mapping[str, list[float]], opened: int) -> Pace:
         timed = {label_id: sum(found) for label_id, found in of.items() if found}
@@ -316,14 +310,10 @@ def _limits(rounds: Rounds) -> _Limits:
     found: dict[Page, list[float]] = defaultdict(list)
     for round_ in rounds:
         for event in _answers(round_.events):
-            if is_known(event.lead_time):
-                assert event.lead_time is not None
-                found[Page.of(event.answer_id)].append(min(event.lead_time, _LONGEST))
-    limits = {}
-    for page, times in found.items():
-        usual = median(times)
-        limits[page] = min(_LEFT_OPEN * usual, _LONGEST), usual
-    return limits
+            if (took := _seconds(event)) is not None:
+                found[Page.of(event.answer_id)].append(min(took, _LONGEST))
+    usual = {page: median(times) for page, times in found.items()}
+    return {page: (min(_LEFT_OPEN * time, _LONGEST), time) for page, time in usual.items()}
 
 
 def _answers(events: Iterable[Event]) -> list[Event]:
@@ -331,9 +321,10 @@ def _answers(events: Iterable[Event]) -> list[Event]:
     return [e for e in current_answers(events).values() if e.kind is EventKind.REVIEW]
 
 
-def is_known(lead_time: float | None) -> bool:
-    """Tell whether a lead time is a time."""
-    return lead_time is not None and math.isfinite(lead_time) and lead_time > 0
+def _seconds(event: Event) -> float | None:
+    """Return the time of an answer; None when what is there is no time."""
+    time = event.lead_time
+    return None if time is None or not math.isfinite(time) or time <= 0 else time
 
 
 def interval(estimate: Estimate | None) -> dict[str, float | None] | None:
