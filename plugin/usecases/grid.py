@@ -10,7 +10,7 @@ from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
-from .pull import record_verdicts
+from .pull import record_verdicts, take_edits
 from .workspace import Workspace
 
 
@@ -47,6 +47,9 @@ def commit_page(
             "Show its next page.",
         )
     verdicts = read_page(label_ids, suggestions, marks, others)
+    # Who has edited a label of the page in the tab "Annotate" has said what it is.
+    edited = take_edits(work, rounds, round_)
+    verdicts |= {label_id: edited[label_id] for label_id in label_ids if label_id in edited}
     return record_verdicts(work, verdicts, reviewer, seconds=seconds)
 
 
