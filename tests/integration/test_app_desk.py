@@ -282,3 +282,23 @@ def test_an_annotation_that_the_user_has_set_up_stays(loop: CleaningLoop) -> Non
     push(loop)
     assert dataset.label_schemas["ground_truth"] == mine
     assert dataset.active_label_schemas == []
+
+
+def test_one_label_at_a_time_with_examples_of_both_classes(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    one, two, three = ids(push(loop))
+    loop.record_verdicts({two: "keep"})
+    asked = loop.question(one, examples=2)
+    assert asked is not None
+    assert (asked.label, asked.answered, asked.previous, asked.next) == ("3", False, None, three)
+    assert asked.image == dataset[one].filepath
+    assert set(asked.examples) == {"3", asked.suggested_label}
+    paths = dict(zip(*dataset.values(["filepath", "ground_truth.label"]), strict=True))
+    for cls, images in asked.examples.items():
+        assert len(images) == 2
+        assert {paths[path] for path in images} == {cls}
+    again = loop.question(two)
+    assert again is not None
+    assert (again.answered, again.previous, again.next) == (True, one, three)
+    outside = next(i for i in dataset.values("id") if i not in (one, two, three))
+    assert loop.question(outside) is None
