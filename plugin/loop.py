@@ -55,7 +55,8 @@ class CleaningLoop:
     dataset_or_view : fiftyone.Dataset or fiftyone.DatasetView
         What is cleaned; samples outside a view are never read or changed.
     label_field : str, default "ground_truth"
-        A ``Classification`` field.
+        A ``Classification`` field, or one of ``Detections``: then each object's class is cleaned,
+        as docs/objects.md describes.
     embeddings_field : str, default "resnet18_embedding"
         Where the embeddings are or will be; any existing vector field will do.
     test_tag : str or None, default "test"
@@ -165,8 +166,7 @@ class CleaningLoop:
             When the field holds vectors of another network.
         """
         return embed.compute_embeddings(
-            self.samples,
-            self.labels.embeddings_field,
+            self.labels,
             model,
             weights,
             batch_size,

@@ -9,11 +9,12 @@ import fiftyone as fo
 from ..core.errors import DataError
 from . import ownership
 from .classification import ClassificationField
+from .detections import DetectionsField
 from .labels import LabelField
 from .records import Records
 from .samples import Samples
 
-KINDS: tuple[type[LabelField], ...] = (ClassificationField,)
+KINDS: tuple[type[LabelField], ...] = (ClassificationField, DetectionsField)
 
 
 def label_fields(dataset: fo.Dataset) -> list[str]:

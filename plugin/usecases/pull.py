@@ -157,7 +157,7 @@ def _take_in(
     at = next_time(rounds.events, now())
     events = new_events(rounds.events, reviews, answers.withdrawn, at)
     # What a user has removed from the dataset has no task and gets no answer.
-    present = work.samples.existing(i for r in here for i in r.sample_ids)
+    present = work.labels.existing(i for r in here for i in r.sample_ids)
     open_before = {r.number for r in here if r.closed_at is None}
     closed = [
         round_.number
