@@ -215,6 +215,8 @@ class PullReport(Report):
     outdated : list of str
         Ids of samples whose answers are about another label than the one they have now: the
         answers are on record, and nothing was changed.
+    gone : list of str
+        Ids of samples whose new answers have come too late: they are no longer in the dataset.
     """
 
     new_answers: int
@@ -231,6 +233,7 @@ class PullReport(Report):
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
 
     def plus(self, other: PullReport) -> PullReport:
         """Return what two pulls came to together."""
@@ -246,6 +249,7 @@ class PullReport(Report):
             skips={**self.skips, **other.skips},
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
+            gone=sorted({*self.gone, *other.gone}),
         )
 
     def standing(self, **values: Any) -> PullReport:
@@ -265,6 +269,8 @@ class PullReport(Report):
                 f"; {len(self.outdated)} answers are about a label that has changed since, so "
                 "nothing was changed there"
             )
+        if self.gone:
+            text += f"; {len(self.gone)} answers are about a label that is no longer there"
         if self.skipped:
             text += f"; {self.skipped} skipped"
         lost = sum(map(len, self.missing.values()))

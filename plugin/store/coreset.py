@@ -30,6 +30,6 @@ def write_coreset(labels: LabelField, weights: Mapping[str, float]) -> None:
     ownership.save_view(
         labels.dataset,
         ours.coreset_view,
-        labels.view(Selection(Split.DATASET, with_tags=(ours.coreset,))),
+        labels.to_save(Selection(Split.DATASET, with_tags=(ours.coreset,))),
         "a small weighted set to train on",
     )

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from pymongo import UpdateOne
 
 from ..core.errors import DataError
-from . import crops
+from . import crops, ownership
 from .labels import LabelField
+from .patches import LazyPatches, renew
 from .selection import Selection, Split
 
 _BY_INDEX = 10_000  # ids up to which an index finds objects faster than a look at all of them
@@ -70,14 +71,28 @@ class DetectionsField(LabelField):
 
     def view(self, selection: Selection) -> Any:
         """Return some objects as patches."""
-        view, wanted = self._split(selection.split), self._condition(selection)
-        if wanted is not None:
-            view = view.filter_labels(self.name, wanted)
-        view = view.to_patches(self.name)
+        view = self._filtered(selection).to_patches(self.name)
         if selection.sorted_by:
-            leaf = self._leaf(selection.sorted_by)
-            view = view.sort_by(f"{self.name}.{leaf}", reverse=True)
+            view = view.sort_by(self._of_patch(selection.sorted_by), reverse=True)
         return view
+
+    def to_save(self, selection: Selection) -> Any:
+        """Return what to save as a view of some objects."""
+        sorted_by = self._of_patch(selection.sorted_by) if selection.sorted_by else ""
+        return LazyPatches(self._filtered(selection), self.name, sorted_by)
+
+    def renew_views(self) -> None:
+        """Let saved views of ours show the objects as they are now."""
+        renew(self.dataset, lambda name: ownership.is_our_view(self.dataset, self.names, name))
+
+    def _filtered(self, selection: Selection) -> Any:
+        view, wanted = self._split(selection.split), self._condition(selection)
+        # Without a condition, a saved view would have no stage before its patches.
+        wanted = F("_id").exists() if wanted is None else wanted
+        return view.filter_labels(self.name, wanted)
+
+    def _of_patch(self, field: str) -> str:
+        return f"{self.name}.{self._leaf(field)}"
 
     def _split(self, split: Split) -> Any:
         if split is Split.TRAIN:

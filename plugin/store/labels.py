@@ -177,6 +177,13 @@ class LabelField:
         """Return label id to the box that is shown; labels of whole images have none."""
         return {}
 
+    def to_save(self, selection: Selection) -> Any:
+        """Return what to save as a view of some labels."""
+        return self.view(selection)
+
+    def renew_views(self) -> None:
+        """Let saved views of ours show the labels as they are now; most always do."""
+
     def taken_values(self) -> list[str]:
         """Return names of ours that hold values although no field of that name is declared."""
         return []
@@ -427,6 +434,7 @@ class LabelField:
         self.write_columns(rows.ids, {**columns, ours.suggested: suggestions})
         self.ensure_weights()
         self.make_indexes()
+        self.renew_views()
         appearance.arrange(self.dataset, self.name, ours)
 
     def write_columns(self, ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:

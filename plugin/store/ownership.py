@@ -104,6 +104,8 @@ def save_view(dataset: fo.Dataset, name: str, view: Any, description: str, **mor
             f"Rename it: dataset.load_saved_view({other!r}), save it under another name, then "
             f"dataset.delete_saved_view({other!r}).",
         )
+    if other is not None and hasattr(view, "make_room"):
+        view.make_room(other)
     dataset.save_view(name, view, description=VIEW_MARK + description, overwrite=True, **more)
 
 

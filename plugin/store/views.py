@@ -101,7 +101,7 @@ def save_queue_view(labels: LabelField, class_name: str | None) -> str:
     ownership.save_view(
         labels.dataset,
         name,
-        labels.view(queue(labels, class_name)),
+        labels.to_save(queue(labels, class_name)),
         f"unreviewed {what}, most important first",
     )
     return name
@@ -113,7 +113,7 @@ def save_round_views(labels: LabelField, round_: Round) -> None:
     ownership.save_view(
         dataset,
         ours.round_view(round_.number),
-        labels.view(
+        labels.to_save(
             Selection(
                 Split.DATASET,
                 with_tags=(ours.round_tag(round_.number),),
@@ -128,7 +128,7 @@ def save_round_views(labels: LabelField, round_: Round) -> None:
             ownership.save_view(
                 dataset,
                 name,
-                labels.view(Selection(Split.DATASET, with_tags=(ours.outcome_tag(outcome),))),
+                labels.to_save(Selection(Split.DATASET, with_tags=(ours.outcome_tag(outcome),))),
                 f"{labels.things} that reviewers {outcome.done_by_reviewers}",
                 color=outcome.color,
             )

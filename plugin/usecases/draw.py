@@ -183,6 +183,7 @@ def draw_round(
         )
         batch += _items(work, queue, drawn, len(batch))
     embeddings_field, dataset = work.labels.embeddings_field, work.samples.dataset
+    boxes = work.labels.boxes(item.sample_id for item in batch)
     return Round(
         number=number,
         label_field=work.labels.name,
@@ -200,6 +201,7 @@ def draw_round(
             "version": __version__,
             "created_at": now(),
             "options": {**options, "scope": choice.scope.value, "max_per_class": limit},
+            **({"boxes": boxes} if boxes else {}),
         },
         batch=batch,
         pools=pools,

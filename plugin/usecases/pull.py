@@ -183,6 +183,8 @@ def _take_in(
         skips={n: ids for n, ids in answers.skips.items() if ids and n in open_before},
         surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
         outdated=written.outdated,
+        # Once is enough: later pulls have nothing new to say of it.
+        gone=[i for i in written.gone if i in {event.sample_id for event in events}],
     )
     return report, rounds
 

@@ -7,6 +7,7 @@ and digits are real, and small: `Pixels` tells digits apart without a network's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ class Objects:
     def given(self) -> dict[str, str]:
         """Return id to the class it has."""
         ids, classes = self.dataset.values([f"{FIELD}.detections.id", f"{FIELD}.detections.label"])
-        return dict(zip(sum(ids, []), sum(classes, []), strict=True))
+        return dict(zip(chain(*ids), chain(*classes), strict=True))
 
     @property
     def wrong(self) -> set[str]:
@@ -96,5 +97,5 @@ def make_objects(folder: Path, n_images: int = 100) -> Objects:
         samples.append(sample)
     dataset = fo.Dataset()
     dataset.add_samples(samples, dynamic=True)
-    ids = sum(dataset.values(f"{FIELD}.detections.id"), [])
+    ids = chain(*dataset.values(f"{FIELD}.detections.id"))
     return Objects(dataset, dict(zip(ids, truths, strict=True)))
