@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .core.errors import DataError
 from .core.judging.confusion import ConfusedPair
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
@@ -42,6 +43,7 @@ from .usecases import (
 )
 from .usecases.check_setup import Finding
 from .usecases.draw import Wanted
+from .usecases.pictures import CONTEXTS
 from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -295,6 +297,7 @@ class CleaningLoop:
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        context: str = "crop",
         progress: Progress | None = None,
     ) -> RoundReport:
         """Give the next batch to reviewers, or complete the round that is open.
@@ -332,6 +335,9 @@ class CleaningLoop:
         new_classes : sequence of str, optional
             Classes that reviewers may give although no sample has them yet and the dataset does
             not list them. The dataset lists one as soon as a reviewer gives it.
+        context : {"crop", "image"}, default "crop"
+            Of objects, what a picture in Label Studio shows: the object and a little of what is
+            around it, or the whole image. Its box is drawn in both.
         progress : callable(fraction, message), optional
             Called after every chunk.
 
@@ -347,7 +353,9 @@ class CleaningLoop:
         RoundError
             When the class or dataset has no unreviewed samples left.
         """
-        options = _options(images, images_root, reviewers_per_task, hide_suggestion, new_classes)
+        options = _options(
+            images, images_root, reviewers_per_task, hide_suggestion, new_classes, context
+        )
         return push.push_round(
             self._work,
             server,
@@ -443,6 +451,7 @@ class CleaningLoop:
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        context: str = "crop",
         seconds: float = 10.0,
         budget: int | None = None,
         report: Callable[[Any], None] | None = None,
@@ -453,7 +462,7 @@ class CleaningLoop:
         Parameters
         ----------
         server, n, controls, scope, class_of_interest, max_per_class, images, images_root,
-        reviewers_per_task, hide_suggestion, new_classes
+        reviewers_per_task, hide_suggestion, new_classes, context
             As for `push_round`.
         rounds : int, default 1
             Rounds at most.
@@ -478,7 +487,9 @@ class CleaningLoop:
             n,
             controls,
             asked=Wanted(scope, class_of_interest, max_per_class),
-            options=_options(images, images_root, reviewers_per_task, hide_suggestion, new_classes),
+            options=_options(
+                images, images_root, reviewers_per_task, hide_suggestion, new_classes, context
+            ),
             seconds=seconds,
             budget=budget,
             report=report,
@@ -719,12 +730,18 @@ def _options(
     reviewers_per_task: int,
     hide_suggestion: bool,
     new_classes: Sequence[str],
+    context: str,
 ) -> dict[str, Any]:
     """Return what a round keeps of how it was pushed."""
+    if context not in CONTEXTS:
+        raise DataError(
+            f"context must be one of {', '.join(CONTEXTS)}, got {context!r}.", "Name one of these."
+        )
     return {
         "images": images,
         "images_root": str(images_root) if images_root else None,
         "reviewers_per_task": reviewers_per_task,
         "hide_suggestion": hide_suggestion,
         "new_classes": list(new_classes),
+        **({"context": context} if context != CONTEXTS[0] else {}),
     }

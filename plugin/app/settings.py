@@ -32,11 +32,12 @@ class Settings:
 
 
 def label_fields(dataset: Any) -> list[str]:
-    """Return the Classification fields whose labels can be cleaned."""
+    """Return the fields whose labels can be cleaned, those of whole images first."""
     import fiftyone as fo
 
-    schema = dataset.get_field_schema(embedded_doc_type=fo.Classification)
-    return [name for name in schema if name not in _OURS]
+    kinds = (fo.Classification, fo.Detections)
+    schemas = [dataset.get_field_schema(embedded_doc_type=kind) for kind in kinds]
+    return [name for schema in schemas for name in schema if name not in _OURS]
 
 
 def embeddings_fields(dataset: Any) -> list[str]:
@@ -67,8 +68,9 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
     if label_field is None or ("label_field" not in given and label_field not in fields):
         if not fields:
             raise DataError(
-                f"dataset {dataset.name!r} must have a Classification field to clean, got none.",
-                "Import the labels as fiftyone.Classification first.",
+                f"dataset {dataset.name!r} must have a Classification or Detections field to "
+                "clean, got none.",
+                "Import the labels as fiftyone.Classification or fiftyone.Detections first.",
             )
         label_field = _DEFAULT_LABELS if _DEFAULT_LABELS in fields else fields[0]
     vectors = embeddings_fields(dataset)

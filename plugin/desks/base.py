@@ -167,9 +167,12 @@ class Desk(Protocol):
     ----------
     name : str
         Kept with each round that is given to it.
+    shows_boxes : bool
+        Whether it shows where an object is by itself; others get pictures with the box drawn.
     """
 
     name: str
+    shows_boxes: bool
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that a round could be sent, and change nothing.

@@ -18,9 +18,13 @@ key         what it holds
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import fiftyone as fo
@@ -34,6 +38,9 @@ from ..core.errors import DataError
 from . import ownership
 
 Array = NDArray[Any]
+
+_BLOCK = 100  # images whose vectors a thread unpacks at a time
+_THREADS = min(8, os.cpu_count() or 1)
 
 
 @dataclass(frozen=True)
@@ -247,27 +254,45 @@ def read_crops(view: Any, field: str, wanted: AbstractSet[str]) -> tuple[list[st
     ids = sorted(embedded_ids(view, field) & wanted)
     row_of = {ObjectId(label_id): row for row, label_id in enumerate(ids)}
     matrix: Array = np.zeros((len(ids), 0), np.float32)
-    for sample_id, found, vectors in _stored(view, field):
-        pairs = [(row_of[i], k) for k, i in enumerate(found) if i in row_of]
-        if not pairs:
-            continue
-        if not matrix.shape[1]:
-            matrix = np.zeros((len(ids), vectors.shape[1]), np.float32)
-        if vectors.shape[1] != matrix.shape[1]:
-            raise DataError(
-                f"The vectors of field {field} must have one length; sample {sample_id} has "
-                f"{vectors.shape[1]} numbers an object, others {matrix.shape[1]}: they come from "
-                "different networks.",
-                "Compute the field again: `coreset-cleaning embed --overwrite`.",
-            )
-        rows, places = zip(*pairs, strict=True)
-        matrix[list(rows)] = vectors[list(places)]
+
+    def fill(block: Sequence[Mapping[str, Any]]) -> None:
+        for sample in block:
+            known = sample[field]
+            pairs = [(row_of[i], k) for k, i in enumerate(known["ids"]) if i in row_of]
+            if pairs:
+                rows, places = zip(*pairs, strict=True)
+                matrix[list(rows)] = _vectors(known, field, sample["_id"], width)[list(places)]
+
+    width: int | None = None
+    with ThreadPoolExecutor(_THREADS) as pool:
+        pending: deque[Future[None]] = deque()
+        stream = _stored(view, field)
+        while block := list(islice(stream, _BLOCK)):
+            if width is None:
+                width = _vectors(block[0][field], field, "", None).shape[1]
+                matrix = np.zeros((len(ids), width), np.float32)
+            pending.append(pool.submit(fill, block))
+            if len(pending) > 2 * _THREADS:
+                pending.popleft().result()
+        for future in pending:
+            future.result()
     return ids, matrix
 
 
-def _stored(view: Any, field: str) -> Iterator[tuple[str, Iterable[Any], Array]]:
+def _stored(view: Any, field: str) -> Iterator[Mapping[str, Any]]:
     shown = {f"{field}.ids": 1, f"{field}.vectors": 1}
     for document in view._aggregate(post_pipeline=[{"$project": shown}]):
-        known = document.get(field) or {}
-        if known.get("ids"):
-            yield str(document["_id"]), known["ids"], deserialize_numpy_array(known["vectors"])
+        if (document.get(field) or {}).get("ids"):
+            yield document
+
+
+def _vectors(known: Mapping[str, Any], field: str, sample_id: Any, width: int | None) -> Array:
+    vectors: Array = deserialize_numpy_array(known["vectors"])
+    if width not in (None, vectors.shape[1]):
+        raise DataError(
+            f"The vectors of field {field} must have one length; sample {sample_id} has "
+            f"{vectors.shape[1]} numbers an object, others {width}: they come from different "
+            "networks.",
+            "Compute the field again: `coreset-cleaning embed --overwrite`.",
+        )
+    return vectors

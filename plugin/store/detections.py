@@ -19,12 +19,12 @@ import fiftyone as fo
 import numpy as np
 from bson import ObjectId
 from fiftyone import ViewField as F
-from fiftyone.core.utils import deserialize_numpy_array
 from numpy.typing import NDArray
 from pymongo import UpdateOne
 
 from ..core.errors import DataError
 from . import crops, ownership
+from .attributes import outermost, value_of
 from .labels import LabelField
 from .patches import LazyPatches, renew
 from .selection import Selection, Split
@@ -140,7 +140,7 @@ class DetectionsField(LabelField):
         leaves = [self._leaf(field) for field in fields]
         sorted_by = [self._leaf(selection.sorted_by)] if selection.sorted_by else []
         rows = [
-            (str(found["_id"]), *(_value(found, leaf) for leaf in [*leaves, *sorted_by]))
+            (str(found["_id"]), *(value_of(found, leaf) for leaf in [*leaves, *sorted_by]))
             for _, found in self._objects(selection, [*leaves, *sorted_by])
         ]
         if sorted_by:
@@ -171,7 +171,7 @@ class DetectionsField(LabelField):
         self, selection: Selection, leaves: Iterable[str]
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Yield the id of the sample and what was asked for, object by object."""
-        shown = {f"objects.{leaf}": 1 for leaf in _outermost(["_id", *leaves])}
+        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
         stages = [*self._chosen(selection), {"$project": shown}]
         for document in self._split(selection.split)._aggregate(post_pipeline=stages):
             for found in document.get("objects") or ():
@@ -192,7 +192,7 @@ class DetectionsField(LabelField):
         else:
             pairs = ((found, found) for _, found in self._found(ids, leaves))
         return {
-            str(found["_id"]): tuple(_value(found, leaf) for leaf in leaves) for _, found in pairs
+            str(found["_id"]): tuple(value_of(found, leaf) for leaf in leaves) for _, found in pairs
         }
 
     def _found(
@@ -202,7 +202,7 @@ class DetectionsField(LabelField):
         wanted = {ObjectId(i) for i in ids if ObjectId.is_valid(i)}
         if not wanted:
             return
-        shown = [f"{self.root}.{leaf}" for leaf in _outermost(["_id", *leaves])]
+        shown = [f"{self.root}.{leaf}" for leaf in outermost(["_id", *leaves])]
         project = {"$project": dict.fromkeys([*shown, *of_sample], 1)}
         found: dict[Any, tuple[dict[str, Any], dict[str, Any]] | None] = {}
         few = len(wanted) <= _BY_INDEX
@@ -271,7 +271,7 @@ class DetectionsField(LabelField):
                 for k, label_id in enumerate(part):
                     for field, value in values(str(label_id)).items():
                         path = f"{self.root}.$[o{k}].{self._leaf(field)}"
-                        changes[path] = value.to_dict() if hasattr(value, "to_dict") else value
+                        changes[path] = value.to_dict() if isinstance(value, fo.Label) else value
                 filters: list[Mapping[str, Any]] = [
                     {f"o{k}._id": label_id} for k, label_id in enumerate(part)
                 ]
@@ -328,6 +328,16 @@ class DetectionsField(LabelField):
         """Make what finds an object by its id; queues look at all objects, however sorted."""
         self.dataset.create_index(f"{self.root}.id")
 
+    def suggestion(self, label: str, confidence: float) -> Any:
+        """Return a suggested class as FiftyOne stores it: making documents takes longer."""
+        return {
+            "_id": ObjectId(),
+            "_cls": fo.Classification.__name__,
+            "tags": [],
+            "label": label,
+            "confidence": confidence,
+        }
+
     def taken_values(self) -> list[str]:
         """Return names of ours under which objects carry attributes that nobody declared."""
         free = [name for name in self.names.fields() if not self.dataset.has_field(name)]
@@ -337,23 +347,3 @@ class DetectionsField(LabelField):
         if self._collection.find_one({"$or": either}, {"_id": 1}) is None:
             return []
         return [n for n in free if self._collection.find_one({n: {"$exists": True}}, {"_id": 1})]
-
-
-def _outermost(leaves: Iterable[str]) -> list[str]:
-    """Return the fields without those within others of them: a projection takes only one."""
-    names = dict.fromkeys(leaves)
-    return [n for n in names if not any(n.startswith(f"{other}.") for other in names)]
-
-
-def _value(label: Mapping[str, Any], leaf: str) -> Any:
-    """Return an attribute of an object as FiftyOne would give it."""
-    value: Any = label
-    for name in leaf.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if leaf == "tags":
-        return list(value or ())
-    if isinstance(value, bytes):
-        return deserialize_numpy_array(value)
-    if isinstance(value, dict) and value.get("_cls") == fo.DynamicEmbeddedDocument.__name__:
-        return fo.DynamicEmbeddedDocument(**{k: v for k, v in value.items() if k != "_cls"})
-    return value

@@ -184,6 +184,10 @@ class LabelField:
     def renew_views(self) -> None:
         """Let saved views of ours show the labels as they are now; most always do."""
 
+    def suggestion(self, label: str, confidence: float) -> Any:
+        """Return a suggested class as it is written."""
+        return fo.Classification(label=label, confidence=confidence)
+
     def taken_values(self) -> list[str]:
         """Return names of ours that hold values although no field of that name is declared."""
         return []
@@ -418,7 +422,7 @@ class LabelField:
             ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
         )
         suggestions = [
-            fo.Classification(label=rows.classes[index], confidence=float(probability))
+            self.suggestion(rows.classes[index], float(probability))
             for index, probability in zip(
                 scores.suggested_class, scores.suggested_probability, strict=True
             )

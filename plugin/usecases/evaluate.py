@@ -112,6 +112,12 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
 
 def publish_evaluation(work: Workspace) -> str:
     """Show the labels as they are now in the App; see `CleaningLoop.publish_evaluation`."""
+    if work.labels.of_crops:
+        raise DataError(
+            f"what is published must be of whole images, got the objects of {work.where}: "
+            "FiftyOne's evaluation of detections matches boxes, and all of these are true.",
+            "evaluate_round() measures them.",
+        )
     work.labels.check_names()
     last = work.store.all().last_counted
     key = work.labels.names.evaluation_key(last.number if last else 0)

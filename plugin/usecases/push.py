@@ -7,6 +7,7 @@ is completed by the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..store import views
 from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
+from .pictures import shown_images
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -56,9 +58,10 @@ def push_round(
             work.labels.check_names(choice.queues, work.store.next_number())
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
-            images = work.labels.images(item.sample_id for item in round_.batch)
             reviewed = _subject(work, rounds, round_)
-            desk.check(reviewed, show_options(work, round_), images)
+            ids = [item.sample_id for item in round_.batch]
+            with shown_images(work, desk, round_.config["options"], ids) as images:
+                desk.check(reviewed, show_options(work, round_), images)
             claim.check()
             pair = (round_.class_of_interest, round_.rival) if round_.rival else None
             freeze_start(work, pair)
@@ -107,10 +110,31 @@ def send(
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
-    images = work.labels.images(item.sample_id for item in round_.batch)
+    with shown_images(work, desk, round_.config["options"], open_ids) as images:
+        tasks = _tasks(work, rounds, round_, open_ids, images)
+        known = work.store.projects().get(round_.home, {})
+        options = show_options(work, round_)
+        sent = desk.send(reviewed, options, round_.number, tasks, progress)
+    if sent.project:
+        same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
+        cursor = known.get("cursor") if same else sent.project["cursor"]
+        work.store.save_project(round_.home, {**sent.project, "cursor": cursor})
+    work.store.save_url(round_, sent.url)
+    finished = len(round_.batch) - len(open_ids)
+    return Sent(sent.created, sent.existing + finished, sent.url, sent.project)
+
+
+def _tasks(
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    open_ids: AbstractSet[str],
+    images: Mapping[str, str],
+) -> list[ReviewTask]:
+    """Return the tasks of the labels that lack answers and are still there."""
     answers, lacking = rounds.answer_ids(round_), rounds.lacking(round_)
     disagreement = work.labels.columns([work.labels.names.disagreement], list(images))
-    tasks = [
+    return [
         ReviewTask(
             sample_id=item.sample_id,
             image=images[item.sample_id],
@@ -126,15 +150,6 @@ def send(
         for item in round_.batch
         if item.sample_id in images and item.sample_id in open_ids
     ]
-    known = work.store.projects().get(round_.home, {})
-    sent = desk.send(reviewed, show_options(work, round_), round_.number, tasks, progress)
-    if sent.project:
-        same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
-        cursor = known.get("cursor") if same else sent.project["cursor"]
-        work.store.save_project(round_.home, {**sent.project, "cursor": cursor})
-    work.store.save_url(round_, sent.url)
-    finished = len(round_.batch) - len(open_ids)
-    return Sent(sent.created, sent.existing + finished, sent.url, sent.project)
 
 
 def _subject(work: Workspace, rounds: Rounds, round_: Round) -> Subject:
@@ -166,6 +181,8 @@ def show_options(work: Workspace, round_: Round) -> Options:
 
 def shows_small_images(work: Workspace) -> bool:
     """Tell whether images have so few pixels that each counts; the first one stands for all."""
+    if work.labels.of_crops:  # pictures of them are as large as people need them
+        return False
     try:
         with Image.open(work.samples.view.first().filepath) as image:
             return bool(max(image.size) <= _SMALL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from fiftyone import ViewField as F
 from PIL import Image
 
-from coreset_cleaning import AppDesk, CleaningLoop
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.round import Round
+from support.answers import answer_samples, task_ids
 from support.objects import FIELD, Objects, Pixels, make_objects
 
 VECTORS = "resnet18_embedding_ground_truth"
@@ -333,3 +335,58 @@ def test_a_view_limits_what_is_read_and_changed(objects: Objects) -> None:
     )
     assert set(tagged.values(f"{FIELD}.detections.id", unwind=True)) <= inside
     assert set(loop.queue_view(scope="dataset").values("id")) <= inside
+
+
+# ---- Label Studio
+
+
+@pytest.mark.parametrize("context", ["crop", "image"])
+def test_label_studio_shows_the_object_and_its_answers_change_it_alone(
+    objects: Objects, loop: CleaningLoop, server: LabelStudioServer, context: str
+) -> None:
+    dataset, before = objects.dataset, attributes(objects.dataset)
+    pushed = loop.push_round(server, n=4, controls=0, scope="dataset", context=context)
+    tasks = task_ids(server, pushed.project)
+    assert set(tasks) == loop.rounds.load(1).sample_ids  # keys name the object
+    shown = server.get(f"api/tasks/{next(iter(tasks.values()))}/")["data"]["image"]
+    with Image.open(io.BytesIO(server.read(shown))) as picture:
+        # The square of 48 pixels with half of it around; or the whole image of 320 x 240.
+        assert (max(picture.size), picture.width / picture.height) == (
+            480,
+            pytest.approx(4 / 3 if context == "image" else 1, abs=0.35 if context == "crop" else 0),
+        )
+    one, two, three, four = tasks
+    given = objects.given()
+    other = next(c for c in ("1", "3", "5", "8") if c != given[one])
+    answer_samples(
+        server,
+        pushed.project,
+        {one: ("relabel", other), two: ("delete", None), three: ("keep", None)},
+        n_classes=4,
+    )
+    report = loop.pull_reviews(server)
+    assert (report.answered, report.total, report.changed) == (3, 4, 3)
+    assert objects.given() == {**given, one: other}
+    assert attributes(dataset) == before
+    deleted = dataset.filter_labels(FIELD, F("sample_weight") == 0)
+    assert deleted.values(f"{FIELD}.detections.id", unwind=True) == [two]
+    # A second push completes the round, and makes nothing twice.
+    assert loop.push_round(server).created == 0
+    assert loop.close_round(server, delete_tasks=True).answered == 3
+
+
+def test_pictures_are_made_only_where_they_can_be(
+    objects: Objects, loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    with pytest.raises(DataError, match="must be shown with images='upload', got 'url'"):
+        loop.push_round(server, n=2, controls=0, scope="dataset", images="url")
+    first = loop.queue_view(scope="dataset").first()
+    path = objects.dataset[first.sample_id]
+    path.filepath = "/nowhere/gone.png"
+    path.save()
+    with pytest.raises(DataError, match=r"1 of 2 objects can't be shown.* there is no such file"):
+        loop.push_round(server, n=2, controls=0, scope="dataset")
+    assert loop.history() == []
+    assert loop.push_round(AppDesk(), n=2, controls=0, scope="dataset").created == 2
+    with pytest.raises(DataError, match="context must be one of crop, image"):
+        loop.push_round(server, context="box")

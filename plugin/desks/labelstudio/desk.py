@@ -25,6 +25,7 @@ class LabelStudioDesk:
     """
 
     name = "labelstudio"
+    shows_boxes = False
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
