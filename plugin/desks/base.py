@@ -31,12 +31,15 @@ class Subject:
         For people.
     classes : tuple of str
         Classes that reviewers may give.
+    of_objects : bool, default False
+        Whether it is objects with boxes that are reviewed, and not whole images.
     """
 
     home: str
     dataset_name: str
     label_field: str
     classes: tuple[str, ...]
+    of_objects: bool = False
 
 
 @dataclass(frozen=True)

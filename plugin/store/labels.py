@@ -284,10 +284,10 @@ class LabelField:
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
 
-    @staticmethod
-    def outcomes_with_a_view() -> list[Outcome]:
+    def outcomes_with_a_view(self) -> list[Outcome]:
         """Return the outcomes whose labels are a saved view."""
-        return [outcome for outcome in Outcome if outcome.done_by_reviewers]
+        mine = [o for o in Outcome if self.of_crops or not o.of_objects]
+        return [outcome for outcome in mine if outcome.done_by_reviewers]
 
     # ---- classes
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.errors import BusyError, ProjectMissingError, RoundError, ServerError
+from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from ..core.review.ledger import (
     AnswerKey,
     Event,
@@ -21,7 +21,7 @@ from ..core.review.ledger import (
 )
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
-from ..core.review.verdicts import settle
+from ..core.review.verdicts import Review, settle
 from ..desks.app import Answer, read_verdicts
 from ..desks.base import Answers, Desk
 from ..desks.labelstudio.connection import is_refusal
@@ -127,10 +127,22 @@ def record_verdicts(
             at=next_time(rounds.events, now()),
             comments=comments,
         )
+        _check_boxes(work, reviews)
         claim.check()
         answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
         report, rounds = _take_in(work, rounds, [round_], answers)
         return _merged(rounds, [report])
+
+
+def _check_boxes(work: Workspace, reviews: Iterable[Review]) -> None:
+    """Refuse verdicts about boxes where there are none."""
+    of_boxes = [r for r in reviews if r.verdict.outcome.of_objects]
+    if of_boxes and not work.labels.of_crops:
+        raise DataError(
+            f"the verdict about {of_boxes[0].sample_id!r} must not be "
+            f"{of_boxes[0].verdict.value!r}: the labels of {work.where} are of whole images.",
+            'Write "keep", "delete", "unsure" or ("relabel", "dog").',
+        )
 
 
 def _classes_for(work: Workspace, rounds: Rounds, verdicts: Mapping[str, Answer]) -> Sequence[str]:

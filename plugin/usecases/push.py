@@ -163,6 +163,7 @@ def subject(work: Workspace, rounds: Rounds, home: str, *more: Mapping[str, Any]
         dataset_name=work.samples.dataset.name,
         label_field=work.labels.name,
         classes=work.given_classes(rounds, *more),
+        of_objects=work.labels.of_crops,
     )
 
 

@@ -60,6 +60,8 @@ class ProjectCheck:
         As the last round asked.
     smooth : bool
         As the images need it.
+    of_objects : bool
+        Whether it is objects that are reviewed.
     """
 
     server: LabelStudioServer
@@ -68,6 +70,7 @@ class ProjectCheck:
     classes: tuple[str, ...]
     hide_suggestion: bool = False
     smooth: bool = True
+    of_objects: bool = False
 
     def found(self) -> dict[str, Any] | None:
         """Return the project, or None."""
@@ -87,7 +90,9 @@ class ProjectCheck:
                 "read.",
                 "Push again to put the config right, and don't edit it in Label Studio.",
             )
-        if config != wanted_config(self.classes, self.hide_suggestion, self.smooth, project):
+        if config != wanted_config(
+            self.classes, self.hide_suggestion, self.smooth, project, of_objects=self.of_objects
+        ):
             return f"{named}; the next push brings its labeling config up to date"
         return f"{named}, labeling config as it should be"
 

@@ -127,6 +127,7 @@ class LabelStudioDesk:
             reviewers_per_task=options.reviewers_per_task,
             hide_suggestion=options.hide_suggestion,
             smooth=options.smooth,
+            of_objects=subject.of_objects,
         )
 
     def _locate(self, subject: Subject, project: Mapping[str, Any]) -> Project:

@@ -88,6 +88,7 @@ def plan_project(
     reviewers_per_task: int = 1,
     hide_suggestion: bool = False,
     smooth: bool = True,
+    of_objects: bool = False,
 ) -> ProjectPlan:
     """Look for the project of a dataset and label field and make sure that a push may go there.
 
@@ -107,6 +108,8 @@ def plan_project(
         Whether to keep the suggested class from the reviewers.
     smooth : bool, default True
         Whether to smooth images that are enlarged.
+    of_objects : bool, default False
+        Whether it is objects with boxes that are reviewed.
 
     Returns
     -------
@@ -122,7 +125,7 @@ def plan_project(
     """
     marker = project_marker(dataset_id, label_field)
     found = _find(server, marker)
-    config = wanted_config(classes, hide_suggestion, smooth, found, label_field)
+    config = wanted_config(classes, hide_suggestion, smooth, found, label_field, of_objects)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         require_right_to_make(server)
@@ -224,10 +227,11 @@ def wanted_config(
     smooth: bool,
     project: dict[str, Any] | None,
     label_field: str = "",
+    of_objects: bool = False,
 ) -> str:
     """Return the labeling config that a project should have, given the one it has now."""
     before = project["label_config"] if project else None
-    return labeling_config(classes, hide_suggestion, smooth, before, label_field)
+    return labeling_config(classes, hide_suggestion, smooth, before, label_field, of_objects)
 
 
 def require_right_to_make(server: LabelStudioServer) -> None:
