@@ -88,6 +88,7 @@ def push(args: argparse.Namespace) -> Answer:
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
             new_classes=args.new_class,
+            context=args.context,
             progress=progress,
         )
     return report.to_dict(), str(report), 0
