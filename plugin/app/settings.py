@@ -40,10 +40,14 @@ def label_fields(dataset: Any) -> list[str]:
     return [name for schema in schemas for name in schema if name not in _OURS]
 
 
-def embeddings_fields(dataset: Any) -> list[str]:
-    """Return the vector fields."""
+def embeddings_fields(dataset: Any, label_field: str = "") -> list[str]:
+    """Return the vector fields; of objects, the names that the label field is appended to."""
     import fiftyone as fo
 
+    field = dataset.get_field(label_field) if label_field else None
+    if issubclass(getattr(field, "document_type", object), fo.Detections):
+        names, end = dataset.get_field_schema(ftype=fo.DictField), f"_{label_field}"
+        return [name.removesuffix(end) for name in names if name.endswith(end)]
     return list(dataset.get_field_schema(ftype=fo.VectorField))
 
 
@@ -73,7 +77,7 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
                 "Import the labels as fiftyone.Classification or fiftyone.Detections first.",
             )
         label_field = _DEFAULT_LABELS if _DEFAULT_LABELS in fields else fields[0]
-    vectors = embeddings_fields(dataset)
+    vectors = embeddings_fields(dataset, label_field)
     embeddings = chosen.get("embeddings_field")
     if embeddings is None:
         usable = _DEFAULT_EMBEDDINGS in vectors or not vectors

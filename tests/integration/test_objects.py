@@ -14,6 +14,8 @@ from fiftyone import ViewField as F
 from PIL import Image
 
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
+from coreset_cleaning.app import settings
+from coreset_cleaning.app.panel import facts
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.round import Round
 from support.answers import answer_samples, task_ids
@@ -335,6 +337,17 @@ def test_a_view_limits_what_is_read_and_changed(objects: Objects) -> None:
     )
     assert set(tagged.values(f"{FIELD}.detections.id", unwind=True)) <= inside
     assert set(loop.queue_view(scope="dataset").values("id")) <= inside
+
+
+def test_the_app_offers_objects_with_the_vectors_of_their_crops(objects: Objects) -> None:
+    dataset = objects.dataset
+    assert settings.label_fields(dataset) == [FIELD]
+    chosen = settings.resolve(dataset)
+    assert (chosen.label_field, chosen.embeddings_field) == (FIELD, "resnet18_embedding")
+    assert settings.embeddings_fields(dataset, FIELD) == ["resnet18_embedding"]
+    loop = CleaningLoop(dataset, chosen.label_field, chosen.embeddings_field)
+    assert facts.coverage(loop) == {"left_out": None}
+    assert facts.rounds(loop)["rounds"] == []
 
 
 # ---- Label Studio
