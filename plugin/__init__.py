@@ -48,13 +48,16 @@ def register(plugin: Any) -> None:
     from .app.operators.evaluate_round import EvaluateRound
     from .app.operators.export_audit import ExportAudit
     from .app.operators.find_confused_classes import FindConfusedClasses
+    from .app.operators.name_marked import NameMarked
     from .app.operators.open_label_cleaning import OpenLabelCleaning
     from .app.operators.open_review_queue import OpenReviewQueue
     from .app.operators.pull_reviews import PullReviews
     from .app.operators.push_round import PushRound
+    from .app.operators.review_here import ReviewHere
     from .app.operators.sample_coreset import SampleCoreset
     from .app.operators.undo_round import UndoRound
     from .app.panel import LabelCleaningPanel
+    from .app.review_page import ReviewPagePanel
 
     for operator in (
         CheckSetup,
@@ -64,12 +67,15 @@ def register(plugin: Any) -> None:
         EvaluateRound,
         ExportAudit,
         FindConfusedClasses,
+        NameMarked,
         OpenLabelCleaning,
         OpenReviewQueue,
         PullReviews,
         PushRound,
+        ReviewHere,
         SampleCoreset,
         UndoRound,
         LabelCleaningPanel,
+        ReviewPagePanel,
     ):
         plugin.register(operator)

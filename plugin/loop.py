@@ -9,8 +9,11 @@ from typing import Any
 
 from .core.errors import DataError
 from .core.judging.confusion import ConfusedPair
+from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
+from .core.review.grid import GridPage, Mark
+from .core.review.sheets import check_sheet
 from .desks.app import Answer
 from .reports import (
     CloseReport,
@@ -34,6 +37,7 @@ from .usecases import (
     confuse,
     embed,
     evaluate,
+    grid,
     propose,
     pull,
     push,
@@ -292,11 +296,14 @@ class CleaningLoop:
         scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
         max_per_class: int | None = None,
+        gold: int = 0,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        sheet: int = 0,
+        examples: int = 4,
         context: str = "crop",
         progress: Progress | None = None,
     ) -> RoundReport:
@@ -323,6 +330,9 @@ class CleaningLoop:
         max_per_class : int, optional
             With scope "dataset": samples of one class at most, while others are left. Default:
             half of `n`, or twice an even share where there are fewer than four classes.
+        gold : int, default 0
+            So many images more, shown among the others under a label that they don't have, to see
+            how many wrong labels reviewers miss. Their answers change nothing but `meter`.
         images : {"upload", "local", "url"}, default "upload"
             How reviewers' browsers get the images.
         images_root : path, optional
@@ -335,6 +345,11 @@ class CleaningLoop:
         new_classes : sequence of str, optional
             Classes that reviewers may give although no sample has them yet and the dataset does
             not list them. The dataset lists one as soon as a reviewer gives it.
+        sheet : int, default 0
+            Images on a page, at most, all of one given label: 20 are reviewed at a glance. 0 shows
+            one at a time.
+        examples : int, default 4
+            Sure images of the class that pages show beside those under review; 0 shows none.
         context : {"crop", "image"}, default "crop"
             Of objects, what a picture in Label Studio shows: the object and a little of what is
             around it, or the whole image. Its box is drawn in both.
@@ -354,14 +369,21 @@ class CleaningLoop:
             When the class or dataset has no unreviewed samples left.
         """
         options = _options(
-            images, images_root, reviewers_per_task, hide_suggestion, new_classes, context
+            images,
+            images_root,
+            reviewers_per_task,
+            hide_suggestion,
+            new_classes,
+            sheet,
+            examples,
+            context,
         )
         return push.push_round(
             self._work,
             server,
             n,
             controls,
-            asked=Wanted(scope, class_of_interest, max_per_class),
+            asked=Wanted(scope, class_of_interest, max_per_class, gold),
             options=options,
             progress=progress,
         )
@@ -379,6 +401,8 @@ class CleaningLoop:
         verdicts: Mapping[str, Answer],
         reviewer: str | None = None,
         comments: Mapping[str, str] | None = None,
+        *,
+        seconds: float | None = None,
     ) -> PullReport:
         """Answer the open round from a script, or correct answers of the one that closed last.
 
@@ -391,6 +415,8 @@ class CleaningLoop:
             Who answers. Default: the operating system's user.
         comments : mapping of str to str, optional
             Sample id to what the reviewer says about it.
+        seconds : float, optional
+            How long it took to answer them all, for what a review costs.
 
         Raises
         ------
@@ -404,7 +430,75 @@ class CleaningLoop:
         >>> loop.push_round(AppDesk(), n=20)  # doctest: +SKIP
         >>> loop.record_verdicts({first: "keep", second: ("relabel", "dog")})  # doctest: +SKIP
         """
-        return pull.record_verdicts(self._work, verdicts, reviewer, comments)
+        return pull.record_verdicts(self._work, verdicts, reviewer, comments, seconds=seconds)
+
+    def next_page(self, size: int = 20) -> GridPage | None:
+        """Return the labels that a person should see next in the App, as many as fit.
+
+        Parameters
+        ----------
+        size : int, default 20
+            Labels on a page.
+
+        Returns
+        -------
+        GridPage or None
+            Of the open round; without labels when all are answered. None when no round is open.
+
+        Raises
+        ------
+        RoundError
+            When the open round is at another desk.
+        """
+        return grid.next_page(self._work, size)
+
+    def commit_page(
+        self,
+        label_ids: Sequence[str],
+        marks: Mapping[str, str],
+        others: Mapping[str, Answer] | None = None,
+        reviewer: str | None = None,
+        seconds: float | None = None,
+    ) -> PullReport:
+        """Record a page that a person has gone through: what has no mark is right.
+
+        Parameters
+        ----------
+        label_ids : sequence of str
+            All labels that were on the page.
+        marks : mapping of str to {"default", "alt"}
+            Label id to what was done to it: a click says that the suggested class is right,
+            Alt+click that the label is wrong in another way.
+        others : mapping of str to verdict, optional
+            What the latter are, as for `record_verdicts`.
+        reviewer : str, optional
+            Who answers. Default: the operating system's user.
+        seconds : float, optional
+            How long the page was on the screen.
+
+        Raises
+        ------
+        RoundError
+            When a label is not in the open round or a verdict is missing; nothing is recorded then.
+        """
+        found = {label_id: Mark(mark) for label_id, mark in marks.items()}
+        return grid.commit_page(self._work, label_ids, found, others or {}, reviewer, seconds)
+
+    def take_back_page(self) -> dict[str, str | None]:
+        """Take back the answers that were recorded last, all those of one page.
+
+        Returns
+        -------
+        dict of str to str or None
+            Label id to its mark, as `commit_page` takes them; None where the label was kept.
+
+        Raises
+        ------
+        RoundError
+            When none was recorded in the App.
+        """
+        marks = grid.take_back_page(self._work)
+        return {label_id: mark.value if mark else None for label_id, mark in marks.items()}
 
     def wait_for_reviews(
         self,
@@ -446,11 +540,14 @@ class CleaningLoop:
         scope: str | Sequence[str] | None = None,
         class_of_interest: str | Sequence[str] | Mapping[str, int] | None = None,
         max_per_class: int | None = None,
+        gold: int = 0,
         images: str = "upload",
         images_root: str | os.PathLike[str] | None = None,
         reviewers_per_task: int = 1,
         hide_suggestion: bool = False,
         new_classes: Sequence[str] = (),
+        sheet: int = 0,
+        examples: int = 4,
         context: str = "crop",
         seconds: float = 10.0,
         budget: int | None = None,
@@ -461,8 +558,8 @@ class CleaningLoop:
 
         Parameters
         ----------
-        server, n, controls, scope, class_of_interest, max_per_class, images, images_root,
-        reviewers_per_task, hide_suggestion, new_classes, context
+        server, n, controls, scope, class_of_interest, max_per_class, gold, images, images_root,
+        reviewers_per_task, hide_suggestion, new_classes, sheet, examples, context
             As for `push_round`.
         rounds : int, default 1
             Rounds at most.
@@ -486,9 +583,16 @@ class CleaningLoop:
             rounds,
             n,
             controls,
-            asked=Wanted(scope, class_of_interest, max_per_class),
+            asked=Wanted(scope, class_of_interest, max_per_class, gold),
             options=_options(
-                images, images_root, reviewers_per_task, hide_suggestion, new_classes, context
+                images,
+                images_root,
+                reviewers_per_task,
+                hide_suggestion,
+                new_classes,
+                sheet,
+                examples,
+                context,
             ),
             seconds=seconds,
             budget=budget,
@@ -621,6 +725,18 @@ class CleaningLoop:
         """
         return evaluate.budget(self._work, class_of_interest, scope)
 
+    def meter(self) -> Meter:
+        """Say what the reviews cost: seconds an image and a wrong label found, and what was missed.
+
+        Returns
+        -------
+        Meter
+            Of all rounds that are not undone, by reviewer and kind of page, beside what a random
+            review would have cost; with gold images, how many of them were noticed. The rows of
+            `history` hold the same of each round.
+        """
+        return evaluate.cost(self._work)
+
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
 
@@ -693,6 +809,18 @@ class CleaningLoop:
         """
         return self.rounds.load(number).sample_ids
 
+    def page_view(self, label_ids: Sequence[str]) -> Any:
+        """Return a view of some labels, in this order."""
+        return self.labels.in_order(label_ids)
+
+    def page_fields(self) -> list[str]:
+        """Return the fields that thumbnails of a page show: the label, and the suggested one."""
+        return [self.label_field, str(self.labels.names.suggested)]
+
+    def label_choices(self) -> list[str]:
+        """Return the classes that a person may give in the open round."""
+        return list(self._work.given_classes(self.rounds.all()))
+
     def queue_fields(self) -> list[str]:
         """Return the fields that thumbnails of a queue show: the label, and why to doubt it."""
         return appearance.queue_fields(self.label_field, self.labels.names)
@@ -730,6 +858,8 @@ def _options(
     reviewers_per_task: int,
     hide_suggestion: bool,
     new_classes: Sequence[str],
+    sheet: int,
+    examples: int,
     context: str,
 ) -> dict[str, Any]:
     """Return what a round keeps of how it was pushed."""
@@ -743,5 +873,7 @@ def _options(
         "reviewers_per_task": reviewers_per_task,
         "hide_suggestion": hide_suggestion,
         "new_classes": list(new_classes),
+        "sheet": check_sheet(sheet),
+        "examples": examples,
         **({"context": context} if context != CONTEXTS[0] else {}),
     }

@@ -160,3 +160,77 @@ class AppPage:
         if response.url.endswith("/operators/execute") and response.ok:
             with contextlib.suppress(Exception):  # the page may have gone on meanwhile
                 self.largest_event = max(self.largest_event, len(response.body()))
+
+
+class ReviewGrid:
+    """A round that is reviewed in the grid, page by page, with the panel "Review labels" beside.
+
+    Parameters
+    ----------
+    page : playwright.sync_api.Page
+    url : str
+        The App server's address.
+    """
+
+    # Of a thumbnail, only the top edge selects it.
+    _EDGE = 15
+
+    def __init__(self, page: Any, url: str) -> None:
+        self.page = page
+        self.app = AppPage(page, url)
+        self._on_page: list[str] = []
+
+    @property
+    def panel(self) -> Any:
+        """The panel."""
+        return self.page.locator("[data-cy='panel-content-review_page']")
+
+    def open(self, dataset: str) -> None:
+        """Open a dataset."""
+        self.page.goto(f"{self.app.url}/datasets/{dataset}")
+        self.page.wait_for_selector("[data-cy=fo-grid]")
+
+    def begin(self, **numbers: int) -> None:
+        """Begin a round with the button above the grid."""
+        actions = self.page.locator("[data-cy=fo-grid-actions]")
+        actions.get_by_text("rule", exact=True).first.click()
+        self.app.execute("are in the grid", **numbers)
+
+    def wait_for_page(self, title: str, label_ids: list[str]) -> None:
+        """Wait until panel and grid show a page."""
+        self.panel.get_by_text(title, exact=True).wait_for()
+        # The bar above the grid names the first sample of the view.
+        self.page.wait_for_function(
+            "id => [...document.querySelectorAll('input')].some(i => i.value.includes(id))"
+            " || document.body.innerText.includes(id)",
+            arg=label_ids[0],
+        )
+        thumbnails = self.page.locator("[data-cy=looker]")
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('[data-cy=looker]').length === n", arg=len(label_ids)
+        )
+        thumbnails.first.wait_for()
+        self._on_page = list(label_ids)
+
+    def mark(self, label_id: str, *, other: bool = False) -> None:
+        """Click the top edge of an image: with `other`, while Alt is held."""
+        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
+        place = {"x": thumbnail.bounding_box()["width"] / 2, "y": self._EDGE}
+        thumbnail.click(position=place, modifiers=["Alt"] if other else [])
+
+    def save(self) -> None:
+        """Save the page."""
+        self.panel.get_by_role("button", name="Save this page").click()
+
+    def take_back(self) -> None:
+        """Take the last page back."""
+        self.panel.get_by_role("button", name="Take back the last page").click()
+
+    def answer(self, *answers: str) -> None:
+        """Say what the images are that were marked with Alt+click, in their order."""
+        lists = self.app.form.get_by_role("combobox")
+        for number, answer in enumerate(answers):
+            lists.nth(number).click()
+            self.page.get_by_role("option", name=answer).click()
+        self.app.form.get_by_role("button", name="Execute").click()
+        self.app.form.wait_for(state="hidden")

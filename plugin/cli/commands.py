@@ -75,20 +75,25 @@ def confusion(args: argparse.Namespace) -> Answer:
 
 def push(args: argparse.Namespace) -> Answer:
     """Send the next round."""
+    from ..desks.app import AppDesk
+
     with progress_bar("pushing") as progress:
         report = _loop(args).push_round(
-            _server(args),
+            AppDesk() if args.desk == AppDesk.name else _server(args),
             n=args.n,
             controls=args.controls,
             scope=args.scope,
             class_of_interest=_classes(args),
             max_per_class=args.max_per_class,
+            gold=args.gold,
             images=args.images,
             images_root=args.images_root,
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
             new_classes=args.new_class,
             context=args.context,
+            sheet=args.sheet,
+            examples=args.examples,
             progress=progress,
         )
     return report.to_dict(), str(report), 0
@@ -134,16 +139,22 @@ def status(args: argparse.Namespace) -> Answer:
     history = loop.history()
     if not history:
         return [], f"There is no round yet. Push one: `coreset-cleaning push {args.dataset}`.", 0
-    lines = ["round  class            reviewed  errors  relabeled  deleted  state"]
+    lines = [
+        "round  class            reviewed  errors  relabeled  deleted  s/image  s/error  state"
+    ]
     for row in history:
         lines.append(
             f"{row['round']:>5}  {row['class_of_interest'][:15]:<15}  "
             f"{row['reviewed']:>3} of {row['size']:<3}"
-            f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}  "
+            f"{row['errors_found']:>7}{row['relabeled']:>11}{row['deleted']:>9}"
+            f"{_seconds(row['seconds_per_image']):>9}{_seconds(row['seconds_per_error']):>9}  "
             f"{RoundState.of(row).value}"
         )
     if any(row["reviewed"] and RoundState.of(row) is not RoundState.UNDONE for row in history):
         lines.append(str(loop.yields()))
+    meter = loop.meter()
+    if meter.tells:
+        lines.append(str(meter))
     return history, "\n".join(lines), 0
 
 
@@ -240,6 +251,7 @@ def run_loop(args: argparse.Namespace) -> Answer:
             scope=args.scope,
             class_of_interest=_classes(args),
             max_per_class=args.max_per_class,
+            gold=args.gold,
             seconds=args.watch,
             budget=args.budget,
             report=lambda report: print(report, file=sys.stderr),
@@ -267,6 +279,10 @@ def install_plugin(args: argparse.Namespace) -> Answer:
 
 
 # ---- shared
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
 
 
 def _advice(decision: StopDecision) -> str:

@@ -128,6 +128,13 @@ def command_line_parser() -> argparse.ArgumentParser:
             help="random samples among them, to measure the noise (default: %(default)s)",
         )
         sub.add_argument(
+            "--gold",
+            type=int,
+            default=0,
+            help="images more, shown under a label that they don't have, to see how many wrong "
+            "labels reviewers miss (default: %(default)s)",
+        )
+        sub.add_argument(
             "--class",
             dest="class_of_interest",
             action="append",
@@ -149,9 +156,32 @@ def command_line_parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
 
-    push = command("push", commands.push, "Send the next round to Label Studio.", server=True)
+    def page_options(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--sheet",
+            type=int,
+            default=0,
+            metavar="N",
+            help="show up to N images of one class on a page, such as 20 (default: one at a time)",
+        )
+        sub.add_argument(
+            "--examples",
+            type=int,
+            default=4,
+            metavar="N",
+            help="sure images of the class to show beside the others (default: %(default)s)",
+        )
+
+    push = command("push", commands.push, "Send the next round to its reviewers.", server=True)
     batch_options(push)
+    push.add_argument(
+        "--desk",
+        choices=("labelstudio", "app"),
+        default="labelstudio",
+        help="where people answer: Label Studio, or FiftyOne's App (default: %(default)s)",
+    )
     image_options(push)
+    page_options(push)
     push.add_argument(
         "--reviewers", type=int, default=1, help="answers wanted per task (default: %(default)s)"
     )

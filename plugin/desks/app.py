@@ -30,6 +30,7 @@ class AppDesk:
 
     name = "app"
     shows_boxes = True
+    shows_labels = False
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Every round can be answered here."""
@@ -44,6 +45,10 @@ class AppDesk:
     ) -> Sent:
         """Nothing has to be sent: the round is on record."""
         return Sent(created=len(tasks), existing=0)
+
+    def remember(self, before: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing has to be remembered."""
+        return {**before, **sent}
 
     def fetch(
         self,
@@ -75,6 +80,7 @@ def read_verdicts(
     reviewer: str | None,
     at: str,
     comments: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> list[Review]:
     """Return answers that were given in the App or by a script as reviews.
 
@@ -94,6 +100,8 @@ def read_verdicts(
         When, ISO 8601 UTC.
     comments : mapping of str to str, optional
         Label id to what the reviewer says about it.
+    seconds : float, optional
+        How long it took to answer them all; shared evenly.
 
     Raises
     ------
@@ -113,7 +121,7 @@ def read_verdicts(
                 verdict=verdict,
                 new_label=new_label,
                 comment=(comments or {}).get(label_id, ""),
-                lead_time=None,
+                lead_time=None if seconds is None else seconds / len(verdicts),
                 created_at=at,
                 updated_at=at,
             )

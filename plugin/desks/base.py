@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..core.review.ledger import AnswerKey
+from ..core.review.sheets import Place
 from ..core.review.verdicts import Review
 
 Progress = Callable[[float, str], None]
@@ -43,6 +44,22 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Example:
+    """A sure image of a class.
+
+    Attributes
+    ----------
+    sample_id : str
+        Its label's id.
+    image : str
+        Path, or address.
+    """
+
+    sample_id: str
+    image: str
+
+
+@dataclass(frozen=True)
 class Options:
     """How a round is shown.
 
@@ -58,6 +75,10 @@ class Options:
         How reviewers get the images: "upload", "local" or "url".
     images_root : Path or None
         With "local": the folder that the desk may serve.
+    sheet : int
+        Images on one page, at most; 0 shows one at a time.
+    examples : mapping of str to tuple of Example
+        Class to sure images of it, to be shown beside those under review.
     """
 
     reviewers_per_task: int = 1
@@ -65,6 +86,8 @@ class Options:
     smooth: bool = True
     images: str = "upload"
     images_root: Path | None = None
+    sheet: int = 0
+    examples: Mapping[str, tuple[Example, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +117,8 @@ class ReviewTask:
         again because it lacks others, these do not count as withdrawn.
     lacking : int, optional
         Answers that a label with some answers still lacks. Default: as many as the round wants.
+    place : Place, optional
+        Where it stands on which sheet. Default: on a page of its own.
     """
 
     sample_id: str
@@ -106,6 +131,7 @@ class ReviewTask:
     note: str
     earlier_answers: tuple[str, ...] = ()
     lacking: int | None = None
+    place: Place | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +175,9 @@ class Answers:
         Round to label ids without a task.
     surplus : dict
         Round to label ids that were answered more often than wanted.
+    unnamed : dict
+        Round to label ids that somebody called wrong on a sheet without naming the class, with the
+        answers that their sheet has by now: they go to pages of their own.
     project : dict
         Where the desk keeps the rounds, with what the next fetch begins at.
     """
@@ -160,6 +189,7 @@ class Answers:
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     missing: dict[int, list[str]] = field(default_factory=dict)
     surplus: dict[int, list[str]] = field(default_factory=dict)
+    unnamed: dict[int, dict[str, int]] = field(default_factory=dict)
     project: dict[str, Any] = field(default_factory=dict)
 
 
@@ -172,10 +202,14 @@ class Desk(Protocol):
         Kept with each round that is given to it.
     shows_boxes : bool
         Whether it shows where an object is by itself; others get pictures with the box drawn.
+    shows_labels : bool
+        Whether it shows the labels that it is sent. One that shows those of the dataset instead
+        can't show gold images, whose labels stand nowhere in the dataset.
     """
 
     name: str
     shows_boxes: bool
+    shows_labels: bool
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that a round could be sent, and change nothing.
@@ -202,6 +236,17 @@ class Desk(Protocol):
         progress: Progress | None = None,
     ) -> Sent:
         """Bring those tasks of a round that are not there yet to the desk; each once."""
+
+    def remember(self, before: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is to be kept on record of where the rounds are.
+
+        Parameters
+        ----------
+        before : mapping
+            What is on record.
+        sent : mapping
+            What sending a round came to: `Sent.project`.
+        """
 
     def fetch(
         self,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ..core.judging.evaluation import AurocEvaluation, leading_scores
+from ..core.judging.meter import Meter
 from ..core.judging.stopping import StopDecision
 from ..core.judging.yields import YieldReport
 from ..core.review.scope import Scope
@@ -143,6 +144,10 @@ class RoundReport(Report):
         "class" or "dataset": what it was drawn from.
     persistent : bool, default True
         Whether FiftyOne keeps the dataset.
+    gold : int, default 0
+        Images beside the batch whose label is swapped, to see who notices.
+    sheets : int, default 0
+        Sheets that show them; 0 where each has a page of its own.
     """
 
     round: int
@@ -159,15 +164,23 @@ class RoundReport(Report):
     unscored: int = 0
     scope: str = Scope.CLASS.value
     persistent: bool = True
+    gold: int = 0
+    sheets: int = 0
 
     def __str__(self) -> str:
-        new = f"{self.created} tasks created" if self.created else "nothing new to push"
+        what = f"images sent, on {self.sheets} sheets" if self.sheets else "tasks created"
+        new = f"{self.created} {what}" if self.created else "nothing new to push"
         what = "class " if self.scope == Scope.CLASS else ""
         text = f"Round {self.round}, {what}{self.class_of_interest}: "
         if self.url:
             text += f"{new}, {self.existing} were there. Review them at {self.url}"
         else:
             text += f"{self.n} samples to review, {self.existing} of them answered."
+        if self.gold:
+            text += (
+                f"\nHidden among them: {self.gold} gold images, whose label is swapped. Don't tell "
+                "the reviewers which."
+            )
         if self.unscored:
             text += (
                 f"\nLeft out: {self.unscored} samples without a score. Compute it again to queue "
@@ -217,6 +230,12 @@ class PullReport(Report):
         answers are on record, and nothing was changed.
     gone : list of str
         Ids of samples whose new answers have come too late: they are no longer in the dataset.
+    meter : Meter or None
+        What the round that is or was open has cost so far.
+    unnamed : int
+        Images marked on a sheet without a class, for which this pull has made pages of their own.
+    unnamed_url : str
+        Link to such pages of the open round; empty where there are none.
     """
 
     new_answers: int
@@ -234,6 +253,14 @@ class PullReport(Report):
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
     gone: list[str] = field(default_factory=list)
+    meter: Meter | None = None
+    unnamed: int = 0
+    unnamed_url: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-able values."""
+        shallow = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**shallow, "meter": self.meter.to_dict() if self.meter else None}
 
     def plus(self, other: PullReport) -> PullReport:
         """Return what two pulls came to together."""
@@ -250,6 +277,8 @@ class PullReport(Report):
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
             gone=sorted({*self.gone, *other.gone}),
+            unnamed=self.unnamed + other.unnamed,
+            unnamed_url=self.unnamed_url or other.unnamed_url,
         )
 
     def standing(self, **values: Any) -> PullReport:
@@ -273,6 +302,8 @@ class PullReport(Report):
             text += f"; {len(self.gone)} answers are about a label that is no longer there"
         if self.skipped:
             text += f"; {self.skipped} skipped"
+        if self.unnamed_url:
+            text += f"; images marked without a class are asked for at {self.unnamed_url}"
         lost = sum(map(len, self.missing.values()))
         if lost:
             text += (
@@ -287,6 +318,8 @@ class PullReport(Report):
                 f"\n  round {number} waits for {len(ids)} skipped tasks ({named}): answer them in "
                 "Label Studio, or end the round with `coreset-cleaning close`"
             )
+        if self.closed and self.meter and self.meter.tells:
+            text += f"\n  round {self.closed[-1]}: {self.meter}"
         for problem in self.problems:
             text += f"\n  left alone: {problem}"
         return text
@@ -460,6 +493,8 @@ class Overview(Report):
         Whether another round is worth it.
     next_round : int
         Number of the next round.
+    meter : Meter or None
+        What the reviews cost; None when no answer counts.
     """
 
     history: list[dict[str, Any]]
@@ -467,6 +502,12 @@ class Overview(Report):
     yields: YieldReport | None
     decision: StopDecision
     next_round: int
+    meter: Meter | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the overview as JSON-able values."""
+        meter = self.meter.to_dict() if self.meter else None
+        return {**asdict(replace(self, meter=None)), "meter": meter}
 
     def leading(self, evaluation: Mapping[str, Any]) -> str:
         """Return which scores of an evaluation lead: "pair" or "all_classes"."""

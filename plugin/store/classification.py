@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import fiftyone as fo
-import numpy as np
 from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
@@ -46,7 +45,7 @@ class ClassificationField(LabelField):
         if selection.without_tags:
             view = view.match_tags(list(selection.without_tags), bool=False)
         if selection.sorted_by:
-            view = view.sort_by(selection.sorted_by, reverse=True)
+            view = view.sort_by(selection.sorted_by, reverse=not selection.lowest_first)
         return view
 
     def _split(self, split: Split) -> Any:
@@ -64,9 +63,12 @@ class ClassificationField(LabelField):
         """Return the samples with these ids."""
         return self.samples.select(ids)
 
-    def values(self, selection: Selection, fields: Sequence[str]) -> tuple[list[Any], ...]:
+    def values(
+        self, selection: Selection, fields: Sequence[str], limit: int | None = None
+    ) -> tuple[list[Any], ...]:
         """Return sample ids and values of fields, in the order of the selection."""
-        return tuple(self.view(selection).values(["id", *fields]))
+        view = self.view(selection)
+        return tuple((view.limit(limit) if limit else view).values(["id", *fields]))
 
     def count(self, selection: Selection, limit: int | None = None) -> int:
         """Return how many labels there are, counting no further than `limit`."""
@@ -109,13 +111,14 @@ class ClassificationField(LabelField):
         ids, vectors, missing = (reader or read_vectors)(labeled, self.embeddings_field)
         return list(ids), vectors, missing
 
-    def vectors_of(self, ids: Sequence[str]) -> NDArray[Any]:
-        """Read the vectors of some labels, in their order."""
-        vector_of: dict[str, NDArray[Any]] = {}
+    def vectors_by_id(self, ids: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Read the vectors of those of some labels that have one."""
+        found: dict[str, NDArray[Any]] = {}
         for part in in_parts(ids):
-            found, vectors, _ = read_vectors(self.select(part), self.embeddings_field)
-            vector_of.update(zip(found, vectors, strict=True))
-        return np.array([vector_of[label_id] for label_id in ids])
+            there = self.select(part).exists(self.embeddings_field)
+            label_ids, vectors, _ = read_vectors(there, self.embeddings_field)
+            found.update(zip(label_ids, vectors, strict=True))
+        return found
 
     def count_embedded(self, split: Split, *has: str) -> int:
         """Return how many labels with a class, and with these fields, have a vector."""

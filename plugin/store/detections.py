@@ -73,7 +73,8 @@ class DetectionsField(LabelField):
         """Return some objects as patches."""
         view = self._filtered(selection).to_patches(self.name)
         if selection.sorted_by:
-            view = view.sort_by(self._of_patch(selection.sorted_by), reverse=True)
+            first = self._of_patch(selection.sorted_by)
+            view = view.sort_by(first, reverse=not selection.lowest_first)
         return view
 
     def to_save(self, selection: Selection) -> Any:
@@ -135,7 +136,14 @@ class DetectionsField(LabelField):
         chosen = self.samples.everything().select_labels(ids=list(ids), fields=self.name)
         return chosen.to_patches(self.name)
 
-    def values(self, selection: Selection, fields: Sequence[str]) -> tuple[list[Any], ...]:
+    def in_order(self, ids: Iterable[str]) -> Any:
+        """Return the patches of these objects, one after another."""
+        wanted = list(ids)
+        return self.select(wanted).select(wanted, ordered=True)
+
+    def values(
+        self, selection: Selection, fields: Sequence[str], limit: int | None = None
+    ) -> tuple[list[Any], ...]:
         """Return ids and values of fields, in the order of the selection."""
         leaves = [self._leaf(field) for field in fields]
         sorted_by = [self._leaf(selection.sorted_by)] if selection.sorted_by else []
@@ -144,8 +152,10 @@ class DetectionsField(LabelField):
             for _, found in self._objects(selection, [*leaves, *sorted_by])
         ]
         if sorted_by:
-            rows.sort(key=lambda row: (row[-1] is not None, row[-1]), reverse=True)
-        columns = [list(column) for column in zip(*rows, strict=True)]
+            rows.sort(
+                key=lambda row: (row[-1] is not None, row[-1]), reverse=not selection.lowest_first
+            )
+        columns = [list(column) for column in zip(*rows[:limit], strict=True)]
         return tuple(columns[: 1 + len(leaves)] or [[] for _ in range(1 + len(leaves))])
 
     def count(self, selection: Selection, limit: int | None = None) -> int:
@@ -308,13 +318,13 @@ class DetectionsField(LabelField):
         ids, vectors = crops.read_crops(self._split(split), self.embeddings_field, known)
         return ids, vectors, np.zeros(len(ids), bool)
 
-    def vectors_of(self, ids: Sequence[str]) -> NDArray[Any]:
-        """Read the vectors of some objects, in their order."""
-        samples = {str(sample["_id"]) for sample, _ in self._found(ids, [])}
+    def vectors_by_id(self, ids: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Read the vectors of those of some objects that have one."""
+        wanted = set(ids)
+        samples = {str(sample["_id"]) for sample, _ in self._found(wanted, [])}
         view = self.samples.select(samples)
-        found, vectors = crops.read_crops(view, self.embeddings_field, set(ids))
-        row = {label_id: k for k, label_id in enumerate(found)}
-        return vectors[[row[label_id] for label_id in ids]]
+        found, vectors = crops.read_crops(view, self.embeddings_field, wanted)
+        return dict(zip(found, vectors, strict=True))
 
     def count_embedded(self, split: Split, *has: str) -> int:
         """Return how many objects with a class, and with these fields, have a vector."""

@@ -58,7 +58,7 @@ class LabelField:
        `select`, `existing`: those with some ids.
     4. `columns`, `set_values`, `set_tags`: read and write marks by label id, be it a sample's id
        or not.
-    5. `vectors`, `vectors_of`, `count_embedded`: what stands for the labels in the maths.
+    5. `vectors`, `vectors_by_id`, `count_embedded`: what stands for the labels in the maths.
     6. `images`: the image of each label.
     7. `make_indexes`: what makes these queries fast.
     8. Name it in `KINDS` of ``store/kinds.py``. Everything else follows.
@@ -120,7 +120,13 @@ class LabelField:
         """Return the view that shows the labels with these ids."""
         raise NotImplementedError
 
-    def values(self, selection: Selection, fields: Sequence[str]) -> tuple[list[Any], ...]:
+    def in_order(self, ids: Iterable[str]) -> Any:
+        """Return the view that shows these labels, one after another."""
+        return self.samples.view.select(list(ids), ordered=True)
+
+    def values(
+        self, selection: Selection, fields: Sequence[str], limit: int | None = None
+    ) -> tuple[list[Any], ...]:
         """Return label ids and values of fields, in the order of the selection."""
         raise NotImplementedError
 
@@ -159,9 +165,14 @@ class LabelField:
         """
         raise NotImplementedError
 
-    def vectors_of(self, ids: Sequence[str]) -> NDArray[Any]:
-        """Return the vectors of some labels, in their order."""
+    def vectors_by_id(self, ids: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Return the vectors of those of some labels that have one."""
         raise NotImplementedError
+
+    def vectors_of(self, ids: Sequence[str]) -> NDArray[Any]:
+        """Return the vectors of some labels, which all have one, in their order."""
+        found = self.vectors_by_id(ids)
+        return np.array([found[label_id] for label_id in ids])
 
     def count_embedded(self, split: Split, *has: str) -> int:
         """Return how many labels with a class, and with these fields, have a vector."""

@@ -54,7 +54,8 @@ class Records:
     def renamed(self) -> dict[str, str]:
         """Return the records that a user has given another key: present key to that it had."""
         query = {"_id": {"$in": list(self._ids().values())}, "config.method": names.RUN_METHOD}
-        found = foo.get_db_conn().runs.find(query, {"results": 0, "config.events": 0})
+        long = {"results": 0, "config.events": 0, "config.gold_events": 0}
+        found = foo.get_db_conn().runs.find(query, long)
         return {
             d["key"]: _key_of(_head(d))
             for d in found

@@ -3,7 +3,8 @@
 =================================== ==============================================================
 record                              what it holds
 =================================== ==============================================================
-``cleaning_round_003``              head: options, versions, events, end; content: batch and pools
+``cleaning_round_003``              head: options, versions, events, end; content: batch, pools
+                                    and gold images, whose events stand apart
 ``cleaning_evaluation_<field>_003`` content: what was measured after round 3; 000 is the start
 ``cleaning_start_<field>``          head: the pair; content: labels and importance of the start
 ``cleaning_project_<field>``        head: where the desk keeps the rounds, and the pull's cursor
@@ -21,6 +22,7 @@ from typing import Any
 import fiftyone as fo
 
 from ..core.errors import RoundError
+from ..core.review.gold import GoldItem
 from ..core.review.ledger import Event
 from ..core.review.queue import BatchItem
 from ..core.review.round import Round
@@ -30,7 +32,7 @@ from . import lock, names
 from .records import Head, Records
 
 _OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
-_CHANGING = ("events", "closed_at", "home", "url")
+_CHANGING = ("events", "gold_events", "closed_at", "home", "url", "unnamed_url")
 
 
 def now() -> str:
@@ -146,7 +148,10 @@ class RoundStore:
             events=[Event.from_dict(event) for event in head.get("events", [])],
             home=head["home"],
             url=head.get("url") or "",
+            unnamed_url=head.get("unnamed_url") or "",
             closed_at=head.get("closed_at"),
+            gold=[GoldItem.from_dict(item) for item in content.get("gold", [])],
+            gold_events=[Event.from_dict(event) for event in head.get("gold_events", [])],
         )
 
     # ---- writing
@@ -183,6 +188,8 @@ class RoundStore:
             "batch": [item.to_dict() for item in round_.batch],
             "pools": round_.pools,
         }
+        if round_.gold:
+            content["gold"] = [item.to_dict() for item in round_.gold]
         while not self._records.create(
             key := names.round_run_key(round_.number),
             "round",
@@ -207,20 +214,32 @@ class RoundStore:
         self._upgrade()
         values = {"closed_at": closed_at} if closed_at else {}
         key = names.round_run_key(round_.number)
-        if events:
-            rows = [event.to_dict() for event in events]
-            self._records.append(key, "events", rows, **values)
+        real, gold = round_.split(events)
+        # Before the end: a round that is cut off here is still open, and the next pull goes on.
+        if gold:
+            self._records.append(key, "gold_events", [event.to_dict() for event in gold])
+        if real:
+            self._records.append(key, "events", [event.to_dict() for event in real], **values)
         elif values:
             self._records.update(key, **values)
-        round_.events.extend(events)
+        round_.events.extend(real)
+        round_.gold_events.extend(gold)
         round_.closed_at = closed_at or round_.closed_at
 
-    def save_url(self, round_: Round, url: str) -> None:
-        """Remember where people find a round."""
-        if round_.url != url:
+    def reopen(self, round_: Round) -> None:
+        """Open a round again that was closed."""
+        if round_.closed_at is not None:
             self._upgrade()
-            self._records.update(names.round_run_key(round_.number), url=url)
-            round_.url = url
+            self._records.update(names.round_run_key(round_.number), closed_at=None)
+            round_.closed_at = None
+
+    def save_url(self, round_: Round, url: str, of_unnamed: bool = False) -> None:
+        """Remember where people find a round, or what was marked on its sheets without a class."""
+        name = "unnamed_url" if of_unnamed else "url"
+        if getattr(round_, name) != url:
+            self._upgrade()
+            self._records.update(names.round_run_key(round_.number), **{name: url})
+            setattr(round_, name, url)
 
     def save_evaluation(self, number: int, evaluation: dict[str, Any]) -> None:
         """Keep what was measured after a round; 0 is before the first."""

@@ -33,6 +33,8 @@ class Selection:
         Labels with any of these tags, and with none of those.
     sorted_by : str, default ""
         A field; the highest comes first.
+    lowest_first : bool, default False
+        Whether the lowest does.
     """
 
     split: Split = Split.TRAIN
@@ -43,3 +45,4 @@ class Selection:
     with_tags: tuple[str, ...] = ()
     without_tags: tuple[str, ...] = ()
     sorted_by: str = ""
+    lowest_first: bool = False

@@ -40,6 +40,24 @@ def unscored(labels: LabelField, class_name: str | None) -> Selection:
     return replace(_of_class(labels, Selection(), class_name), lacks=lacks)
 
 
+def sure_labels(labels: LabelField, class_name: str, n: int) -> list[str]:
+    """Return the ids of a class's labels that are least likely to be wrong, the surest first.
+
+    Without those in review, and those that reviewers deleted, could not tell or differ about.
+    """
+    ours = labels.names
+    doubted = [ours.outcome_tag(o) for o in Outcome if not o.decides or o is Outcome.DELETED]
+    wanted = replace(
+        _of_class(labels, scored(labels), class_name),
+        counted_by=ours.weight,
+        without_tags=(ours.queued, *doubted),
+        sorted_by=ours.importance,
+        lowest_first=True,
+    )
+    [ids] = labels.values(wanted, [], limit=n)
+    return ids
+
+
 def queue(labels: LabelField, *classes: str | None) -> Selection:
     """Return the unreviewed labels of classes, most important first; of any class, even none.
 

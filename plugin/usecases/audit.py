@@ -20,7 +20,7 @@ def export_audit(work: Workspace, path: str | os.PathLike[str]) -> int:
             f"the audit's file name must end in .jsonl or .csv, got {path.name!r}.",
             "Give it one of these endings.",
         )
-    rows = [row for r in work.store.all() for row in audit_rows(r.events, r.batch, r.config)]
+    rows = [row for r in work.store.all() for row in audit_rows(r.answers, r.shown, r.config)]
     with path.open("w", newline="", encoding="utf-8") as file:
         if path.suffix == ".jsonl":
             file.writelines(json.dumps(row) + "\n" for row in rows)

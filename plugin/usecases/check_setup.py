@@ -179,6 +179,7 @@ def check_project(
         work.given_classes(rounds),
         options.get("hide_suggestion", False),
         not shows_small_images(work),
+        rounds[-1].sheet if rounds else 0,
         work.labels.of_crops,
     )
     findings = [attempt("project", check.project)]

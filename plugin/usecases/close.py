@@ -38,7 +38,7 @@ def close_round(
     return CloseReport(
         round=round_.number,
         answered=len(rounds.complete(round_)),
-        total=len(round_.batch),
+        total=len(round_.shown),
         tab_deleted=tab_deleted,
         tasks_deleted=tasks_deleted,
     )

@@ -45,11 +45,14 @@ class Wanted:
     classes : str, list of str, dict of str to int or None
     max_per_class : int or None
         Of a round of the whole dataset.
+    gold : int
+        Images with a swapped label beside the batch.
     """
 
     scope: str | Sequence[str] | None = None
     classes: Classes = None
     max_per_class: int | None = None
+    gold: int = 0
 
     def size(self, n: int) -> int:
         """Return the samples wanted: quotas name them class by class.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.judging.confusion import predict_confusion
 from ..core.judging.evaluation import AurocEvaluation, evaluate_auroc
+from ..core.judging.meter import Meter, meter, meters
 from ..core.judging.stopping import RoundSummary, StopDecision, next_step
 from ..core.judging.tally import round_yields
 from ..core.judging.yields import (
@@ -161,7 +162,17 @@ def _baseline(found: dict[int, dict[str, Any]]) -> AurocEvaluation | None:
 
 def history(work: Workspace) -> list[HistoryRow]:
     """Return one row per round: what was reviewed, what it came to, and its evaluation."""
-    return work.store.all().history(work.store.evaluations())
+    return _history(work.store.all(), work.store.evaluations())
+
+
+def _history(rounds: Rounds, found: dict[int, dict[str, Any]]) -> list[HistoryRow]:
+    _, each = meters(rounds)
+    return rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
+
+
+def cost(work: Workspace) -> Meter:
+    """Return what the rounds cost that are not undone, in people's time."""
+    return meter(work.store.all())
 
 
 def decide(work: Workspace, **parameters: Any) -> StopDecision:
@@ -180,13 +191,17 @@ def _decide(
 def overview(work: Workspace) -> Overview:
     """Return what a page about the rounds shows, from one look at the database."""
     rounds, found = work.store.all(), work.store.evaluations()
-    rows = rounds.history(found)
+    what = _what(rounds, None, None)
+    report = _yields(work, rounds) if rounds.counted else None
+    whole, each = meters(rounds, {what: report.noise_rate} if report else None)
+    rows = rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
     return Overview(
         history=[row.to_dict() for row in rows],
         baseline=found.get(0),
-        yields=_yields(work, rounds) if rounds.counted else None,
+        yields=report,
         decision=_decide(rows, found),
         next_round=work.store.next_number(),
+        meter=whole if rounds.counted else None,
     )
 
 

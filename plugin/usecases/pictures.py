@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,11 +22,12 @@ _SHORTEST, _LONGEST = 480, 1_600  # pixels of the picture's longer side
 _NAMED_AT_MOST = 5
 
 
+Show = Callable[[Iterable[str]], dict[str, str]]
+
+
 @contextmanager
-def shown_images(
-    work: Workspace, desk: Any, options: Mapping[str, Any], ids: Iterable[str]
-) -> Iterator[dict[str, str]]:
-    """Give the path of what a desk shows for each label, as long as the block runs.
+def pictures_for(work: Workspace, desk: Any, options: Mapping[str, Any]) -> Iterator[Show]:
+    """Give what returns the path of what a desk shows for labels, as long as the block runs.
 
     Parameters
     ----------
@@ -35,17 +36,14 @@ def shown_images(
         One that shows boxes itself, like the App, gets the images as they are.
     options : mapping
         Of the round: how images get to the desk, and how much of them.
-    ids : iterable of str
-        Labels.
 
     Raises
     ------
     DataError
         When pictures have to be made of images that can't be read here or are not to be sent.
     """
-    images = work.labels.images(ids)
     if not work.labels.of_crops or getattr(desk, "shows_boxes", False):
-        yield images
+        yield work.labels.images
         return
     if options["images"] != "upload":
         raise DataError(
@@ -54,25 +52,28 @@ def shown_images(
             "Leave images out.",
         )
     whole = options.get("context", CONTEXTS[0]) == "image"
-    boxes, problems = work.labels.boxes(images), []
     with TemporaryDirectory(prefix="cleaning-") as folder:
-        made = {}
-        for label_id, path in images.items():
-            target = Path(folder) / f"{label_id}.jpg"
-            try:
-                draw_object(path, boxes[label_id], whole).save(target, quality=90)
-            except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
-                problems.append(f"{path} ({reason_of(path, error)})")
-            made[label_id] = str(target)
-        if problems:
-            more = len(problems) - _NAMED_AT_MOST
-            raise DataError(
-                f"{len(problems)} of {len(images)} objects can't be shown. Nothing was sent. "
-                f"{', '.join(problems[:_NAMED_AT_MOST])}"
-                + (f" and {more} more." if more > 0 else "."),
-                "Restore the images, or remove the samples, and push again.",
-            )
-        yield made
+        yield lambda ids: _make(work, Path(folder), ids, whole)
+
+
+def _make(work: Workspace, folder: Path, ids: Iterable[str], whole: bool) -> dict[str, str]:
+    images = work.labels.images(ids)
+    boxes, problems, made = work.labels.boxes(images), [], {}
+    for label_id, path in images.items():
+        target = folder / f"{label_id}.jpg"
+        try:
+            draw_object(path, boxes[label_id], whole).save(target, quality=90)
+        except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
+            problems.append(f"{path} ({reason_of(path, error)})")
+        made[label_id] = str(target)
+    if problems:
+        more = len(problems) - _NAMED_AT_MOST
+        raise DataError(
+            f"{len(problems)} of {len(images)} objects can't be shown. Nothing was sent. "
+            f"{', '.join(problems[:_NAMED_AT_MOST])}" + (f" and {more} more." if more > 0 else "."),
+            "Restore the images, or remove the samples, and push again.",
+        )
+    return made
 
 
 def draw_object(path: str, box: Sequence[float], whole: bool = False) -> Image.Image:

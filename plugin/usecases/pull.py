@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
+from ..core.judging.meter import meter
 from ..core.review.ledger import (
     AnswerKey,
     Event,
@@ -28,7 +29,7 @@ from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
 from ..store.marks import write_back
 from ..store.rounds import now
-from .push import subject
+from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -64,12 +65,35 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
             claim.check()
             report, rounds = _take_in(work, rounds, here, answers)
-            reports.append(report)
             if answers.project:
-                work.store.save_project(home, answers.project)
                 for round_ in (r for r in here if r.url):
                     work.store.save_url(round_, desk.link(round_.url, answers.project))
+                for round_ in (r for r in here if r.unnamed_url):
+                    link = desk.link(round_.unnamed_url, answers.project)
+                    work.store.save_url(round_, link, of_unnamed=True)
+            reports.append(_ask_for_classes(work, rounds, here, desk, answers, report))
+            if answers.project:
+                # Last, with what this pull began at: if it died before, the next one reads it all.
+                kept = work.store.projects().get(home, {})
+                work.store.save_project(home, {**kept, **answers.project})
         return _merged(rounds, reports)
+
+
+def _ask_for_classes(
+    work: Workspace,
+    rounds: Rounds,
+    here: Sequence[Round],
+    desk: Desk,
+    answers: Answers,
+    report: PullReport,
+) -> PullReport:
+    """Send what was marked on the sheets of the open round without a class; say so."""
+    open_ = next((r for r in here if rounds.open and r.number == rounds.open.number), None)
+    if open_ is None or not open_.sheet:
+        return report
+    unnamed = answers.unnamed.get(open_.number, {})
+    sent = send_unnamed(work, rounds, open_, desk, unnamed) if unnamed else 0
+    return report.standing(unnamed=sent, unnamed_url=open_.unnamed_url)
 
 
 def _fetch(
@@ -77,8 +101,8 @@ def _fetch(
 ) -> Answers:
     return desk.fetch(
         subject(work, rounds, here[0].home),
-        {round_.number: round_.sample_ids for round_ in here},
-        recorded_answers(event for round_ in here for event in round_.events),
+        {round_.number: round_.shown_ids for round_ in here},
+        recorded_answers(event for round_ in here for event in round_.answers),
         project,
         {round_.number: round_.reviewers for round_ in here},
     )
@@ -90,8 +114,12 @@ def record_verdicts(
     reviewer: str | None,
     comments: Mapping[str, str] | None = None,
     withdrawn: Iterable[AnswerKey] = (),
+    seconds: float | None = None,
 ) -> PullReport:
     """Record answers that were given in the App or by a script, and write them back.
+
+    `withdrawn` are answers that are taken back; a round that lacks one of them then is open again,
+    unless another one is.
 
     Raises
     ------
@@ -112,7 +140,7 @@ def record_verdicts(
                 f"{work.where} has no round to answer.",
                 "Push one first: push_round(AppDesk()).",
             )
-        outside = sorted(set(verdicts) - round_.sample_ids)
+        outside = sorted(set(verdicts) - round_.shown_ids)
         if outside:
             raise RoundError(
                 f"{len(outside)} of {len(verdicts)} samples are not in round {round_.number}, "
@@ -124,12 +152,17 @@ def record_verdicts(
             _classes_for(work, rounds, verdicts),
             round_=round_.number,
             reviewer=reviewer,
-            at=next_time(rounds.events, now()),
+            at=next_time(rounds.answers, now()),
             comments=comments,
+            seconds=seconds,
         )
         _check_boxes(work, reviews)
         claim.check()
         answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
+        if answers.withdrawn and rounds.open is None:
+            # First: were it cut off in between, the round would just close with the next answer.
+            work.store.reopen(round_)
+            rounds = Rounds(rounds)
         report, rounds = _take_in(work, rounds, [round_], answers)
         return _merged(rounds, [report])
 
@@ -164,19 +197,22 @@ def _take_in(
 
     The lock is held: nobody else changes these rounds, so they need not be read again.
     """
-    label_of = {(r.number, item.sample_id): item.label for r in here for item in r.batch}
+    label_of = {(r.number, item.sample_id): item.label for r in here for item in r.shown}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
-    at = next_time(rounds.events, now())
-    events = new_events(rounds.events, reviews, answers.withdrawn, at)
+    at = next_time(rounds.answers, now())
+    events = new_events(rounds.answers, reviews, answers.withdrawn, at)
     # What a user has removed from the dataset has no task and gets no answer.
-    present = work.labels.existing(i for r in here for i in r.sample_ids)
+    present = work.labels.existing(i for r in here for i in r.shown_ids)
     open_before = {r.number for r in here if r.closed_at is None}
     closed = [
         round_.number
         for round_ in here
-        if _record(work, round_, events, present & round_.sample_ids)
+        if _record(work, round_, events, present & round_.shown_ids)
     ]
-    work.labels.list_classes(dict.fromkeys(r.new_label for r in reviews if r.new_label))
+    # What was said of a gold image adds no class either.
+    under_review = {(r.number, i) for r in here for i in r.sample_ids}
+    given = (r.new_label for r in reviews if (r.round, r.sample_id) in under_review)
+    work.labels.list_classes(dict.fromkeys(name for name in given if name))
     rounds = Rounds(rounds)
     written = write_back(work.labels, rounds)
     report = PullReport(
@@ -204,7 +240,7 @@ def _take_in(
 def _record(work: Workspace, round_: Round, events: Sequence[Event], present: set[str]) -> bool:
     """Append a round's events; return whether that completes it."""
     mine = [event for event in events if event.round == round_.number]
-    after = Round(**{**vars(round_), "events": [*round_.events, *mine]})
+    after = round_.with_events(mine)
     completes = round_.closed_at is None and present <= Rounds.complete(after)
     if mine or completes:
         work.store.append(round_, mine, now() if completes else None)
@@ -221,7 +257,8 @@ def _merged(rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
         outcomes=rounds.outcomes(),
         open_round=rounds.open.number if rounds.open else None,
         answered=len(rounds.complete(last)),
-        total=len(last.batch),
+        total=len(last.shown),
+        meter=meter(rounds, [last]),
     )
 
 
@@ -247,7 +284,10 @@ def wait_for_reviews(
     while True:
         if progress:
             share = report.answered / report.total if report.total else 1.0
-            progress(share, f"{report.answered} of {report.total} tasks{_skipped(report)}{away}")
+            text = f"{report.answered} of {report.total} tasks{_skipped(report)}{away}"
+            if report.unnamed_url:
+                text += f"; images marked without a class: {report.unnamed_url}"
+            progress(share, text)
         left = end - time.monotonic()
         if report.open_round is None or left <= 0:
             return report

@@ -6,8 +6,8 @@ is completed by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,16 @@ from PIL import Image
 from ..core.errors import DataError, RoundError
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
+from ..core.review.sheets import Place, places
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import views
 from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
-from .pictures import shown_images
+from .examples import find_examples
+from .gold import hide_gold
+from .pictures import Show, pictures_for
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -49,6 +52,17 @@ def push_round(
             f"controls={controls}.",
             "Ask for fewer controls, or more samples.",
         )
+    if not 0 <= asked.gold <= n:
+        raise DataError(
+            f"gold must be between 0 and n, got gold={asked.gold} and n={n}.",
+            "One gold image in ten or twenty is enough to see how much a reviewer misses.",
+        )
+    if asked.gold and not desk.shows_labels:
+        raise DataError(
+            f"gold must be 0 at the desk {desk.name!r}, which shows the labels of the dataset and "
+            f"no swapped ones, got gold={asked.gold}.",
+            "Leave it out, or review the round in Label Studio.",
+        )
     work.labels.check_unlocked()
     with work.store.lock("push") as claim:
         rounds = work.store.all()
@@ -58,9 +72,10 @@ def push_round(
             work.labels.check_names(choice.queues, work.store.next_number())
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
+            hide_gold(work, rounds, round_, asked.gold)
             reviewed = _subject(work, rounds, round_)
-            ids = [item.sample_id for item in round_.batch]
-            with shown_images(work, desk, round_.config["options"], ids) as images:
+            with pictures_for(work, desk, round_.config["options"]) as show:
+                images = show(item.sample_id for item in round_.shown)
                 desk.check(reviewed, show_options(work, round_), images)
             claim.check()
             pair = (round_.class_of_interest, round_.rival) if round_.rival else None
@@ -80,9 +95,11 @@ def push_round(
         rival=round_.rival,
         n=len(round_.batch),
         controls=sum(item.control for item in round_.batch),
+        gold=len(round_.gold),
         created=sent.created,
         existing=sent.existing,
-        project=sent.project.get("id"),
+        project=sent.project.get("sheets_id" if round_.sheet else "id"),
+        sheets=len({place.sheet for place in places_of(round_).values()}),
         url=sent.url,
         desk=round_.desk,
         test_duplicates=round_.config.get("test_duplicates", 0),
@@ -110,46 +127,86 @@ def send(
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
-    with shown_images(work, desk, round_.config["options"], open_ids) as images:
-        tasks = _tasks(work, rounds, round_, open_ids, images)
-        known = work.store.projects().get(round_.home, {})
-        options = show_options(work, round_)
+    lacking = rounds.lacking(round_)
+    wanted = dict.fromkeys(open_ids) | lacking
+    with pictures_for(work, desk, round_.config["options"]) as show:
+        tasks = _tasks(work, rounds, round_, wanted, places_of(round_), show)
+        options = _with_examples(work, rounds, round_, tasks, show)
         sent = desk.send(reviewed, options, round_.number, tasks, progress)
-    if sent.project:
-        same = all(known.get(key) == sent.project[key] for key in ("server", "id"))
-        cursor = known.get("cursor") if same else sent.project["cursor"]
-        work.store.save_project(round_.home, {**sent.project, "cursor": cursor})
+    _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url)
-    finished = len(round_.batch) - len(open_ids)
-    return Sent(sent.created, sent.existing + finished, sent.url, sent.project)
+    finished = len(round_.shown) - len(open_ids)
+    return replace(sent, existing=sent.existing + finished)
+
+
+def send_unnamed(
+    work: Workspace, rounds: Rounds, round_: Round, desk: Desk, unnamed: Mapping[str, int]
+) -> int:
+    """Send what was marked on a sheet without a class, on pages of its own; return the new ones.
+
+    Parameters
+    ----------
+    unnamed : mapping of str to int
+        Label id to answers that its sheet has: so many the label should have, too.
+    """
+    has = {i: round_.reviewers - n for i, n in rounds.lacking(round_).items()}
+    wanted = {i: min(n, round_.reviewers) - has.get(i, 0) for i, n in unnamed.items()}
+    complete = rounds.complete(round_)
+    lacking = {i: n for i, n in wanted.items() if n > 0 and i not in complete}
+    reviewed = _subject(work, rounds, round_)
+    with pictures_for(work, desk, round_.config["options"]) as show:
+        tasks = _tasks(work, rounds, round_, lacking, {}, show)
+        if not tasks:
+            return 0
+        options = _with_examples(work, rounds, round_, tasks, show)
+        sent = desk.send(reviewed, options, round_.number, tasks, None)
+    _remember(work, round_, desk, sent)
+    work.store.save_url(round_, sent.url, of_unnamed=True)
+    return sent.created
+
+
+def places_of(round_: Round) -> dict[str, Place]:
+    """Return label id to its place on a sheet; empty where each has a page of its own."""
+    return places(round_.shown, round_.sheet) if round_.sheet else {}
 
 
 def _tasks(
     work: Workspace,
     rounds: Rounds,
     round_: Round,
-    open_ids: AbstractSet[str],
-    images: Mapping[str, str],
+    lacking: Mapping[str, int | None],
+    where: Mapping[str, Place],
+    show: Show,
 ) -> list[ReviewTask]:
-    """Return the tasks of the labels that lack answers and are still there."""
-    answers, lacking = rounds.answer_ids(round_), rounds.lacking(round_)
-    disagreement = work.labels.columns([work.labels.names.disagreement], list(images))
+    """Return the tasks of some labels of a round: of those that are still in the dataset."""
+    images = show([item.sample_id for item in round_.shown if item.sample_id in lacking])
+    answers = rounds.answer_ids(round_)
+    # What is said of a gold image is said of the label that it passes for.
+    says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
+    disagreement = work.labels.columns([work.labels.names.disagreement], list(says.values()))
     return [
         ReviewTask(
             sample_id=item.sample_id,
             image=images[item.sample_id],
             rank=item.rank,
-            of=len(round_.batch),
+            of=len(round_.shown),
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
-            note=_note(disagreement[item.sample_id][0]),
+            note=_note(disagreement.get(says[item.sample_id], (None,))[0]),
             earlier_answers=tuple(answers.get(item.sample_id, ())),
-            lacking=lacking.get(item.sample_id),
+            lacking=lacking[item.sample_id],
+            place=where.get(item.sample_id),
         )
-        for item in round_.batch
-        if item.sample_id in images and item.sample_id in open_ids
+        for item in round_.shown
+        if item.sample_id in images and item.sample_id in lacking
     ]
+
+
+def _remember(work: Workspace, round_: Round, desk: Desk, sent: Sent) -> None:
+    if sent.project:
+        known = work.store.projects().get(round_.home, {})
+        work.store.save_project(round_.home, desk.remember(known, sent.project))
 
 
 def _subject(work: Workspace, rounds: Rounds, round_: Round) -> Subject:
@@ -177,7 +234,24 @@ def show_options(work: Workspace, round_: Round) -> Options:
         smooth=not shows_small_images(work),
         images=options["images"],
         images_root=Path(root) if root else None,
+        sheet=round_.sheet,
     )
+
+
+def _with_examples(
+    work: Workspace, rounds: Rounds, round_: Round, tasks: Sequence[ReviewTask], show: Show
+) -> Options:
+    """Return how a round is shown, with the examples that its pages need."""
+    options = show_options(work, round_)
+    # On a sheet, of the class it asks about alone: the suggestions are too many.
+    classes = {task.label for task in tasks}
+    if not options.hide_suggestion:
+        classes |= {task.suggested_label for task in tasks if task.place is None}
+    wanted = int(round_.config["options"].get("examples", 0))
+    if round_.desk == "app":
+        wanted = 0  # the App shows whatever one likes to look at
+    examples = find_examples(work, rounds, round_, sorted(classes), wanted, show)
+    return replace(options, examples=examples)
 
 
 def shows_small_images(work: Workspace) -> bool:

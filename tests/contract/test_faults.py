@@ -5,16 +5,23 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from coreset_cleaning.core.errors import ServerError
+from coreset_cleaning.core.review.sheets import Place
+from coreset_cleaning.core.review.verdicts import Verdict
+from coreset_cleaning.desks.base import Options, Subject
 from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio import push as push_module
 from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio.desk import LabelStudioDesk
+from coreset_cleaning.desks.labelstudio.project import find_project
+from coreset_cleaning.desks.labelstudio.sheets import sheet_result, slots_of
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
@@ -137,3 +144,50 @@ def test_faults_during_a_pull_change_no_answer(
             assert sorted(r.sample_id for r in answers.reviews) == sorted(ids)
             assert answers.missing == {1: []}
         assert sum(proxy.counts.values()) >= 10
+
+
+def test_faults_with_sheets_lose_double_and_invent_nothing(
+    process: LabelStudioProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push_module, "CHUNK", 1)
+    monkeypatch.setattr(push_module, "PAUSE", 0.01)
+    monkeypatch.setattr(push_module, "_SETTLE", 0.1)
+    monkeypatch.setattr(connection, "READ_PAUSES", (0.01,) * 4)
+    size, on_a_sheet = 60, 4
+    tasks = [
+        replace(task, place=Place(i // on_a_sheet + 1, i % on_a_sheet + 1))
+        for i, task in enumerate(review_tasks(size))
+    ]
+    subject = Subject("faulty-sheets", "contract", FIELD, ("cat", "dog"))
+    options = Options(images="url", sheet=on_a_sheet)
+    quick = [fault for fault in FAULTS if fault not in ("slow", "late")]
+    requests = iter(range(10_000))
+
+    def plan(method: str, path: str) -> str:
+        number = next(requests)
+        return quick[number // 2 % len(quick)] if number % 2 else ""
+
+    ids = {task.sample_id for task in tasks}
+    with FaultProxy(process.url, plan) as proxy:
+        faulty = LabelStudioServer(proxy.url, process.admin_token, timeout=30.0)
+        desk = LabelStudioDesk(faulty)
+        again_and_again(lambda: desk.send(subject, options, 1, tasks))
+        direct = LabelStudioServer(process.url, process.admin_token)
+        project = find_project(direct, subject.home, FIELD, sheets=True)
+        assert project is not None
+        sheets = list(direct.tasks(project=project["id"], include="id,data", resolve_uri="false"))
+        assert sorted(i for s in sheets for i in slots_of(s["data"]).values()) == sorted(ids)
+        assert sorted(s["data"]["rank"] for s in sheets) == list(range(1, 16))
+        # Half of them are answered, each with one mark.
+        for sheet in sheets[::2]:
+            body = {"result": sheet_result(["2"]), "lead_time": 4.0}
+            direct.post(f"api/tasks/{sheet['id']}/annotations/", body)
+        answered = {i for s in sheets[::2] for i in slots_of(s["data"]).values()}
+        kept = {"server": proxy.url, "sheets_id": project["id"], "sheets_cursor": None}
+        for _ in range(2):
+            found = desk.fetch(subject, {1: ids}, set(), kept, {1: 1})
+            assert sorted(r.sample_id for r in found.reviews) == sorted(answered)
+            assert sum(r.verdict is Verdict.RELABEL for r in found.reviews) == len(sheets[::2])
+            assert (found.missing, found.withdrawn, found.problems) == ({1: []}, [], [])
+        print(f"faults around sheets: {sum(proxy.counts.values())}")
+        assert sum(proxy.counts.values()) >= 20

@@ -191,3 +191,62 @@ def test_labels_of_whole_images_have_no_box_that_could_be_wrong(loop: CleaningLo
     with pytest.raises(DataError, match=r"must not be 'wrong_box'.* are of whole images"):
         loop.record_verdicts({one: "wrong_box"})
     assert "cleaning wrong_box" not in loop.samples.dataset.list_saved_views()
+
+
+# ---- by the page
+
+
+def test_a_round_is_reviewed_by_the_page_and_the_last_page_taken_back(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    assert loop.next_page() is None
+    order = ids(push(loop, n=5))
+    page = loop.next_page(2)
+    assert page is not None
+    assert list(page.label_ids) == order[:2]
+    assert (page.number, page.of, page.answered, page.total) == (1, 3, 0, 5)
+    report = loop.commit_page(order[:2], {order[0]: "default"}, seconds=6.0)
+    assert (report.answered, report.outcomes) == (2, {"relabeled": 1, "kept": 1})
+    suggested = page.suggestions[order[0]]
+    assert dataset[order[0]].ground_truth.label == suggested
+    assert loop.history()[0]["seconds_per_image"] == 3.0
+
+    loop.commit_page(order[2:4], {order[2]: "alt"}, {order[2]: "delete"}, "ann")
+    assert dataset[order[2]].sample_weight == 0
+    report = loop.commit_page(order[4:], {})
+    assert (report.closed, loop.next_page()) == ([1], None)
+
+    assert loop.take_back_page() == {order[4]: None}  # which opens the round again
+    page = loop.next_page(2)
+    assert page is not None
+    assert list(page.label_ids) == order[4:]
+    assert loop.take_back_page() == {order[2]: "alt", order[3]: None}
+    assert dataset[order[2]].sample_weight == 1
+    assert loop.take_back_page() == {order[0]: "default", order[1]: None}
+    assert dataset[order[0]].ground_truth.label == "3"
+    with pytest.raises(RoundError, match="no page to take back"):
+        loop.take_back_page()
+    assert set(dataset.match_tags("cleaning:queued").values("id")) == set(order)
+
+
+def test_a_page_that_is_not_of_the_open_round_changes_nothing(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    with pytest.raises(RoundError, match="no open round"):
+        loop.commit_page([dataset.first().id], {})
+    order = ids(push(loop))
+    strange = next(i for i in dataset.values("id") if i not in order)
+    with pytest.raises(RoundError, match="1 of 2 images are not in round 1"):
+        loop.commit_page([order[0], strange], {order[0]: "default"})
+    with pytest.raises(RoundError, match="at least 1 image, got 0"):
+        loop.next_page(0)
+    assert loop.history()[0]["reviewed"] == 0
+
+
+def test_taking_a_page_back_leaves_a_round_closed_when_another_is_open(loop: CleaningLoop) -> None:
+    order = ids(push(loop, n=2))
+    loop.commit_page(order, {})
+    second = ids(push(loop, n=2))
+    with pytest.raises(RoundError, match="no page to take back"):
+        loop.take_back_page()
+    loop.commit_page(second[:1], {})
+    assert loop.take_back_page() == {second[0]: None}
+    assert [row["state"] for row in loop.history()] == ["closed", "open"]

@@ -87,7 +87,9 @@ FRONT_END_IMPORTS = {
     "",  # the package itself: its version and what it registers
     "core.errors",
     "core.judging.stopping",
+    "core.review.grid",
     "core.review.scope",
+    "core.review.sheets",
     "core.review.states",
     "core.review.verdicts",
     "desks.app",

@@ -297,6 +297,57 @@ def add_scope(ctx: Any, inputs: types.Object, default: str) -> str:
     return str(ctx.params.get("scope") or default)
 
 
+def add_what(ctx: Any, inputs: types.Object, default: str) -> None:
+    """Add what a round is drawn from: the whole dataset, or classes of it."""
+    if add_scope(ctx, inputs, default) == "dataset":
+        inputs.int(
+            "max_per_class",
+            label="Samples of one class at most",
+            description="Empty: half of them, so that one class does not fill the round",
+            min=1,
+        )
+        return
+    add_class(
+        ctx,
+        inputs,
+        None,
+        required=False,
+        description="Empty: that of the last round, or at first the most confused class",
+    )
+    inputs.list(
+        "more_classes",
+        types.String(),
+        label="Further classes",
+        description="The round is split evenly among all of them",
+    )
+
+
+def asked(params: dict[str, Any]) -> dict[str, Any]:
+    """Return scope and classes of the form; what it leaves to the loop is None."""
+    if params.get("scope") == "dataset":
+        # The form may still hold the class that was chosen before the scope.
+        return {"scope": "dataset", "max_per_class": params.get("max_per_class")}
+    names = [params.get("class_of_interest"), *(params.get("more_classes") or ())]
+    classes = [name for name in names if name] or None
+    return {"scope": params.get("scope"), "class_of_interest": classes}
+
+
+def add_round_size(ctx: Any, inputs: types.Object, default: int) -> None:
+    """Add how many labels a round holds, and how many of them are drawn at random."""
+    inputs.int("n", label="Samples", default=default, min=1)
+    inputs.int(
+        "controls",
+        label="Controls among them",
+        description="Random samples, to estimate how many errors the class holds",
+        default=5,
+        min=0,
+    )
+    if ctx.params.get("controls", 5) > ctx.params.get("n", default):
+        prop = inputs.get_property("controls")
+        prop.invalid = True
+        prop.error_message = "There can't be more controls than samples."
+
+
 def check_scored(ctx: Any, inputs: types.Object) -> bool:
     """Tell whether importance is there; refuse in the form if not."""
     if loop_for(ctx).is_scored():

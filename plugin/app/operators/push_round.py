@@ -6,14 +6,16 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from ...core.review.sheets import LARGEST
 from ...core.review.states import open_row
 from ..context import loop_for, progress_for, server_for
 from .base import (
     Answer,
     LoopOperator,
-    add_class,
     add_label_field,
-    add_scope,
+    add_round_size,
+    add_what,
+    asked,
     check_scored,
     check_server,
     warn,
@@ -57,43 +59,35 @@ class PushRound(LoopOperator):
                 "pulled, or closed.",
             )
             return
-        if add_scope(ctx, inputs, history[-1]["scope"] if history else "class") == "dataset":
-            inputs.int(
-                "max_per_class",
-                label="Samples of one class at most",
-                description="Empty: half of them, so that one class does not fill the round",
-                min=1,
-            )
-        else:
-            add_class(
-                ctx,
-                inputs,
-                None,
-                required=False,
-                description="Empty: that of the last round, or at first the most confused class",
-            )
-            inputs.list(
-                "more_classes",
-                types.String(),
-                label="Further classes",
-                description="The round is split evenly among all of them",
-            )
-        inputs.int("n", label="Samples", default=50, min=1)
+        add_what(ctx, inputs, history[-1]["scope"] if history else "class")
+        add_round_size(ctx, inputs, 50)
         inputs.int(
-            "controls",
-            label="Controls among them",
-            description="Random samples, to estimate how many errors the class holds",
-            default=5,
+            "gold",
+            label="Gold images beside them",
+            description="Shown under a label that they don't have, to see how many wrong labels "
+            "reviewers miss; nothing is written to the dataset",
+            default=0,
             min=0,
         )
-        if ctx.params.get("controls", 5) > ctx.params.get("n", 50):
-            prop = inputs.get_property("controls")
-            prop.invalid = True
-            prop.error_message = "There can't be more controls than samples."
         images = types.DropdownView()
         for value, label in _IMAGES.items():
             images.add_choice(value, label=label)
         inputs.enum("images", images.values(), label="Images", default="upload", view=images)
+        inputs.int(
+            "sheet",
+            label="Images on a page",
+            description="Of one class, to be judged at a glance; 20 is a good number, 0 shows one "
+            "at a time",
+            default=0,
+            min=0,
+            max=LARGEST,
+        )
+        inputs.int(
+            "examples",
+            label="Example images of the class beside them",
+            default=4,
+            min=0,
+        )
         inputs.int("reviewers_per_task", label="Answers wanted per task", default=1, min=1)
         inputs.bool(
             "hide_suggestion",
@@ -109,10 +103,13 @@ class PushRound(LoopOperator):
             server_for(ctx),
             ctx.params.get("n", 50),
             ctx.params.get("controls", 5),
-            **_asked(ctx.params),
+            **asked(ctx.params),
+            gold=ctx.params.get("gold", 0),
             images=ctx.params.get("images", "upload"),
             reviewers_per_task=ctx.params.get("reviewers_per_task", 1),
             hide_suggestion=ctx.params.get("hide_suggestion", False),
+            sheet=ctx.params.get("sheet", 0),
+            examples=ctx.params.get("examples", 4),
             progress=progress_for(ctx),
         )
         return Answer(
@@ -124,13 +121,3 @@ class PushRound(LoopOperator):
             loop.round_view_name(report.round),
             report.to_dict(),
         )
-
-
-def _asked(params: dict[str, Any]) -> dict[str, Any]:
-    """Return scope and classes of the form; what it leaves to the loop is None."""
-    if params.get("scope") == "dataset":
-        # The form may still hold the class that was chosen before the scope.
-        return {"scope": "dataset", "max_per_class": params.get("max_per_class")}
-    asked = [params.get("class_of_interest"), *(params.get("more_classes") or ())]
-    classes = [name for name in asked if name] or None
-    return {"scope": params.get("scope"), "class_of_interest": classes}

@@ -289,7 +289,8 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
 
     def _table(self, body: types.Object, facts: dict[str, Any]) -> None:
         rounds = facts["rounds"]
-        body.md("###### Rounds", name="rounds_title")
+        cost = f"\n\n{facts['meter']}" if facts.get("meter") else ""
+        body.md(f"###### Rounds{cost}", name="rounds_title")
         # The App's tables are at least 650 pixels wide, wider than half a window leaves.
         table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
         for key, label in _COLUMNS.items():
@@ -311,6 +312,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                     "reviewed": f"{row['reviewed']} of {row['size']}",
                     "wrong": str(row["errors"]),
                     "controls": f"{row['control_errors']} of {row['n_controls']}",
+                    "pace": _pace(row),
                     "state": row["state"],
                 }
                 for row in rounds
@@ -328,8 +330,14 @@ _COLUMNS = {
     "reviewed": "Reviewed",
     "wrong": "Wrong",
     "controls": "Wrong controls",
+    "pace": "Seconds an image",
     "state": "State",
 }
+
+
+def _pace(row: dict[str, Any]) -> str:
+    value = row["seconds_per_image"]
+    return "" if value is None else f"{value:.1f}"
 
 
 def _chart(

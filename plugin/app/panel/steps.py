@@ -11,6 +11,7 @@ from ...core.review.states import RoundState
 from ..context import NOT_PERSISTENT
 from ..server import ServerState
 
+HERE = "app"  # the desk at which the App's user answers
 STEPS = ("Embeddings", "Importance", "Review", "Evaluation")
 
 
@@ -129,6 +130,17 @@ def next_step(facts: dict[str, Any]) -> Step:
         )
     if name is Stage.OPEN:
         last = next(r for r in reversed(standing) if r["state"] == RoundState.OPEN.value)
+        if last["desk"] == HERE:
+            return Step(
+                2,
+                f"Round {last['round']} is in review here",
+                f"It shows {_shown(last)}. {last['reviewed']} of {last['size']} are answered. "
+                "Go through it in the grid, a page of images at a time; close it when nobody is "
+                "going to answer the rest.",
+                "Go on reviewing",
+                "review_here",
+                changes_labels=True,
+            )
         return Step(
             2,
             f"Round {last['round']} is in review",
@@ -169,14 +181,18 @@ def _shown(round_: dict[str, Any]) -> str:
     return f"what is labeled “{round_['class']}”"
 
 
+_BEFORE_A_ROUND = (Stage.READY, Stage.GO_ON, Stage.DONE)
+
+
 def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
     """Return what else makes sense now, as (button, label, operator)."""
     stage = Stage(facts["step"])
     scored = stage not in (Stage.NO_EMBEDDINGS, Stage.NO_IMPORTANCE)
     free = not facts["locked"]
     offers = [
-        ("pull", "Pull reviews", "pull_reviews", bool(facts.get("rounds")) and free),
+        ("pull", "Pull reviews", "pull_reviews", _at_label_studio(facts) and free),
         ("push", "Push a round", "push_round", stage is Stage.DONE and free),
+        ("here", "Review here", "review_here", stage in _BEFORE_A_ROUND and free),
         ("close", "Close the round", "close_round", stage is Stage.OPEN and free),
         ("evaluate", "Evaluate", "evaluate_round", scored and stage is not Stage.OPEN),
         ("confused", "Find confused classes", "find_confused_classes", scored),
@@ -188,6 +204,10 @@ def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
         for n, label, op, makes_sense in offers
         if makes_sense and op != step.operator
     ]
+
+
+def _at_label_studio(facts: dict[str, Any]) -> bool:
+    return any(row["desk"] != HERE for row in facts.get("rounds", []))
 
 
 def blocked(facts: dict[str, Any], step: Step) -> tuple[str, str] | None:

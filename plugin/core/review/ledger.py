@@ -10,6 +10,8 @@ from enum import Enum
 from typing import Any
 
 from .consensus import combine
+from .gold import GoldItem
+from .pages import Page
 from .queue import BatchItem
 from .schema import SCHEMA
 from .verdicts import Outcome, Review, Verdict
@@ -259,7 +261,9 @@ def fold(events: Iterable[Event]) -> dict[str, LabelState]:
 
 
 def audit_rows(
-    events: Sequence[Event], batch: Iterable[BatchItem], config: dict[str, Any]
+    events: Sequence[Event],
+    shown: Iterable[BatchItem | GoldItem],
+    config: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Return one flat row an event, with what was known when the sample was pushed.
 
@@ -267,8 +271,8 @@ def audit_rows(
     ----------
     events : sequence of Event
         Events of one round.
-    batch : iterable of BatchItem
-        The round's samples.
+    shown : iterable of BatchItem or GoldItem
+        What the round shows.
     config : dict
         The round's parameters; its versions are shown.
 
@@ -277,13 +281,16 @@ def audit_rows(
     list of dict
         All with the keys `AUDIT_COLUMNS`.
     """
-    items = {item.sample_id: item.to_dict() for item in batch}
+    items = {item.sample_id: item.to_dict() for item in shown}
     rows = []
     for event in events:
         item = items.get(event.sample_id or "", {})
         rows.append(
             {
                 **event.to_dict(),
+                "page": Page.of(event.answer_id).value if event.answer_id else None,
+                "gold": "true_label" in item,
+                "gold_true_label": item.get("true_label"),
                 **{f"pushed_{key}": item.get(key) for key in _PUSHED},
                 **{key: config.get(key) for key in _VERSIONS},
                 "schema": SCHEMA,
@@ -296,6 +303,9 @@ _PUSHED = ("rank", "importance", "label", "suggested_label", "suggested_probabil
 _VERSIONS = ("version", "scorer_version", "embeddings_field", "model")
 AUDIT_COLUMNS = (
     *Event.__dataclass_fields__,
+    "page",
+    "gold",
+    "gold_true_label",
     *(f"pushed_{key}" for key in _PUSHED),
     *_VERSIONS,
     "schema",

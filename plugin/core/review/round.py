@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .gold import GoldItem
 from .ledger import Event
 from .queue import BatchItem
 from .scope import WHOLE_DATASET, Scope
@@ -34,8 +36,15 @@ class Round:
         dataset have ids of their own and still find its answers.
     url : str
         Link to the round at its desk; empty before it was sent, or where there is none.
+    unnamed_url : str
+        Of a round of sheets: link to the pages of images marked there without a class.
     closed_at : str or None
         When the last answer was recorded, or the round was closed by hand.
+    gold : list of GoldItem
+        Images shown under a label that they don't have, to see who notices. They are in no batch:
+        whoever asks what is under review does not see them.
+    gold_events : list of Event
+        Answers about them, append-only; nothing folds these.
     """
 
     number: int
@@ -48,7 +57,38 @@ class Round:
     events: list[Event] = field(default_factory=list)
     home: str = ""
     url: str = ""
+    unnamed_url: str = ""
     closed_at: str | None = None
+    gold: list[GoldItem] = field(default_factory=list)
+    gold_events: list[Event] = field(default_factory=list)
+
+    @property
+    def shown(self) -> list[BatchItem | GoldItem]:
+        """All that people are shown, by rank: the batch, and the gold images in it."""
+        return sorted([*self.batch, *self.gold], key=lambda item: item.rank)
+
+    @property
+    def shown_ids(self) -> set[str]:
+        """Ids of all labels that people are shown."""
+        return {item.sample_id for item in self.shown}
+
+    @property
+    def answers(self) -> list[Event]:
+        """The events about all that is shown: who asks what people did, not what it means."""
+        return [*self.events, *self.gold_events]
+
+    def with_events(self, events: Iterable[Event]) -> Round:
+        """Return the round with further events, each in the list where it belongs."""
+        real, gold = self.split(events)
+        return replace(self, events=[*self.events, *real], gold_events=[*self.gold_events, *gold])
+
+    def split(self, events: Iterable[Event]) -> tuple[list[Event], list[Event]]:
+        """Take events apart: those of the batch and of the round, and those of gold images."""
+        gold = {item.sample_id for item in self.gold}
+        both: tuple[list[Event], list[Event]] = ([], [])
+        for event in events:
+            both[event.sample_id in gold].append(event)
+        return both
 
     @property
     def sample_ids(self) -> set[str]:
@@ -79,6 +119,11 @@ class Round:
     def reviewers(self) -> int:
         """Answers wanted of each label."""
         return int(self.config["options"]["reviewers_per_task"])
+
+    @property
+    def sheet(self) -> int:
+        """Images on a page, at most; 0 where each has a page of its own."""
+        return int(self.config["options"].get("sheet", 0))
 
     @property
     def desk(self) -> str:
@@ -138,6 +183,14 @@ class HistoryRow:
         Link to its desk.
     evaluation : dict or None
         What was measured after it.
+    desk : str
+        Name of the desk it was given to.
+    seconds_per_image, seconds_per_error : float or None
+        People's time for a label that was answered, and for a wrong one found; None when it is not
+        known.
+    meter : dict or None
+        The times by reviewer and kind of page, what a random review would have cost, and how many
+        gold images were noticed; see `core.judging.meter`.
     """
 
     round: int
@@ -163,6 +216,10 @@ class HistoryRow:
     closed_at: str | None
     url: str | None
     evaluation: dict[str, Any] | None
+    seconds_per_image: float | None = None
+    seconds_per_error: float | None = None
+    meter: dict[str, Any] | None = None
+    desk: str = "labelstudio"
 
     @property
     def counts(self) -> bool:

@@ -69,6 +69,11 @@ class Rounds(Sequence[Round]):
         """The events of all rounds, in the order they were recorded."""
         return sorted((e for r in self for e in r.events), key=lambda event: event.recorded_at)
 
+    @property
+    def answers(self) -> list[Event]:
+        """The same with those about gold images: what was recorded, not what is folded."""
+        return [event for round_ in self for event in round_.answers]
+
     @cached_property
     def states(self) -> dict[str, LabelState]:
         """Label id to what the ledger says of it: the fold."""
@@ -123,23 +128,23 @@ class Rounds(Sequence[Round]):
         standing = [r for r in self if r.number not in self.undone]
         return standing[-1] if standing else None
 
-    # ---- labels of one round
+    # ---- what one round shows, gold images among it
 
     @staticmethod
     def touched(round_: Round) -> set[str]:
-        """Return the labels of a round with at least one answer on record, undone or not."""
+        """Return what a round shows that has at least one answer on record, undone or not."""
         return {sample_id for sample_id, voices in _voices(round_).items() if voices}
 
     @staticmethod
     def complete(round_: Round) -> set[str]:
-        """Return the labels of a round that have all the answers wanted, undone or not."""
+        """Return what a round shows that has all the answers wanted, undone or not."""
         return {i for i, voices in _voices(round_).items() if len(voices) >= round_.reviewers}
 
     @staticmethod
     def answer_ids(round_: Round) -> dict[str, list[str]]:
         """Return label id to the ids of its answers on record in a round."""
         found: dict[str, list[str]] = defaultdict(list)
-        for _, sample_id, answer_id in sorted(recorded_answers(round_.events)):
+        for _, sample_id, answer_id in sorted(recorded_answers(round_.answers)):
             found[sample_id].append(answer_id)
         return found
 
@@ -160,9 +165,17 @@ class Rounds(Sequence[Round]):
         Those that lack an answer. A task with all its answers is not made again: without them it
         would look as if they had been taken back.
         """
-        return round_.sample_ids - self.complete(round_)
+        return round_.shown_ids - self.complete(round_)
 
-    # ---- labels of all rounds
+    @staticmethod
+    def noticed(round_: Round) -> dict[str, bool]:
+        """Return id to whether people noticed that the label is wrong, of answered gold images.
+
+        They have unless most said that it is right.
+        """
+        return {i: s.outcome is not Outcome.KEPT for i, s in fold(round_.gold_events).items()}
+
+    # ---- labels of all rounds; gold images are none of them
 
     @cached_property
     def waiting(self) -> frozenset[str]:
@@ -254,17 +267,28 @@ class Rounds(Sequence[Round]):
             found[state.outcome.value] += 1
         return dict(found)
 
-    def history(self, evaluations: Mapping[int, dict[str, Any]] | None = None) -> list[HistoryRow]:
+    def history(
+        self,
+        evaluations: Mapping[int, dict[str, Any]] | None = None,
+        meters: Mapping[int, dict[str, Any]] | None = None,
+    ) -> list[HistoryRow]:
         """Return one row per round.
 
         Parameters
         ----------
         evaluations : mapping of int to dict, optional
             Round number to what was measured after it.
+        meters : mapping of int to dict, optional
+            Round number to what it cost.
         """
-        return [self._row(round_, (evaluations or {}).get(round_.number)) for round_ in self]
+        return [
+            self._row(r, (evaluations or {}).get(r.number), (meters or {}).get(r.number))
+            for r in self
+        ]
 
-    def _row(self, round_: Round, evaluation: dict[str, Any] | None) -> HistoryRow:
+    def _row(
+        self, round_: Round, evaluation: dict[str, Any] | None, meter: dict[str, Any] | None
+    ) -> HistoryRow:
         judged, total = self.judged(round_), self.total(round_)
         by_outcome = {o.value: sum(s.outcome is o for s in judged.values()) for o in Outcome}
         return HistoryRow(
@@ -286,13 +310,17 @@ class Rounds(Sequence[Round]):
             closed_at=round_.closed_at,
             url=round_.url or None,
             evaluation=evaluation,
+            seconds_per_image=(meter or {}).get("seconds_per_image"),
+            seconds_per_error=(meter or {}).get("seconds_per_error"),
+            meter=meter,
+            desk=round_.desk,
         )
 
 
 def _voices(round_: Round) -> dict[str, set[str]]:
     """Return label id to who has answered about it."""
     people: dict[str, set[str]] = defaultdict(set)
-    for (_, sample_id, _), event in current_answers(round_.events).items():
+    for (_, sample_id, _), event in current_answers(round_.answers).items():
         if event.kind is EventKind.REVIEW:
             people[sample_id].add(voice(event))
     return people

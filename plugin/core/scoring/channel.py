@@ -19,7 +19,7 @@ from .rows import Partial, run_rows
 START_NOISE = 0.1  # share of wrong labels that the first E-step assumes
 CELL_PRIOR = 4.0  # Dirichlet pseudo-labels a cell, while classes are large enough
 PRIOR_SHARE = 0.2  # of the labels of a mean class that the prior of a row may add up to
-# EM stops when no cell of the channel changes by more than this, or by half a label of a mean class.
+# EM stops when no cell of the channel moves by more than this, or half a label of a mean class.
 SETTLED, SETTLED_ROWS = 1e-3, 0.5
 
 

@@ -16,9 +16,11 @@ from ...core.errors import DataError
 from .config import COMMENT, IMAGE, NEW_LABEL, VERDICT
 from .connection import LabelStudioServer
 from .images import ROOT_VARIABLE, image_suffix
-from .keys import parse_push_key
+from .pages import PageKind, Sheets, SinglePages
 from .project import find_project, require_right_to_make, wanted_config
 from .proxies import mounts
+from .sheet_config import sheet_config
+from .sheets import MARKED, SEEN, first_image
 from .tabs import find_round_tab, round_filter
 
 _SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
@@ -60,6 +62,8 @@ class ProjectCheck:
         As the last round asked.
     smooth : bool
         As the images need it.
+    sheet : int
+        Images on a page, as the last round asked; 0 for pages with one image.
     of_objects : bool
         Whether it is objects that are reviewed.
     """
@@ -70,11 +74,12 @@ class ProjectCheck:
     classes: tuple[str, ...]
     hide_suggestion: bool = False
     smooth: bool = True
+    sheet: int = 0
     of_objects: bool = False
 
     def found(self) -> dict[str, Any] | None:
         """Return the project, or None."""
-        return find_project(self.server, self.dataset_id, self.label_field)
+        return find_project(self.server, self.dataset_id, self.label_field, bool(self.sheet))
 
     def project(self) -> str:
         """Say whether the project is there, and whether its labeling config is ours."""
@@ -83,18 +88,24 @@ class ProjectCheck:
             return _NOT_MADE_YET
         config = project["label_config"]
         named = f"project {project['id']} ({project['title']!r}), {project['task_number']} tasks"
-        absent = [n for n in (IMAGE, VERDICT, NEW_LABEL, COMMENT) if f'name="{n}"' not in config]
+        needed = (MARKED, SEEN) if self.sheet else (IMAGE, VERDICT, NEW_LABEL, COMMENT)
+        absent = [name for name in needed if f'name="{name}"' not in config]
         if absent:
             raise DataError(
                 f"{named}: its labeling config has no {', '.join(absent)}, so its answers can't be "
                 "read.",
                 "Push again to put the config right, and don't edit it in Label Studio.",
             )
-        if config != wanted_config(
-            self.classes, self.hide_suggestion, self.smooth, project, of_objects=self.of_objects
-        ):
+        if config != self._wanted_config(project):
             return f"{named}; the next push brings its labeling config up to date"
         return f"{named}, labeling config as it should be"
+
+    def _wanted_config(self, project: dict[str, Any]) -> str:
+        if self.sheet:
+            return sheet_config(self.sheet, self.smooth)
+        return wanted_config(
+            self.classes, self.hide_suggestion, self.smooth, project, of_objects=self.of_objects
+        )
 
     def round(self, number: int, waiting: set[str], project_id: int) -> str:
         """Say whether an open round's tab and tasks are there.
@@ -128,16 +139,20 @@ class ProjectCheck:
             include="id,data",
             resolve_uri="false",
         )
-        keys = (
-            (parse_push_key(t["data"].get("push_key"), self.dataset_id, self.label_field), t)
-            for t in found
-        )
-        return {key[1]: task for key, task in keys if key and key[0] == number}
+        kind: PageKind = Sheets() if self.sheet else SinglePages()
+        shown = ((kind.shown(t["data"], self.dataset_id, self.label_field), t) for t in found)
+        return {
+            sample_id: task
+            for page, task in shown
+            if page and page.round == number
+            for sample_id in page.samples.values()
+        }
 
 
 def task_image(server: LabelStudioServer, task: Mapping[str, Any]) -> str:
     """Fetch a task's image the way reviewers' browsers get it, and look at it."""
-    address = str(task["data"]["image"])
+    data = task["data"]
+    address = str(data["image"]) if "image" in data else first_image(data)
     if address.startswith(_WEB):
         return web_image(server, address)
     if address.startswith("/"):

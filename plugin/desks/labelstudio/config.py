@@ -14,6 +14,7 @@ from ...core.review.verdicts import Verdict
 
 IMAGE, VERDICT, NEW_LABEL, COMMENT = "image", "verdict", "new_label", "comment"
 ACCEPT = "accept"
+EXAMPLES = "examples"
 
 # Up to here every class has a button and a key; above, a list with a search field.
 MAX_BUTTONS = 16
@@ -39,6 +40,13 @@ _PAGE_STYLE = """
 .lsf-choices_layout_inline:not(.lsf-choices_hidden) { display: grid; max-height: 45vh;
   grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); overflow-y: auto }
 .htx-taxonomy { width: 100%; font-size: 16px }
+.shown-examples { pointer-events: none }
+.shown-examples .ant-checkbox, .shown-examples .lsf-hint { display: none }
+.shown-examples .lsf-choice:not(:has(.examples)) { display: none }
+.shown-examples .examples { display: flex; gap: 6px; align-items: center; line-height: 20px }
+.shown-examples .who { flex: none; width: 130px; max-height: 72px; overflow: hidden }
+.shown-examples .examples img { width: 72px; height: 72px; object-fit: contain;
+  border-radius: 4px; background: #8882 }
 """
 
 
@@ -118,7 +126,8 @@ def labeling_config(
     """
     _check(classes, label_field)
     view = ET.Element("View")
-    ET.SubElement(view, "Style").text = _PAGE_STYLE
+    crisp = "" if smooth else ".shown-examples img { image-rendering: pixelated }\n"
+    ET.SubElement(view, "Style").text = _PAGE_STYLE + crisp
     row = ET.SubElement(view, "View", style=_ROW_STYLE)
     picture = ET.SubElement(row, "View", style=_IMAGE_STYLE)
     ET.SubElement(
@@ -165,6 +174,7 @@ def labeling_config(
     )
     submit = "Ctrl+Enter submits and shows the next image."
     ET.SubElement(answer, "Header", value=submit, size="5", style=_SMALL_STYLE)
+    _example_strips(answer)
     return ET.tostring(view, encoding="unicode")
 
 
@@ -278,6 +288,16 @@ def _verdict_choices(parent: ET.Element, hide_suggestion: bool, of_objects: bool
     for key, (value, alias) in enumerate(answers, start=1):
         if alias != ACCEPT or not hide_suggestion:
             ET.SubElement(choices, "Choice", value=value, alias=alias, hotkey=str(key))
+
+
+def _example_strips(parent: ET.Element) -> None:
+    """Show sure images of the two classes; nobody can choose them, and old tasks have none."""
+    box = ET.SubElement(parent, "View", className="shown-examples")
+    # In capitals: the server takes uploads only if it finds one tag with a `value` that varies, and
+    # the page reads attributes in any case.
+    value = {"name": EXAMPLES, "toName": IMAGE, "VALUE": "$examples", "choice": "multiple"}
+    strips = ET.SubElement(box, "Choices", value)
+    ET.SubElement(strips, "Choice", value=EXAMPLES)  # the server wants one; it is hidden
 
 
 def _class_choices(parent: ET.Element, classes: Sequence[str], as_list: bool) -> None:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
+from ...core.errors import ProjectMissingError
 from ...core.review.ledger import AnswerKey
 from ..base import Answers, Options, Progress, ReviewTask, Sent, Subject
 from .cleanup import delete_round_tab, delete_unanswered, park_tasks
 from .connection import LabelStudioServer
+from .examples import Strips
 from .images import ImageSource
-from .project import Project, ProjectPlan, apply_plan, locate_project, plan_project
+from .keys import is_own_answer, parse_push_key
+from .pages import Sheets, SinglePages
+from .project import (
+    Project,
+    ProjectPlan,
+    apply_plan,
+    find_project,
+    locate_project,
+    plan_project,
+)
 from .pull import pull_answers
-from .push import push_tasks
+from .push import PushResult, push_tasks, round_keys
+from .sheet_push import push_sheets
+from .tabs import SHEETS_MARK
 
 
 class LabelStudioDesk:
@@ -26,6 +40,7 @@ class LabelStudioDesk:
 
     name = "labelstudio"
     shows_boxes = False
+    shows_labels = True
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
@@ -34,6 +49,9 @@ class LabelStudioDesk:
         """Make sure that the server would take the project and that it can show the images."""
         plan = self._plan(subject, options)
         self._images(options, plan.project_id or 0).check(images, connect=False)
+        if options.sheet:
+            # Classes that can't be shown would be found out by the second stage.
+            self._plan(subject, replace(options, sheet=0))
 
     def send(
         self,
@@ -43,8 +61,57 @@ class LabelStudioDesk:
         tasks: Sequence[ReviewTask],
         progress: Progress | None = None,
     ) -> Sent:
-        """Make the project and those tasks that are not on the server yet."""
+        """Make the projects and those tasks that are not on the server yet.
+
+        Labels with a place go to their sheet, others to a page of their own.
+        """
+        apart = self._apart(subject, round_) if options.sheet else set()
+        placed = [t for t in tasks if t.place is not None and t.sample_id not in apart]
+        if not placed:
+            return self._send_single(subject, options, round_, tasks, progress)
         project = apply_plan(self._plan(subject, options))
+        result, left = push_sheets(
+            self.server,
+            project,
+            placed,
+            dataset_id=subject.home,
+            label_field=subject.label_field,
+            round=round_,
+            source=self._images(options, project.id),
+            hide_suggestion=options.hide_suggestion,
+            strips=self._strips(options, project.id),
+            progress=progress,
+        )
+        sent = self._sent(result, {"sheets_id": project.id, "sheets_cursor": None})
+        left += [task for task in tasks if task not in placed]
+        if not left:
+            return sent
+        more = self._send_single(subject, options, round_, left, None)
+        return replace(
+            sent,
+            created=sent.created + more.created,
+            existing=sent.existing + more.existing,
+            project={**sent.project, **more.project},
+        )
+
+    def _apart(self, subject: Subject, round_: int) -> set[str]:
+        """Return the labels of a round that have a page of their own."""
+        found = find_project(self.server, subject.home, subject.label_field)
+        if found is None:
+            return set()
+        keys = round_keys(self.server, found["id"], round_)
+        owners = (parse_push_key(key, subject.home, subject.label_field) for key in keys)
+        return {owner[1] for owner in owners if owner}
+
+    def _send_single(
+        self,
+        subject: Subject,
+        options: Options,
+        round_: int,
+        tasks: Sequence[ReviewTask],
+        progress: Progress | None,
+    ) -> Sent:
+        project = apply_plan(self._plan(subject, replace(options, sheet=0)))
         result = push_tasks(
             self.server,
             project,
@@ -52,15 +119,30 @@ class LabelStudioDesk:
             dataset_id=subject.home,
             label_field=subject.label_field,
             round=round_,
-            source=self._images(options, project.id),
+            source=self._images(replace(options, sheet=0), project.id),
+            strips=self._strips(options, project.id),
             progress=progress,
         )
+        return self._sent(result, {"id": project.id, "cursor": None})
+
+    def _sent(self, result: PushResult, project: Mapping[str, Any]) -> Sent:
         return Sent(
             created=result.created,
             existing=result.existing,
             url=result.url,
-            project={"server": self.server.url, "id": project.id, "cursor": None},
+            project={"server": self.server.url, **project},
         )
+
+    def remember(self, before: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is to be kept on record of the projects; see `Desk.remember`."""
+        now = {**before, **sent}
+        same = before.get("server") == sent.get("server")
+        for name, cursor in zip(_ID.values(), _CURSOR.values(), strict=True):
+            # The clock of another server, or of the same under another address, may differ.
+            if name in now:
+                known = same and before.get(name) == now[name]
+                now[cursor] = before.get(cursor) if known else None
+        return now
 
     def fetch(
         self,
@@ -70,10 +152,42 @@ class LabelStudioDesk:
         project: Mapping[str, Any],
         wanted: Mapping[int, int],
     ) -> Answers:
-        """Read what is new in the rounds' project; see `Desk.fetch`."""
-        project_id = self._locate(subject, project).id
-        # The clock of another server, or of the same under another address, may differ.
-        same = project.get("server") == self.server.url and project.get("id") == project_id
+        """Read what is new in the rounds' projects; see `Desk.fetch`."""
+        answers, apart, gone = None, frozenset[tuple[int, str]](), None
+        for sheets in [s for s in (False, True) if _ID[s] in project] or [False]:
+            try:
+                found = self._fetch(subject, rounds, known, project, wanted, sheets, apart)
+            except ProjectMissingError as error:
+                gone = error
+                continue
+            if not sheets:
+                lost = found.missing
+                apart = frozenset((n, i) for n, ids in rounds.items() for i in ids - {*lost[n]})
+            answers = found if answers is None else _together(answers, found)
+        if answers is None:
+            assert gone is not None
+            raise gone
+        for number, labels in answers.unnamed.items():
+            if wanted.get(number, 1) == 1:
+                # Who has marked them is asked already.
+                answers.unnamed[number] = {
+                    i: n for i, n in labels.items() if (number, i) not in apart
+                }
+        return answers
+
+    def _fetch(
+        self,
+        subject: Subject,
+        rounds: Mapping[int, AbstractSet[str]],
+        known: AbstractSet[AnswerKey],
+        project: Mapping[str, Any],
+        wanted: Mapping[int, int],
+        sheets: bool,
+        apart: AbstractSet[tuple[int, str]],
+    ) -> Answers:
+        name, cursor = _ID[sheets], _CURSOR[sheets]
+        project_id = self._locate(subject, project, sheets).id
+        same = project.get("server") == self.server.url and project.get(name) == project_id
         found = pull_answers(
             self.server,
             project_id,
@@ -81,10 +195,11 @@ class LabelStudioDesk:
             label_field=subject.label_field,
             classes=subject.classes,
             rounds=rounds,
-            # Ids of other desks are no numbers.
-            known={key for key in known if key[2].isdecimal()},
-            since=project.get("cursor") if same else None,
+            known={key for key in known if is_own_answer(key[2], sheets)},
+            since=project.get(cursor) if same else None,
             reviewers=wanted,
+            kind=Sheets() if sheets else SinglePages(),
+            elsewhere=apart,
         )
         return Answers(
             reviews=found.reviews,
@@ -94,27 +209,39 @@ class LabelStudioDesk:
             skips=found.skips,
             missing=found.missing,
             surplus=found.surplus,
-            project={"server": self.server.url, "id": project_id, "cursor": found.cursor},
+            unnamed=found.unnamed,
+            project={"server": self.server.url, name: project_id, cursor: found.cursor},
         )
 
     def link(self, url: str, project: Mapping[str, Any]) -> str:
         """Return the link under the address and the project's number of today."""
+        name = _ID[url.endswith(SHEETS_MARK)]
+        if name not in project:
+            return url
         _, _, page = url.partition("/projects/")
         _, _, rest = page.partition("/")
-        return f"{project['server']}/projects/{project['id']}/{rest}"
+        return f"{project['server']}/projects/{project[name]}/{rest}"
 
     def close(
         self, subject: Subject, round_: int, project: Mapping[str, Any], delete_tasks: bool
     ) -> tuple[bool, int]:
-        """Delete the round's tab and, if asked to, its tasks without an answer."""
-        project_id = self._locate(subject, project).id
+        """Delete the round's tabs and, if asked to, its tasks without an answer."""
         own = {"dataset_id": subject.home, "label_field": subject.label_field}
-        # The tab goes first: it is what hands tasks out.
-        tab_deleted = delete_round_tab(self.server, project_id, round_)
-        park_tasks(self.server, project_id, open_rounds=(), **own)
-        tasks_deleted = 0
-        if delete_tasks:
-            tasks_deleted = delete_unanswered(self.server, project_id, round_=round_, **own)
+        tab_deleted, tasks_deleted = False, 0
+        for sheets in (False, True):
+            if sheets and _ID[sheets] not in project:
+                continue
+            try:
+                project_id = self._locate(subject, project, sheets).id
+            except ProjectMissingError:
+                if _ID[True] not in project:
+                    raise
+                continue
+            # The tab goes first: it is what hands tasks out.
+            tab_deleted |= delete_round_tab(self.server, project_id, round_)
+            park_tasks(self.server, project_id, open_rounds=(), **own)
+            if delete_tasks:
+                tasks_deleted += delete_unanswered(self.server, project_id, round_=round_, **own)
         return tab_deleted, tasks_deleted
 
     def _plan(self, subject: Subject, options: Options) -> ProjectPlan:
@@ -128,17 +255,50 @@ class LabelStudioDesk:
             hide_suggestion=options.hide_suggestion,
             smooth=options.smooth,
             of_objects=subject.of_objects,
+            sheet=options.sheet,
         )
 
-    def _locate(self, subject: Subject, project: Mapping[str, Any]) -> Project:
-        """Return the project: its mark says whose it is, not the server's address.
+    def _locate(self, subject: Subject, project: Mapping[str, Any], sheets: bool) -> Project:
+        """Return a project: its mark says whose it is, not the server's address.
 
         Raises
         ------
         ProjectMissingError
             When it is no longer on the server.
         """
-        return locate_project(self.server, subject.home, subject.label_field, project.get("id"))
+        return locate_project(
+            self.server, subject.home, subject.label_field, project.get(_ID[sheets]), sheets
+        )
 
-    def _images(self, options: Options, project_id: int) -> ImageSource:
-        return ImageSource(self.server, project_id, options.images, options.images_root)
+    def _strips(self, options: Options, project_id: int) -> Strips:
+        return Strips(self._images(options, project_id, small=True), options.examples)
+
+    def _images(self, options: Options, project_id: int, small: bool = False) -> ImageSource:
+        return ImageSource(
+            self.server,
+            project_id,
+            options.images,
+            options.images_root,
+            small=small or bool(options.sheet),
+        )
+
+
+# By whether the sheets are meant: what a project is called on record, and its pull's cursor.
+_ID = {False: "id", True: "sheets_id"}
+_CURSOR = {False: "cursor", True: "sheets_cursor"}
+
+
+def _together(single: Answers, sheets: Answers) -> Answers:
+    """Return what the pages with one image and the sheets say together."""
+    rounds = sheets.missing
+    return Answers(
+        reviews=[*single.reviews, *sheets.reviews],
+        withdrawn=[*single.withdrawn, *sheets.withdrawn],
+        problems=[*single.problems, *sheets.problems],
+        skipped=single.skipped + sheets.skipped,
+        skips={n: {**sheets.skips[n], **single.skips[n]} for n in rounds},
+        missing={n: sorted({*single.missing[n]} & {*sheets.missing[n]}) for n in rounds},
+        surplus={n: sorted({*single.surplus[n], *sheets.surplus[n]}) for n in rounds},
+        unnamed=sheets.unnamed,
+        project={**single.project, **sheets.project},
+    )

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from ...core.errors import DataError, ServerError
 from .connection import LabelStudioServer
+from .thumbnails import thumbnail
 
 MODES = ("upload", "local", "url")
 ROOT_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
@@ -48,6 +49,8 @@ class ImageSource:
     root : Path, optional
         With "local": the folder that Label Studio may serve. Default: the server's own variable
         LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, if it is set here, too.
+    small : bool, default False
+        Whether photographs that are uploaded are scaled down, for pages with many of them.
 
     Raises
     ------
@@ -61,6 +64,7 @@ class ImageSource:
         project_id: int | None,
         mode: str,
         root: Path | None = None,
+        small: bool = False,
     ) -> None:
         if mode not in MODES:
             raise DataError(
@@ -77,6 +81,7 @@ class ImageSource:
         self._project_id = project_id
         self._mode = mode
         self._root = root if mode == "local" else None
+        self._small = small
         # Sample id to address: what is uploaded stays uploaded when the import after it fails.
         self._known: dict[str, str] = {}
         # Path to what it is below the root, and folder to where it really is: links are followed
@@ -174,6 +179,8 @@ class ImageSource:
         size = 0
         for sample_id, path in images.items():
             content = _read(Path(path))
+            if self._small:
+                content = thumbnail(content)
             if batch and (len(batch) == UPLOAD_FILES or size + len(content) > UPLOAD_BYTES):
                 self._upload_batch(batch)
                 batch, size = {}, 0

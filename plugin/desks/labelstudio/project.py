@@ -1,4 +1,7 @@
-"""The review project: one per dataset and label field, found by a marker, not by its title."""
+"""The review projects of a dataset and label field, found by a marker, not by their titles.
+
+A project has one labeling config, so pages with one image and sheets have a project each.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from ...core.errors import AuthenticationError, ProjectMissingError, ServerError
 from .config import labeling_config
 from .connection import LabelStudioServer, is_refusal
 from .keys import parse_push_key, project_marker
+from .sheet_config import SHEET_INSTRUCTIONS, sheet_config
 
 _TITLE_LENGTH = 50
 # What is asked of a project; counting its answers takes the server long.
@@ -88,6 +92,7 @@ def plan_project(
     reviewers_per_task: int = 1,
     hide_suggestion: bool = False,
     smooth: bool = True,
+    sheet: int = 0,
     of_objects: bool = False,
 ) -> ProjectPlan:
     """Look for the project of a dataset and label field and make sure that a push may go there.
@@ -108,6 +113,8 @@ def plan_project(
         Whether to keep the suggested class from the reviewers.
     smooth : bool, default True
         Whether to smooth images that are enlarged.
+    sheet : int, default 0
+        Images on a page, at most: the project of the sheets. 0: that of the pages with one image.
     of_objects : bool, default False
         Whether it is objects with boxes that are reviewed.
 
@@ -123,18 +130,21 @@ def plan_project(
     ServerError
         When the server would refuse the project, or a change of it.
     """
-    marker = project_marker(dataset_id, label_field)
+    marker = project_marker(dataset_id, label_field, sheets=bool(sheet))
     found = _find(server, marker)
-    config = wanted_config(classes, hide_suggestion, smooth, found, label_field, of_objects)
+    if sheet:
+        config = sheet_config(sheet, smooth)
+    else:
+        config = wanted_config(classes, hide_suggestion, smooth, found, label_field, of_objects)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         require_right_to_make(server)
-        title = f"Labels of {dataset_name}"
+        title = f"{'Sheets' if sheet else 'Labels'} of {dataset_name}"
         changes = {
             "title": title if len(title) <= _TITLE_LENGTH else title[: _TITLE_LENGTH - 1] + "…",
             "description": f"Label cleaning of {dataset_name}, field {label_field}. "
             f"Keep this mark, it ties the project to its dataset: {marker}",
-            "expert_instruction": _INSTRUCTIONS,
+            "expert_instruction": SHEET_INSTRUCTIONS if sheet else _INSTRUCTIONS,
             "show_instruction": False,
             "show_skip_button": True,
             "enable_empty_annotation": False,
@@ -182,14 +192,18 @@ def find_or_create_project(server: LabelStudioServer, **settings: Any) -> Projec
 
 
 def find_project(
-    server: LabelStudioServer, dataset_id: str, label_field: str
+    server: LabelStudioServer, dataset_id: str, label_field: str, sheets: bool = False
 ) -> dict[str, Any] | None:
-    """Return the review project as the server describes it, or None."""
-    return _find(server, project_marker(dataset_id, label_field))
+    """Return a review project as the server describes it, or None."""
+    return _find(server, project_marker(dataset_id, label_field, sheets))
 
 
 def locate_project(
-    server: LabelStudioServer, dataset_id: str, label_field: str, last_id: int | None = None
+    server: LabelStudioServer,
+    dataset_id: str,
+    label_field: str,
+    last_id: int | None = None,
+    sheets: bool = False,
 ) -> Project:
     """Return the project that a dataset and label field were pushed to.
 
@@ -205,13 +219,15 @@ def locate_project(
     last_id : int, optional
         The project's id at the last push: looked at when no project has the mark, and believed if
         it holds tasks of this dataset and field.
+    sheets : bool, default False
+        Whether the project of the sheets is meant, not that of the pages with one image.
 
     Raises
     ------
     ProjectMissingError
         When there is none.
     """
-    found = find_project(server, dataset_id, label_field)
+    found = find_project(server, dataset_id, label_field, sheets)
     if found is None and last_id is not None:
         require_project(server, last_id)
         if _holds_our_tasks(server, last_id, dataset_id, label_field):

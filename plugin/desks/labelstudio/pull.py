@@ -13,9 +13,9 @@ from typing import Any
 from ...core.errors import AuthenticationError, DataError
 from ...core.review.ledger import AnswerKey
 from ...core.review.verdicts import Review
-from .config import read_answer
 from .connection import LabelStudioServer
-from .keys import answer_id, earlier_answers, parse_push_key
+from .keys import answer_id
+from .pages import PageKind, Shown, SinglePages
 from .project import require_project
 
 # Answers that were being committed while the last pull read get a second chance.
@@ -76,6 +76,9 @@ class Answers:
         `reviewers`.
     missing : dict
         Round to sample ids without a task on the server.
+    unnamed : dict
+        Round to ids of samples that somebody marked on a sheet without naming the class, with the
+        answers that the sheet has.
     cursor : str
         Give it as `since` to the next pull.
     """
@@ -87,6 +90,7 @@ class Answers:
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     surplus: dict[int, list[str]] = field(default_factory=dict)
     missing: dict[int, list[str]] = field(default_factory=dict)
+    unnamed: dict[int, dict[str, int]] = field(default_factory=dict)
     cursor: str = ""
 
 
@@ -101,6 +105,8 @@ def pull_answers(
     known: AbstractSet[AnswerKey] = frozenset(),
     since: str | None = None,
     reviewers: Mapping[int, int] | None = None,
+    kind: PageKind | None = None,
+    elsewhere: AbstractSet[tuple[int, str]] = frozenset(),
 ) -> Answers:
     """Read the answers of tasks that changed since the last pull.
 
@@ -123,6 +129,11 @@ def pull_answers(
         Cursor of the last pull. Default: read everything.
     reviewers : mapping of int to int, optional
         Round to the answers wanted for each task. Default: one.
+    kind : PageKind, optional
+        Which pages the project has. Default: those with one image.
+    elsewhere : set of (round, sample id), optional
+        Samples with a page in another project, too: that an answer about them here is not on record
+        is no reason to read it again.
 
     Raises
     ------
@@ -143,32 +154,35 @@ def pull_answers(
     }
     answers = Answers(cursor=since or "")
     wanted = reviewers or {}
-    owners: dict[int, tuple[int, str]] = {}
-    earlier: dict[int, frozenset[int]] = {}
+    kind = kind or SinglePages()
+    pages: dict[int, Shown] = {}
     given: Counter[tuple[int, str]] = Counter()
     for task_id, task in overview.items():
-        owner = parse_push_key(task["data"].get("push_key"), dataset_id, label_field)
-        if owner is None or owner[1] not in rounds.get(owner[0], ()):
+        page = kind.shown(task["data"], dataset_id, label_field)
+        page = page and page.among(rounds)
+        if page is None:
             if task["total_annotations"]:
                 answers.problems.append(Problem(task_id, None, "it belongs to no round of ours."))
             continue
-        owners[task_id] = owner
-        earlier[task_id] = earlier_answers(task["data"])
-        answers.skipped += bool(task["cancelled_annotations"] and not task["total_annotations"])
-        given[owner] += task["total_annotations"] + len(earlier[task_id])
+        pages[task_id] = page
+        was_skipped = task["cancelled_annotations"] and not task["total_annotations"]
+        answers.skipped += len(page.samples) if was_skipped else 0
+        for sample_id in page.samples.values():
+            given[page.round, sample_id] += task["total_annotations"]
+            given[page.round, sample_id] += len(page.earlier_of(sample_id))
         answers.cursor = max(answers.cursor, _utc(task["updated_at"]))
-    on_server = set(owners.values())
+    on_server = {owner for page in pages.values() for owner in page.owners}
     answers.missing = {
         number: sorted(i for i in ids if (number, i) not in on_server)
         for number, ids in rounds.items()
     }
     for number in rounds:
         answers.skips[number] = {
-            owner[1]: task_id
-            for task_id, owner in sorted(owners.items())
-            if owner[0] == number
-            and overview[task_id]["cancelled_annotations"]
-            and given[owner] < wanted.get(number, 1)
+            sample_id: task_id
+            for task_id, page in sorted(pages.items())
+            if page.round == number and overview[task_id]["cancelled_annotations"]
+            for sample_id in page.samples.values()
+            if given[number, sample_id] < wanted.get(number, 1)
         }
         answers.surplus[number] = sorted(
             sample_id
@@ -178,24 +192,37 @@ def pull_answers(
     people = _people(server)
     # Which answers exist, readable or not: one that was edited into nonsense is not withdrawn.
     present = {
-        (*owner, answer_id(int(annotation_id), earlier[task_id]))
-        for task_id, owner in owners.items()
+        key
+        for task_id, page in pages.items()
         for annotation_id in str(overview[task_id]["annotations_ids"] or "").split(",")
         # What is left of a task without answers was skipped.
         if annotation_id and overview[task_id]["total_annotations"]
+        for key in page.answer_keys(int(annotation_id))
     }
-    present |= {(*owner, str(i)) for task_id, owner in owners.items() for i in earlier[task_id]}
+    present |= {
+        (page.round, sample_id, answer)
+        for page in pages.values()
+        for sample_id in page.samples.values()
+        for answer in page.earlier_of(sample_id)
+    }
+    unread = {key[:2] for key in present - known} - elsewhere
+    left = sorted(i for i, page in pages.items() if unread.intersection(page.owners))
     read: set[int] = set()
-    for task in _in_full(server, project_id, since, overview, present, known, owners):
-        owner = owners.get(task["id"])
-        if owner is None or task["id"] in read:
+    for task in _in_full(server, project_id, since, overview, left):
+        shown = pages.get(task["id"])
+        if shown is None or task["id"] in read:
             continue
         read.add(task["id"])
-        before = earlier[task["id"]]
-        answers.reviews += _reviews(task, owner, before, classes, people, answers.problems)
-        present -= {
-            (*owner, answer_id(a["id"], before)) for a in task["annotations"] if a["was_cancelled"]
-        }
+        for annotation in task["annotations"]:
+            if annotation["was_cancelled"]:
+                present.difference_update(shown.answer_keys(annotation["id"]))
+                continue
+            found = _reviews(task, annotation, shown, kind, classes, people, answers.problems)
+            answers.reviews += found.reviews
+            for sample_id, key in found.unnamed.items():
+                # Whatever it said before, it says no longer.
+                present.discard(key)
+                answers.unnamed.setdefault(shown.round, {})[sample_id] = task["total_annotations"]
     # Gone from a task that still exists. A task that is gone as a whole proves nothing about its
     # answers: somebody tidied up, and what was decided stays decided.
     answers.withdrawn = sorted(key for key in known if key not in present and key[:2] in on_server)
@@ -216,12 +243,10 @@ def _in_full(
     project_id: int,
     since: str | None,
     overview: Mapping[int, dict[str, Any]],
-    present: AbstractSet[AnswerKey],
-    known: AbstractSet[AnswerKey],
-    owners: Mapping[int, tuple[int, str]],
+    unread: Sequence[int],
 ) -> Iterator[dict[str, Any]]:
     """Read, with their answers, the tasks that changed and those with answers not on record."""
-    if since is None:
+    if not since:
         yield from overview.values()
         return
     start = datetime.strptime(since, _TIME).replace(tzinfo=timezone.utc) - OVERLAP
@@ -229,8 +254,7 @@ def _in_full(
     for task in _tasks_where(server, project_id, "updated_at", "greater", "Datetime", start):
         seen.add(task["id"])
         yield task
-    unread = {key[:2] for key in present - known}
-    left = sorted(i for i, owner in owners.items() if owner in unread and i not in seen)
+    left = [task_id for task_id in unread if task_id not in seen]
     for first in range(0, len(left), _IDS):
         ids = left[first : first + _IDS]
         yield from _tasks_where(server, project_id, "id", "in_list", "List", ids)
@@ -248,46 +272,62 @@ def _tasks_where(
     return server.tasks(
         project=project_id,
         query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
-        include=f"data,{_IN_FULL}",
+        include=f"data,total_annotations,{_IN_FULL}",
         expand="annotations",
         resolve_uri="false",
     )
 
 
+@dataclass
+class _Said:
+    """What one annotation says: reviews, and samples marked without a class by answer key."""
+
+    reviews: list[Review] = field(default_factory=list)
+    unnamed: dict[str, AnswerKey] = field(default_factory=dict)
+
+
 def _reviews(
     task: dict[str, Any],
-    owner: tuple[int, str],
-    earlier: AbstractSet[int],
+    annotation: Mapping[str, Any],
+    page: Shown,
+    kind: PageKind,
     classes: Sequence[str],
     people: Mapping[int, str],
     problems: list[Problem],
-) -> list[Review]:
-    reviews = []
-    for annotation in task["annotations"]:
-        if annotation["was_cancelled"]:
-            continue
-        try:
-            answer = read_answer(
-                annotation["result"], classes, suggested=task["data"].get("suggested")
+) -> _Said:
+    said = _Said()
+    try:
+        answers = kind.read(annotation["result"], task["data"], classes)
+    except DataError as error:
+        problems.append(Problem(task["id"], annotation["id"], str(error)))
+        return said
+    seconds = annotation.get("lead_time")
+    # Of a page with several images, each took its part; what has no answer yet has no part, so that
+    # no time is lost.
+    named = sum(not isinstance(answer, DataError | None) for answer in answers.values())
+    for slot, sample_id in page.samples.items():
+        answer = answers[slot]
+        key = (page.round, sample_id, answer_id(annotation["id"], page.earlier_of(sample_id), slot))
+        if answer is None:
+            said.unnamed[sample_id] = key
+        elif isinstance(answer, DataError):
+            problems.append(Problem(task["id"], annotation["id"], str(answer)))
+        else:
+            said.reviews.append(
+                Review(
+                    round=page.round,
+                    sample_id=sample_id,
+                    answer_id=key[2],
+                    reviewer=_reviewer(annotation, people),
+                    verdict=answer.verdict,
+                    new_label=answer.new_label,
+                    comment=answer.comment,
+                    lead_time=None if seconds is None else seconds / named,
+                    created_at=_utc(annotation["created_at"]),
+                    updated_at=_utc(annotation["updated_at"]),
+                )
             )
-        except DataError as error:
-            problems.append(Problem(task["id"], annotation["id"], str(error)))
-            continue
-        reviews.append(
-            Review(
-                round=owner[0],
-                sample_id=owner[1],
-                answer_id=answer_id(annotation["id"], earlier),
-                reviewer=_reviewer(annotation, people),
-                verdict=answer.verdict,
-                new_label=answer.new_label,
-                comment=answer.comment,
-                lead_time=annotation.get("lead_time"),
-                created_at=_utc(annotation["created_at"]),
-                updated_at=_utc(annotation["updated_at"]),
-            )
-        )
-    return reviews
+    return said
 
 
 def _reviewer(annotation: Mapping[str, Any], people: Mapping[int, str]) -> str:

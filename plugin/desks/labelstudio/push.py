@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,11 @@ from ..base import ReviewTask
 from .cleanup import delete_untouched, park_tasks
 from .config import visible
 from .connection import LabelStudioServer, is_refusal
+from .examples import ALIAS, Strips
 from .images import ImageSource
-from .keys import push_key
+from .keys import is_own_answer, push_key
 from .project import PAUSE, Project
-from .tabs import round_filter, round_tab, round_url
+from .tabs import SHEETS_MARK, round_filter, round_tab, round_url
 
 CHUNK = 250
 # Failures in a row.
@@ -50,6 +50,31 @@ class PushResult:
     url: str
 
 
+@dataclass(frozen=True)
+class Page:
+    """One task on the server: what a reviewer sees at a time.
+
+    Attributes
+    ----------
+    rank : int
+        Its position in the round.
+    tasks : tuple of ReviewTask
+        The labels on it.
+    """
+
+    rank: int
+    tasks: tuple[ReviewTask, ...]
+
+    @property
+    def images(self) -> dict[str, str]:
+        """Label id to image."""
+        return {task.sample_id: task.image for task in self.tasks}
+
+
+# What a page's task holds besides its key, given the addresses of its images.
+Render = Callable[[Page, Mapping[str, str]], dict[str, Any]]
+
+
 def push_tasks(
     server: LabelStudioServer,
     project: Project,
@@ -63,8 +88,9 @@ def push_tasks(
     source: ImageSource | None = None,
     progress: Callable[[float, str], None] | None = None,
     open_rounds: Collection[int] = (),
+    strips: Strips | None = None,
 ) -> PushResult:
-    """Bring the tasks that are not on the server yet onto it.
+    """Bring the tasks that are not on the server yet onto it, one image each.
 
     Parameters
     ----------
@@ -86,28 +112,76 @@ def push_tasks(
         Called after every chunk.
     open_rounds : collection of int, default ()
         Other rounds whose tasks go on being handed out; those of rounds that are over don't.
+    strips : Strips, optional
+        Examples of the classes.
 
     Raises
     ------
     ServerError
         When the server fails again and again; calling this again sends only the rest.
     """
-    keys = {push_key(dataset_id, label_field, round, t.sample_id): t for t in tasks}
-    source = source or ImageSource(server, project.id, images, root)
-    present = present_tasks(server, project.id, round, keys)
-    existing = len(present)
+    own = {"dataset_id": dataset_id, "label_field": label_field}
+
+    def render(page: Page, addresses: Mapping[str, str]) -> dict[str, Any]:
+        return {**_single_data(page, addresses), "examples": _examples(page.tasks[0], strips)}
+
+    return push_pages(
+        server,
+        project,
+        {push_key(dataset_id, label_field, round, t.sample_id): Page(t.rank, (t,)) for t in tasks},
+        render,
+        round=round,
+        source=source or ImageSource(server, project.id, images, root),
+        progress=progress,
+        open_rounds=open_rounds,
+        sheets=False,
+        **own,
+    )
+
+
+def push_pages(
+    server: LabelStudioServer,
+    project: Project,
+    pages: Mapping[str, Page],
+    render: Render,
+    *,
+    dataset_id: str,
+    label_field: str,
+    round: int,
+    source: ImageSource,
+    sheets: bool,
+    progress: Callable[[float, str], None] | None = None,
+    open_rounds: Collection[int] = (),
+) -> PushResult:
+    """Bring the pages that are not on the server yet onto it.
+
+    Parameters
+    ----------
+    server, project, source, progress, open_rounds, dataset_id, label_field, round
+        As for `push_tasks`.
+    pages : mapping of str to Page
+        All pages of the round, by push key.
+    render : callable(page, addresses)
+        Makes the data of a page's task.
+    sheets : bool
+        Whether the pages are sheets.
+    """
+    present = present_tasks(server, project.id, round, pages)
+    before_all = set(present)
     # Before anything is sent: a file that is missing should not leave half a round.
-    source.check({keys[k].sample_id: keys[k].image for k in keys if k not in present})
+    source.check(
+        {i: path for k, p in pages.items() if k not in present for i, path in p.images.items()}
+    )
     own = {"dataset_id": dataset_id, "label_field": label_field}
     park_tasks(server, project.id, open_rounds={round, *open_rounds}, **own)
     failures, troubled = 0, False
-    while len(present) < len(keys):
+    while len(present) < len(pages):
         # Sent in the order of review: the plain label stream goes by task id.
-        absent = sorted((k for k in keys if k not in present), key=lambda k: keys[k].rank)
-        chunk = {key: keys[key] for key in absent[:CHUNK]}
+        absent = sorted((k for k in pages if k not in present), key=lambda k: pages[k].rank)
+        chunk = {key: pages[key] for key in absent[:CHUNK]}
         before, queued = len(present), False
         try:
-            made = _send(server, project.id, chunk, round, source)
+            made = _send(server, project.id, chunk, round, source, render)
             present.update(made)
             queued = not made
         except ServerError as error:
@@ -119,30 +193,32 @@ def push_tasks(
                 raise
             time.sleep(PAUSE * 2**failures)
         if queued:
-            present = _wait_for(server, project.id, round, keys, chunk)
+            present = _wait_for(server, project.id, round, pages, chunk)
         elif len(present) == before:
             # The answer can be lost after the server has done what it was asked.
-            present = present_tasks(server, project.id, round, keys)
+            present = present_tasks(server, project.id, round, pages)
         if len(present) > before:
             failures = 0
-        if len(present) == len(keys) and troubled:
+        if len(present) == len(pages) and troubled:
             # A request given up for lost may be carried out after all, a little later.
             time.sleep(_SETTLE)
-            present, troubled = present_tasks(server, project.id, round, keys), False
-        elif len(present) == len(keys) and count_tasks(server, project.id, round) != len(keys):
+            present, troubled = present_tasks(server, project.id, round, pages), False
+        elif len(present) == len(pages) and count_tasks(server, project.id, round) != len(pages):
             # Another process may have sent the same meanwhile.
-            present = present_tasks(server, project.id, round, keys)
+            present = present_tasks(server, project.id, round, pages)
         if progress:
-            progress(len(present) / len(keys), f"{len(present)} of {len(keys)} tasks")
-    for key, task in keys.items():
-        if task.lacking:
-            _ask_for_more(server, present[key], task.lacking, _numbers(task.earlier_answers))
+            progress(len(present) / len(pages), f"{len(present)} of {len(pages)} tasks")
+    for key, page in pages.items():
+        if any(task.lacking for task in page.tasks):
+            _ask_for_more(server, present[key], page, sheets)
     tab = round_tab(server, project.id, round)
+    created = sum(len(page.tasks) for key, page in pages.items() if key not in before_all)
+    task_ids = {t.sample_id: present[key] for key, page in pages.items() for t in page.tasks}
     return PushResult(
-        task_ids={keys[key].sample_id: task_id for key, task_id in present.items()},
-        created=len(present) - existing,
-        existing=existing,
-        url=round_url(server, project.id, tab),
+        task_ids=task_ids,
+        created=created,
+        existing=len(task_ids) - created,
+        url=round_url(server, project.id, tab) + (SHEETS_MARK if sheets else ""),
     )
 
 
@@ -159,6 +235,17 @@ def count_tasks(server: LabelStudioServer, project_id: int, round_: int) -> int:
         resolve_uri="false",
     )
     return int(answer["total"])
+
+
+def round_keys(server: LabelStudioServer, project_id: int, round_: int) -> set[str]:
+    """Return the push keys of a round's tasks on the server."""
+    tasks = server.tasks(
+        project=project_id,
+        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
+        include="id,data",
+        resolve_uri="false",
+    )
+    return {str(task["data"].get("push_key")) for task in tasks}
 
 
 def present_tasks(
@@ -188,17 +275,19 @@ def present_tasks(
     return present
 
 
-def _ask_for_more(
-    server: LabelStudioServer, task_id: int, lacking: int, on_record: AbstractSet[int]
-) -> None:
+def _ask_for_more(server: LabelStudioServer, task_id: int, page: Page, sheets: bool) -> None:
     """Let a task be handed out until it has so many answers more than are on record.
 
     A task can be complete for the server and lack answers here: one person answered it twice, or
     the answers on record were given to a task that is gone.
     """
     task = server.get(f"api/tasks/{task_id}/")
-    given = [a["id"] for a in task["annotations"] if not a["was_cancelled"]]
-    wanted = len(given) + lacking - sum(i not in on_record for i in given)
+    given = [str(a["id"]) for a in task["annotations"] if not a["was_cancelled"]]
+    wanted = len(given)
+    for label in page.tasks:
+        on_record = {i.partition(":")[0] for i in label.earlier_answers if is_own_answer(i, sheets)}
+        new = sum(i not in on_record for i in given)
+        wanted = max(wanted, len(given) + (label.lacking or 0) - new)
     if wanted > len(given) and (task["overlap"] != wanted or task["is_labeled"]):
         server.patch(f"api/tasks/{task_id}/", {"overlap": wanted, "is_labeled": False})
 
@@ -231,41 +320,45 @@ def _wait_for(
 def _send(
     server: LabelStudioServer,
     project_id: int,
-    chunk: dict[str, ReviewTask],
+    chunk: Mapping[str, Page],
     round_: int,
     source: ImageSource,
+    render: Render,
 ) -> dict[str, int]:
     """Import some tasks; return push key to task id, or nothing when the answer has no ids."""
-    addresses = source.addresses({t.sample_id: t.image for t in chunk.values()})
-    answer = server.post(
-        f"api/projects/{project_id}/import",
-        [
-            {
-                "data": {
-                    "image": addresses[task.sample_id],
-                    "push_key": key,
-                    "round": round_,
-                    "rank": task.rank,
-                    "position": f"Image {task.rank + 1} of {task.of}",
-                    "label": visible(task.label),
-                    "suggested": visible(task.suggested_label),
-                    "suggested_probability": f"{task.suggested_probability:.0%}",
-                    "note": task.note,
-                    **(
-                        {"earlier_answers": sorted(_numbers(task.earlier_answers))}
-                        if task.earlier_answers
-                        else {}
-                    ),
-                }
-            }
-            for key, task in chunk.items()
-        ],
-        return_task_ids="true",
-    )
+    addresses = source.addresses({i: p for page in chunk.values() for i, p in page.images.items()})
+    tasks = []
+    for key, page in chunk.items():
+        own = {"push_key": key, "round": round_, "rank": page.rank}
+        tasks.append({"data": {**render(page, addresses), **own}})
+    answer = server.post(f"api/projects/{project_id}/import", tasks, return_task_ids="true")
     ids = answer.get("task_ids", []) if isinstance(answer, dict) else []
     return dict(zip(chunk, ids, strict=True)) if len(ids) == len(chunk) else {}
 
 
-def _numbers(answer_ids: Sequence[str]) -> set[int]:
-    """Return the ids of this desk's answers; those of other desks are no numbers."""
-    return {int(answer_id) for answer_id in answer_ids if answer_id.isdecimal()}
+def _examples(task: ReviewTask, strips: Strips | None) -> list[dict[str, str]]:
+    """Return what a page shows of the label's class and the suggested one."""
+    if strips is None:
+        return []
+    found = [strips.html_of(name) for name in (task.label, task.suggested_label)]
+    return [
+        {"value": f"Examples {place}", "alias": f"{ALIAS} {place}", "html": html}
+        for place, html in enumerate(found)
+        if html
+    ]
+
+
+def _single_data(page: Page, addresses: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the task of a page with one image holds besides its key."""
+    [task] = page.tasks
+    # Numbers, as older versions wrote and read them.
+    earlier = sorted(int(i) for i in task.earlier_answers if is_own_answer(i, sheets=False))
+    return {
+        "image": addresses[task.sample_id],
+        "position": f"Image {task.rank + 1} of {task.of}",
+        "label": visible(task.label),
+        "suggested": visible(task.suggested_label),
+        "suggested_probability": f"{task.suggested_probability:.0%}",
+        "note": task.note,
+        **({"earlier_answers": earlier} if earlier else {}),
+    }

@@ -8,6 +8,9 @@ from ...core.errors import ServerError
 from .connection import LabelStudioServer
 from .project import post_once
 
+# At the end of a link to sheets: pages with one image of the same round have a link, too.
+SHEETS_MARK = "#sheets"
+
 
 def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
     """Return the id of the tab that shows a round's tasks in order; make it if need be."""

@@ -1,0 +1,100 @@
+"""Operator: what the images are that were marked on a page without the suggestion."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import fiftyone.operators as foo
+from fiftyone.operators import types
+
+from ...core.errors import CleaningError
+from ...core.review.grid import Mark, asked_for
+from .. import grid
+from ..context import loop_for
+from .base import Answer, LoopOperator
+
+_DELETE, _UNSURE = "delete", "unsure"
+_CLASS = "class "
+_WIDTH = "160px"
+
+
+class NameMarked(LoopOperator):
+    """Ask what the images are that are wrong in another way, and save the page."""
+
+    name = "name_marked"
+    label = "Label cleaning: save the page"
+    description = "Say what the images are that were marked with Alt+click, and save the page"
+    icon = "done_all"
+    risk = "MEDIUM"
+    changes_labels = True
+    changes_samples = False
+
+    def form(self, ctx: Any, inputs: types.Object) -> None:
+        """Show each image that was marked, with the classes to choose from."""
+        loop = loop_for(ctx)
+        label_ids, marks = grid.read(ctx, loop)
+        asked = asked_for(label_ids, {i: Mark(mark) for i, mark in marks.items()})
+        answers = {f"{_CLASS}{name}": name for name in loop.label_choices()}
+        answers |= {_DELETE: "Delete it: it is none of these", _UNSURE: "Can't tell"}
+        if not asked:
+            inputs.md("Nothing is marked with Alt+click: the page is saved as it is.", name="none")
+        together = False
+        if len(asked) > 1:
+            inputs.bool(
+                "same", label="The same answer for all", default=False, view=types.CheckboxView()
+            )
+            together = bool(ctx.params.get("same"))
+        if together:
+            shelf = inputs.h_stack("pictures", gap=1)
+            for number, label_id in enumerate(asked):
+                _picture(shelf, f"picture_{number}", ctx.dataset[label_id].filepath)
+            _ask(inputs, "all", "What are they?", answers)
+            return
+        for number, label_id in enumerate(asked):
+            sample = ctx.dataset[label_id]
+            label = sample[loop.label_field].label
+            _picture(inputs, f"picture_{number}", sample.filepath)
+            _ask(inputs, f"answer_{number}", f"Labeled “{label}”. What is it?", answers)
+
+    # Nothing to read and close afterwards: the next page is the answer.
+    resolve_output = foo.Operator.resolve_output
+
+    def execute(self, ctx: Any) -> dict[str, Any]:
+        """Save the page; what goes wrong is raised, since no output would show it."""
+        answer = super().execute(ctx)
+        if "error" in answer:
+            raise CleaningError(answer["what"], answer["fix"])
+        return answer
+
+    def run(self, ctx: Any) -> Answer:
+        """Save the page."""
+        loop = loop_for(ctx)
+        label_ids, marks = grid.read(ctx, loop)
+        asked = asked_for(label_ids, {i: Mark(mark) for i, mark in marks.items()})
+        same = bool(ctx.params.get("same")) and len(asked) > 1
+        names = ["all" if same else f"answer_{number}" for number in range(len(asked))]
+        others = {i: _verdict(ctx.params.get(name)) for i, name in zip(asked, names, strict=True)}
+        report = loop.commit_page(label_ids, marks, others, seconds=grid.seconds(ctx))
+        return Answer(f"The page is saved: {len(label_ids)} labels.", report=report.to_dict())
+
+
+def _ask(inputs: types.Object, name: str, label: str, answers: dict[str, str]) -> None:
+    view = types.AutocompleteView() if len(answers) > 12 else types.DropdownView()
+    for value, text in answers.items():
+        view.add_choice(value, label=text)
+    inputs.enum(name, list(answers), label=label, required=True, view=view)
+
+
+def _picture(inputs: types.Object, name: str, filepath: str) -> None:
+    inputs.str(
+        name,
+        default=f"/media?filepath={quote(filepath, safe='')}",
+        view=types.ImageView(width=_WIDTH, read_only=True),
+    )
+
+
+def _verdict(answer: str | None) -> Any:
+    if answer and answer.startswith(_CLASS):
+        return ("relabel", answer.removeprefix(_CLASS))
+    return answer

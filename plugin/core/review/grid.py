@@ -1,0 +1,171 @@
+"""Review by the page in a grid of images: which labels a page shows, and what its marks mean.
+
+Nothing about pages is kept. What has no answer yet is what comes next, so whoever closes the App,
+or comes back to it at another machine, goes on where they were.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..errors import RoundError
+from .ledger import AnswerKey, Event, EventKind, current_answers
+from .pages import Page
+from .round import Round
+from .rounds import Rounds
+from .verdicts import Outcome, Verdict
+
+
+class Mark(str, Enum):
+    """What a person did to an image of the page; the values are the grid's own words.
+
+    An image without a mark was looked at and is right.
+    """
+
+    SUGGESTION = "default"  # a click: wrong, and the suggested class is right
+    OTHER = "alt"  # Alt+click: wrong in another way, which is asked for
+
+
+@dataclass(frozen=True)
+class GridPage:
+    """The next labels of a round, as many as fit on the screen.
+
+    Attributes
+    ----------
+    round : int
+    label_ids : tuple of str
+        In the order of the round; empty when nothing is left.
+    suggestions : dict of str to str
+        Label id to the class that a click stands for.
+    number, of : int
+        Which page of how many of this size, from 1.
+    answered, total : int
+        Labels of the round.
+    outcomes : dict of str to int
+        Outcome to how many of the round's labels came to it.
+    """
+
+    round: int
+    label_ids: tuple[str, ...]
+    suggestions: dict[str, str]
+    number: int
+    of: int
+    answered: int
+    total: int
+    outcomes: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the page as JSON-able values."""
+        return {**vars(self), "label_ids": list(self.label_ids)}
+
+
+def grid_page(rounds: Rounds, round_: Round, size: int, present: set[str]) -> GridPage:
+    """Return the first labels of a round that nobody has answered yet.
+
+    Parameters
+    ----------
+    rounds : Rounds
+    round_ : Round
+    size : int
+        Labels on a page, at least 1.
+    present : set of str
+        Labels of the round that the dataset still has.
+    """
+    waiting = rounds.lost_unanswered(round_) & present
+    items = [item for item in round_.batch if item.sample_id in waiting]
+    shown, total = items[:size], len(present & round_.sample_ids)
+    pages, left = -(-total // size), -(-len(items) // size)
+    found = Counter(state.outcome for state in rounds.judged(round_).values())
+    return GridPage(
+        round=round_.number,
+        label_ids=tuple(item.sample_id for item in shown),
+        suggestions={item.sample_id: item.suggested_label for item in shown},
+        number=min(pages, pages - left + 1),
+        of=pages,
+        answered=total - len(items),
+        total=total,
+        outcomes={outcome.value: found[outcome] for outcome in Outcome if found[outcome]},
+    )
+
+
+def asked_for(label_ids: Sequence[str], marks: Mapping[str, Mark]) -> list[str]:
+    """Return the labels of a page that were marked as wrong without the suggestion."""
+    return [i for i in label_ids if marks.get(i) is Mark.OTHER]
+
+
+def read_page(
+    label_ids: Sequence[str],
+    suggestions: Mapping[str, str],
+    marks: Mapping[str, Mark],
+    others: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return the verdict about every label of a page, as `record_verdicts` takes them.
+
+    Parameters
+    ----------
+    label_ids : sequence of str
+        Of the page.
+    suggestions : mapping of str to str
+        Label id to the suggested class.
+    marks : mapping of str to Mark
+        Label id to what was done to it.
+    others : mapping of str to verdict
+        About the labels that `asked_for` names.
+
+    Raises
+    ------
+    RoundError
+        When a mark is on a label that is not on the page, or an answer is missing.
+    """
+    strange = sorted(set(marks) - set(label_ids))
+    if strange:
+        raise RoundError(
+            f"{len(strange)} marked images are not on this page: {', '.join(strange[:5])}.",
+            "Show the page again, and mark its images.",
+        )
+    silent = [i for i in asked_for(label_ids, marks) if not others.get(i)]
+    if silent:
+        raise RoundError(
+            f"{len(silent)} images are marked as wrong without a class: {', '.join(silent[:5])}.",
+            "Say what they are, or unmark them.",
+        )
+    verdicts: dict[str, Any] = {}
+    for label_id in label_ids:
+        mark = marks.get(label_id)
+        if mark is Mark.SUGGESTION:
+            verdicts[label_id] = ("relabel", suggestions[label_id])
+        else:
+            verdicts[label_id] = "keep" if mark is None else others[label_id]
+    return verdicts
+
+
+def last_page(round_: Round) -> dict[AnswerKey, Mark | None]:
+    """Return the answers of the App that were recorded last in a round, as marks on a page.
+
+    Returns
+    -------
+    dict of (round, label id, answer id) to Mark or None
+        All that were recorded at once; None where the label was kept.
+    """
+    standing = {
+        key: event
+        for key, event in current_answers(round_.events).items()
+        if event.kind is EventKind.REVIEW and Page.of(key[2]) is Page.APP
+    }
+    last = max((event.recorded_at for event in standing.values()), default="")
+    suggestions = {item.sample_id: item.suggested_label for item in round_.batch}
+    return {
+        key: _mark(event, suggestions[key[1]])
+        for key, event in standing.items()
+        if event.recorded_at == last
+    }
+
+
+def _mark(event: Event, suggestion: str) -> Mark | None:
+    if event.verdict is Verdict.KEEP:
+        return None
+    return Mark.SUGGESTION if event.new_label == suggestion else Mark.OTHER

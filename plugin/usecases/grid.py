@@ -1,0 +1,87 @@
+"""The use cases "review by the page": the next page of a round, an answered page, one page back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..core.errors import RoundError
+from ..core.review.grid import GridPage, Mark, grid_page, last_page, read_page
+from ..core.review.round import Round
+from ..core.review.rounds import Rounds
+from ..desks.app import Answer, AppDesk
+from ..reports import PullReport
+from .pull import record_verdicts
+from .workspace import Workspace
+
+
+def next_page(work: Workspace, size: int) -> GridPage | None:
+    """Return the next page of the round that is open at the App's desk; None without a round."""
+    if size < 1:
+        raise RoundError(
+            f"a page must hold at least 1 image, got {size}.", "Say how many fit on the screen."
+        )
+    rounds = work.store.all()
+    if rounds.open is None:
+        return None
+    round_ = _open(work, rounds)
+    return grid_page(rounds, round_, size, set(work.labels.existing(round_.sample_ids)))
+
+
+def commit_page(
+    work: Workspace,
+    label_ids: Sequence[str],
+    marks: Mapping[str, Mark],
+    others: Mapping[str, Answer],
+    reviewer: str | None,
+    seconds: float | None,
+) -> PullReport:
+    """Record what a page's marks mean: an image without one is kept."""
+    rounds = work.store.all()
+    round_ = _open(work, rounds)
+    suggestions = {item.sample_id: item.suggested_label for item in round_.batch}
+    outside = sorted(set(label_ids) - set(suggestions))
+    if outside:
+        raise RoundError(
+            f"{len(outside)} of {len(label_ids)} images are not in round {round_.number}, which is "
+            f"open: {', '.join(outside[:5])}.",
+            "Show its next page.",
+        )
+    verdicts = read_page(label_ids, suggestions, marks, others)
+    return record_verdicts(work, verdicts, reviewer, seconds=seconds)
+
+
+def take_back_page(work: Workspace) -> dict[str, Mark | None]:
+    """Withdraw the answers of the page that was answered last; return its marks.
+
+    If that page was the last of its round, the round is open again.
+
+    Raises
+    ------
+    RoundError
+        When no page has been answered.
+    """
+    rounds = work.store.all()
+    round_ = rounds.open or rounds.last_counted
+    answers = last_page(round_) if round_ is not None and round_.desk == AppDesk.name else {}
+    if not answers:
+        raise RoundError(
+            f"{work.where} has no page to take back: none was answered in the App"
+            + (f" in round {round_.number}." if round_ else "."),
+            "Nothing has to be done.",
+        )
+    record_verdicts(work, {}, None, withdrawn=answers)
+    return {label_id: mark for (_, label_id, _), mark in answers.items()}
+
+
+def _open(work: Workspace, rounds: Rounds) -> Round:
+    round_ = rounds.open
+    if round_ is None:
+        raise RoundError(
+            f"{work.where} has no open round.", "Begin one: push_round(AppDesk(), n=100)."
+        )
+    if round_.desk != AppDesk.name:
+        raise RoundError(
+            f"round {round_.number} is open at the desk {round_.desk!r}, not in the App.",
+            "Finish it there, or close it first: close_round().",
+        )
+    return round_
