@@ -815,7 +815,7 @@ class CleaningLoop:
 
     def page_fields(self) -> list[str]:
         """Return the fields that thumbnails of a page show: the label, and the suggested one."""
-        return [self.label_field, str(self.labels.names.suggested)]
+        return self.queue_fields()[:2]
 
     def label_choices(self) -> list[str]:
         """Return the classes that a person may give in the open round."""
