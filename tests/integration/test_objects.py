@@ -17,6 +17,7 @@ from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.app import settings
 from coreset_cleaning.app.panel import facts
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.review.grid import Mark
 from coreset_cleaning.core.review.round import Round
 from support.answers import answer_samples, task_ids
 from support.objects import FIELD, Objects, Pixels, make_objects
@@ -348,6 +349,22 @@ def test_the_app_offers_objects_with_the_vectors_of_their_crops(objects: Objects
     loop = CleaningLoop(dataset, chosen.label_field, chosen.embeddings_field)
     assert facts.coverage(loop) == {"left_out": None}
     assert facts.rounds(loop)["rounds"] == []
+
+
+def test_the_app_s_pages_show_objects_in_order_and_their_marks_are_verdicts(
+    objects: Objects, loop: CleaningLoop
+) -> None:
+    push(loop, n=5)
+    page = loop.next_page(3)
+    assert page is not None
+    view = loop.page_view(page.label_ids)
+    assert view.values("id") == list(page.label_ids)  # patches, by the id of their object
+    assert loop.page_fields() == [FIELD]
+    suggested = found(objects.dataset, page.label_ids[0]).suggested_label.label
+    report = loop.commit_page(page.label_ids, {page.label_ids[0]: Mark.SUGGESTION.value})
+    assert (report.answered, report.total) == (3, 5)
+    assert objects.given()[page.label_ids[0]] == suggested
+    assert set(loop.next_page(3).label_ids).isdisjoint(page.label_ids)
 
 
 # ---- Label Studio
