@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .core.errors import DataError
 from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
@@ -46,6 +47,7 @@ from .usecases import (
 )
 from .usecases.check_setup import Finding
 from .usecases.draw import Wanted
+from .usecases.pictures import CONTEXTS
 from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -59,7 +61,8 @@ class CleaningLoop:
     dataset_or_view : fiftyone.Dataset or fiftyone.DatasetView
         What is cleaned; samples outside a view are never read or changed.
     label_field : str, default "ground_truth"
-        A ``Classification`` field.
+        A ``Classification`` field, or one of ``Detections``: then each object's class is cleaned,
+        as docs/objects.md describes.
     embeddings_field : str, default "resnet18_embedding"
         Where the embeddings are or will be; any existing vector field will do.
     test_tag : str or None, default "test"
@@ -169,8 +172,7 @@ class CleaningLoop:
             When the field holds vectors of another network.
         """
         return embed.compute_embeddings(
-            self.samples,
-            self.labels.embeddings_field,
+            self.labels,
             model,
             weights,
             batch_size,
@@ -302,6 +304,7 @@ class CleaningLoop:
         new_classes: Sequence[str] = (),
         sheet: int = 0,
         examples: int = 4,
+        context: str = "crop",
         progress: Progress | None = None,
     ) -> RoundReport:
         """Give the next batch to reviewers, or complete the round that is open.
@@ -347,6 +350,9 @@ class CleaningLoop:
             one at a time.
         examples : int, default 4
             Sure images of the class that pages show beside those under review; 0 shows none.
+        context : {"crop", "image"}, default "crop"
+            Of objects, what a picture in Label Studio shows: the object and a little of what is
+            around it, or the whole image. Its box is drawn in both.
         progress : callable(fraction, message), optional
             Called after every chunk.
 
@@ -363,7 +369,14 @@ class CleaningLoop:
             When the class or dataset has no unreviewed samples left.
         """
         options = _options(
-            images, images_root, reviewers_per_task, hide_suggestion, new_classes, sheet, examples
+            images,
+            images_root,
+            reviewers_per_task,
+            hide_suggestion,
+            new_classes,
+            sheet,
+            examples,
+            context,
         )
         return push.push_round(
             self._work,
@@ -551,6 +564,7 @@ class CleaningLoop:
         new_classes: Sequence[str] = (),
         sheet: int = 0,
         examples: int = 4,
+        context: str = "crop",
         seconds: float = 10.0,
         budget: int | None = None,
         report: Callable[[Any], None] | None = None,
@@ -561,7 +575,7 @@ class CleaningLoop:
         Parameters
         ----------
         server, n, controls, scope, class_of_interest, max_per_class, gold, images, images_root,
-        reviewers_per_task, hide_suggestion, new_classes, sheet, examples
+        reviewers_per_task, hide_suggestion, new_classes, sheet, examples, context
             As for `push_round`.
         rounds : int, default 1
             Rounds at most.
@@ -594,6 +608,7 @@ class CleaningLoop:
                 new_classes,
                 sheet,
                 examples,
+                context,
             ),
             seconds=seconds,
             budget=budget,
@@ -812,11 +827,11 @@ class CleaningLoop:
 
     def page_view(self, label_ids: Sequence[str]) -> Any:
         """Return a view of some labels, in this order."""
-        return self.samples.view.select(list(label_ids), ordered=True)
+        return self.labels.in_order(label_ids)
 
     def page_fields(self) -> list[str]:
         """Return the fields that thumbnails of a page show: the label, and the suggested one."""
-        return [self.label_field, str(self.labels.names.suggested)]
+        return self.queue_fields()[:2]
 
     def label_choices(self) -> list[str]:
         """Return the classes that a person may give in the open round."""
@@ -861,8 +876,13 @@ def _options(
     new_classes: Sequence[str],
     sheet: int,
     examples: int,
+    context: str,
 ) -> dict[str, Any]:
     """Return what a round keeps of how it was pushed."""
+    if context not in CONTEXTS:
+        raise DataError(
+            f"context must be one of {', '.join(CONTEXTS)}, got {context!r}.", "Name one of these."
+        )
     return {
         "images": images,
         "images_root": str(images_root) if images_root else None,
@@ -871,4 +891,5 @@ def _options(
         "new_classes": list(new_classes),
         "sheet": check_sheet(sheet),
         "examples": examples,
+        **({"context": context} if context != CONTEXTS[0] else {}),
     }

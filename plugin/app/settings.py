@@ -32,17 +32,22 @@ class Settings:
 
 
 def label_fields(dataset: Any) -> list[str]:
-    """Return the Classification fields whose labels can be cleaned."""
+    """Return the fields whose labels can be cleaned, those of whole images first."""
     import fiftyone as fo
 
-    schema = dataset.get_field_schema(embedded_doc_type=fo.Classification)
-    return [name for name in schema if name not in _OURS]
+    kinds = (fo.Classification, fo.Detections)
+    schemas = [dataset.get_field_schema(embedded_doc_type=kind) for kind in kinds]
+    return [name for schema in schemas for name in schema if name not in _OURS]
 
 
-def embeddings_fields(dataset: Any) -> list[str]:
-    """Return the vector fields."""
+def embeddings_fields(dataset: Any, label_field: str = "") -> list[str]:
+    """Return the vector fields; of objects, the names that the label field is appended to."""
     import fiftyone as fo
 
+    field = dataset.get_field(label_field) if label_field else None
+    if issubclass(getattr(field, "document_type", object), fo.Detections):
+        names, end = dataset.get_field_schema(ftype=fo.DictField), f"_{label_field}"
+        return [name.removesuffix(end) for name in names if name.endswith(end)]
     return list(dataset.get_field_schema(ftype=fo.VectorField))
 
 
@@ -67,11 +72,12 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
     if label_field is None or ("label_field" not in given and label_field not in fields):
         if not fields:
             raise DataError(
-                f"dataset {dataset.name!r} must have a Classification field to clean, got none.",
-                "Import the labels as fiftyone.Classification first.",
+                f"dataset {dataset.name!r} must have a Classification or Detections field to "
+                "clean, got none.",
+                "Import the labels as fiftyone.Classification or fiftyone.Detections first.",
             )
         label_field = _DEFAULT_LABELS if _DEFAULT_LABELS in fields else fields[0]
-    vectors = embeddings_fields(dataset)
+    vectors = embeddings_fields(dataset, label_field)
     embeddings = chosen.get("embeddings_field")
     if embeddings is None:
         usable = _DEFAULT_EMBEDDINGS in vectors or not vectors

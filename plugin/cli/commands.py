@@ -91,6 +91,7 @@ def push(args: argparse.Namespace) -> Answer:
             reviewers_per_task=args.reviewers,
             hide_suggestion=args.hide_suggestion,
             new_classes=args.new_class,
+            context=args.context,
             sheet=args.sheet,
             examples=args.examples,
             progress=progress,

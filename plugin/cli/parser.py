@@ -195,6 +195,12 @@ def command_line_parser() -> argparse.ArgumentParser:
         metavar="CLASS",
         help="class that reviewers may choose although the dataset does not have it yet",
     )
+    push.add_argument(
+        "--context",
+        choices=("crop", "image"),
+        default="crop",
+        help="what reviewers see of objects: a crop, or the whole image (default: %(default)s)",
+    )
 
     pull = command("pull", commands.pull, "Fetch the reviewers' answers.", server=True)
     pull.add_argument(

@@ -29,6 +29,7 @@ class AppDesk:
     """
 
     name = "app"
+    shows_boxes = True
     shows_labels = False
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:

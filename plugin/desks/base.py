@@ -32,12 +32,15 @@ class Subject:
         For people.
     classes : tuple of str
         Classes that reviewers may give.
+    of_objects : bool, default False
+        Whether it is objects with boxes that are reviewed, and not whole images.
     """
 
     home: str
     dataset_name: str
     label_field: str
     classes: tuple[str, ...]
+    of_objects: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,12 +200,15 @@ class Desk(Protocol):
     ----------
     name : str
         Kept with each round that is given to it.
+    shows_boxes : bool
+        Whether it shows where an object is by itself; others get pictures with the box drawn.
     shows_labels : bool
         Whether it shows the labels that it is sent. One that shows those of the dataset instead
         can't show gold images, whose labels stand nowhere in the dataset.
     """
 
     name: str
+    shows_boxes: bool
     shows_labels: bool
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:

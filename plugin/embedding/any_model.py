@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 
 from ..core.errors import DataError
-from .extractor import Batch, out_of_memory
+from .extractor import Batch, checked, out_of_memory
 from .images import decode_whole
 from .networks import hash_weights
 
@@ -71,6 +71,18 @@ def embed_with(
         See `extractor.extract`.
     """
     size = batch_size or _BATCH_SIZE
+    with in_embedding_mode(model):
+        for start in range(0, len(filepaths), size):
+            images, positions, failures = decode_whole(filepaths[start : start + size])
+            vectors = embed_images(model, images)
+            indices = np.asarray(positions, np.int64) + start
+            failed = [(start + position, reason) for position, reason in failures]
+            yield checked(indices, vectors, failed, "model")
+
+
+@contextlib.contextmanager
+def in_embedding_mode(model: Any) -> Iterator[None]:
+    """Open a model, and let it prepare images itself."""
     with contextlib.ExitStack() as stack:
         if hasattr(model, "__enter__"):
             stack.enter_context(model)
@@ -78,17 +90,11 @@ def embed_with(
             before = model.preprocess
             stack.callback(setattr, model, "preprocess", before)
             model.preprocess = True
-        for start in range(0, len(filepaths), size):
-            images, positions, failures = decode_whole(filepaths[start : start + size])
-            vectors = _embed(model, images)
-            indices = np.asarray(positions, np.int64) + start
-            failed = [(start + position, reason) for position, reason in failures]
-            finite = np.isfinite(vectors).all(axis=1)
-            failed += [(int(i), "the model gave NaN or infinity") for i in indices[~finite]]
-            yield indices[finite], vectors[finite], failed
+        yield
 
 
-def _embed(model: Any, images: list[Any]) -> Any:
+def embed_images(model: Any, images: list[Any]) -> Any:
+    """Return one vector for each image, as a float32 matrix."""
     if not images:
         return np.empty((0, 0), np.float32)
     if getattr(model, "ragged_batches", False) or not hasattr(model, "embed_all"):
@@ -100,7 +106,7 @@ def _embed(model: Any, images: list[Any]) -> Any:
             if not out_of_memory(error) or len(images) == 1:
                 raise
             half = len(images) // 2
-            vectors = [*_embed(model, images[:half]), *_embed(model, images[half:])]
+            vectors = [*embed_images(model, images[:half]), *embed_images(model, images[half:])]
     if len(vectors) != len(images):
         raise DataError(
             f"The model {type(model).__name__} must give one embedding per image, got "

@@ -24,7 +24,7 @@ _Decoded = tuple[torch.Tensor, list[int], list[tuple[int, str]]]
 # Images decoded and yielded at a time, and the sizes of forward pass to try on them.
 _BATCH_SIZE = {"cuda": 512}
 _CPU_BATCH_SIZE = 128
-_CHUNKS = (1, 2, 4)  # parts of a batch
+CHUNKS = (1, 2, 4)  # parts of a batch
 # bfloat16 is used only where it gives the same embedding: the smallest cosine to float32 allowed.
 _MIN_COSINE = 0.9999
 _PROBED_IMAGES = 8
@@ -93,9 +93,9 @@ class Extraction(Iterator[Batch]):
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
         self.precision = "float32"
-        size = batch_size or _BATCH_SIZE.get(self.device.type, _CPU_BATCH_SIZE)
+        size = batch_size or default_batch_size(self.device)
         workers = default_num_workers(self.device) if num_workers is None else num_workers
-        trials = () if batch_size else tuple(size // parts for parts in _CHUNKS)
+        trials = () if batch_size else tuple(size // parts for parts in CHUNKS)
         self._forward = forward or Forward(network, self.device, trials)
         self._paths = list(filepaths)
         self._starts = range(0, len(self._paths), size)
@@ -121,9 +121,14 @@ class Extraction(Iterator[Batch]):
             self.precision = self._forward.precision
             indices = np.asarray(positions, np.int64) + start
             failed = [(start + position, reason) for position, reason in failures]
-            finite = np.isfinite(vectors).all(axis=1)
-            failed += [(int(i), "the network gave NaN or infinity") for i in indices[~finite]]
-            yield indices[finite], vectors[finite], failed
+            yield checked(indices, vectors, failed, "network")
+
+
+def checked(indices: Array, vectors: Array, failed: list[tuple[int, str]], who: str) -> Batch:
+    """Return a batch; vectors that are not finite are failures."""
+    finite = np.isfinite(vectors).all(axis=1)
+    failed = failed + [(int(i), f"the {who} gave NaN or infinity") for i in indices[~finite]]
+    return indices[finite], vectors[finite], failed
 
 
 class Forward:
@@ -218,6 +223,11 @@ class Forward:
         fast = self._embed(pixels, bfloat16=True).float()
         cosine = nn.functional.cosine_similarity(exact, fast)
         return "bfloat16" if bool((cosine >= _MIN_COSINE).all()) else "float32"
+
+
+def default_batch_size(device: torch.device) -> int:
+    """Images decoded, computed and yielded at a time: see `extract`."""
+    return _BATCH_SIZE.get(device.type, _CPU_BATCH_SIZE)
 
 
 def has_native_bfloat16(device: torch.device) -> bool:

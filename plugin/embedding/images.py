@@ -75,10 +75,10 @@ def decode(path: str, preprocessing: Preprocessing) -> Array:
     -------
     uint8 array of shape (crop, crop, 3)
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         # JPEGs are decoded at 1/2, 1/4 or 1/8 where that leaves twice the pixels needed.
         file.draft(None, (2 * preprocessing.resize, 2 * preprocessing.resize))
-        image = _to_rgb(_upright(file))
+        image = to_rgb(upright(file))
     width, height = image.size
     longest = _LONGEST_SHAPE * min(width, height)
     if max(width, height) > longest:
@@ -100,17 +100,17 @@ def decode_whole(paths: Sequence[str]) -> tuple[list[Array], list[int], list[tup
     failures: list[tuple[int, str]] = []
     for position, path in enumerate(paths):
         try:
-            with _opened(path) as file:
-                images.append(np.asarray(_to_rgb(_upright(file))))
+            with opened(path) as file:
+                images.append(np.asarray(to_rgb(upright(file))))
         except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
-            failures.append((position, _reason(path, error)))
+            failures.append((position, reason_of(path, error)))
         else:
             positions.append(position)
     return images, positions, failures
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[Image.Image]:
+def opened(path: str) -> Iterator[Image.Image]:
     """Open a file, or what lies at a URI such as ``s3://bucket/key``."""
     if "://" not in path:
         with Image.open(path) as image:
@@ -129,7 +129,7 @@ def _decode_or_reason(path: str, preprocessing: Preprocessing) -> Array | str:
     try:
         return decode(path, preprocessing)
     except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
-        return _reason(path, error)
+        return reason_of(path, error)
 
 
 def _center_crop(image: Image.Image, width: int, height: int) -> Image.Image:
@@ -138,7 +138,8 @@ def _center_crop(image: Image.Image, width: int, height: int) -> Image.Image:
     return image.crop((left, top, left + width, top + height))
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Turn an image as its EXIF data say."""
     try:
         rotated = image.getexif().get(0x0112, 1) in range(2, 9)
     except Exception:  # broken EXIF: viewers show such a file as it is, and so do we
@@ -146,7 +147,8 @@ def _upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if rotated else image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Load an image as RGB: transparency on white, 16 bits scaled to 8."""
     if image.mode == "RGB":
         image.load()
         return image
@@ -167,7 +169,8 @@ def _from_wide(values: Array) -> Image.Image:
     return Image.fromarray(np.round(values / 257).astype(np.uint8))
 
 
-def _reason(path: str, error: Exception) -> str:
+def reason_of(path: str, error: Exception) -> str:
+    """Say in words why a file can't be decoded."""
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if os.path.isfile(path) and os.path.getsize(path) == 0:

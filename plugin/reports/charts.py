@@ -18,6 +18,7 @@ _BLUE, _ORANGE, _GREEN, _GREY, _PURPLE = "#0072B2", "#E69F00", "#009E73", "#7676
 _VERDICTS = {
     Outcome.RELABELED: (_BLUE, ""),
     Outcome.DELETED: (_ORANGE, "//"),
+    Outcome.WRONG_BOX: (_PURPLE, "oo"),
     Outcome.KEPT: ("#D0D0D0", ""),
     Outcome.UNSURE: ("white", ".."),
     Outcome.CONFLICT: ("white", "xx"),
@@ -159,7 +160,7 @@ def _verdicts(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     numbers = [row["round"] for row in rows]
     bottom = [0] * len(rows)
     for outcome, (color, hatch) in _VERDICTS.items():
-        counts = [row[outcome.value] for row in rows]
+        counts = [row.get(outcome.value, 0) for row in rows]
         if any(counts):
             axes.bar(
                 numbers,

@@ -228,6 +228,8 @@ class PullReport(Report):
     outdated : list of str
         Ids of samples whose answers are about another label than the one they have now: the
         answers are on record, and nothing was changed.
+    gone : list of str
+        Ids of samples whose new answers have come too late: they are no longer in the dataset.
     meter : Meter or None
         What the round that is or was open has cost so far.
     unnamed : int
@@ -250,6 +252,7 @@ class PullReport(Report):
     skips: dict[int, dict[str, int]] = field(default_factory=dict)
     surplus: int = 0
     outdated: list[str] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
     meter: Meter | None = None
     unnamed: int = 0
     unnamed_url: str = ""
@@ -273,6 +276,7 @@ class PullReport(Report):
             skips={**self.skips, **other.skips},
             surplus=self.surplus + other.surplus,
             outdated=sorted({*self.outdated, *other.outdated}),
+            gone=sorted({*self.gone, *other.gone}),
             unnamed=self.unnamed + other.unnamed,
             unnamed_url=self.unnamed_url or other.unnamed_url,
         )
@@ -294,6 +298,8 @@ class PullReport(Report):
                 f"; {len(self.outdated)} answers are about a label that has changed since, so "
                 "nothing was changed there"
             )
+        if self.gone:
+            text += f"; {len(self.gone)} answers are about a label that is no longer there"
         if self.skipped:
             text += f"; {self.skipped} skipped"
         if self.unnamed_url:

@@ -35,6 +35,8 @@ def part_marks(labels: LabelField, rounds: Rounds, declare: Declare) -> None:
     declare : callable
         Adds the fields that are about to be written.
     """
+    if labels.root:  # version 0.1 knew labels of whole images only
+        return
     adopt_marks(labels, rounds, declare)
     if labels.names.label_field:
         return

@@ -51,6 +51,11 @@ def arrange(dataset: Any, label_field: str, names: Names) -> None:
     schema = dataset.get_field_schema(flat=True)
     config = dataset.app_config
     settings = config.plugins.get(PLUGIN, {})
+    if names.root:  # the App shows attributes with their label
+        for path in descriptions(names):
+            if path in schema:
+                _describe(schema[path], descriptions(names)[path])
+        return
     done = [*settings.get("arranged", []), *settings.get(_PLACED, [])]  # the first: version 0.1
     texts = descriptions(names)
     new = [path for path in texts if path in schema and path not in done]
@@ -70,6 +75,8 @@ def arrange(dataset: Any, label_field: str, names: Names) -> None:
 
 def queue_fields(label_field: str, names: Names) -> list[str]:
     """Return what the thumbnails of a queue tell: label, suggestion, importance and why."""
+    if names.root:  # attributes are shown with their label
+        return [label_field]
     return [label_field, names.suggested, names.importance, names.disagreement]
 
 

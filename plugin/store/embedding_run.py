@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import fiftyone as fo
@@ -130,7 +131,9 @@ def _precisions(network: dict[str, Any]) -> list[str]:
 
 
 def _identity(network: dict[str, Any]) -> tuple[Any, ...]:
-    return network["model"], network["weights_hash"], str(network["preprocessing"])
+    # What comes from the database may be a dictionary of another type.
+    steps = json.dumps(network["preprocessing"], sort_keys=True, default=str)
+    return network["model"], network["weights_hash"], steps
 
 
 def _named(network: dict[str, Any]) -> str:

@@ -9,11 +9,12 @@ import fiftyone as fo
 from ..core.errors import DataError
 from . import ownership
 from .classification import ClassificationField
+from .detections import DetectionsField
 from .labels import LabelField
 from .records import Records
 from .samples import Samples
 
-KINDS: tuple[type[LabelField], ...] = (ClassificationField,)
+KINDS: tuple[type[LabelField], ...] = (ClassificationField, DetectionsField)
 
 
 def label_fields(dataset: fo.Dataset) -> list[str]:
@@ -41,6 +42,8 @@ def label_field(
         field = dataset.get_field(name)
         problem = "it does not exist" if field is None else f"got {_described(field)}"
         wanted = " or ".join(kind.document.__name__ for kind in KINDS)
+        if issubclass(getattr(field, "document_type", object), fo.Classifications):
+            problem += ", which gives one image several classes that may all be right"
         raise DataError(
             f"label_field {name!r} of dataset {dataset.name!r} must be a {wanted} field; "
             f"{problem}.",

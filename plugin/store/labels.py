@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import fiftyone as fo
 import numpy as np
-from fiftyone import ViewField as F
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
@@ -17,7 +16,7 @@ from . import appearance, ownership, taken
 from .records import Records
 from .samples import Samples
 from .scores import ScoreRecord, ScoreRecords
-from .vectors import read_vectors
+from .selection import Selection, Split
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,13 @@ class LabelField:
 
     1. `document`: the FiftyOne type of the field's values.
     2. `path`: where the class name is, such as ``ground_truth.label``.
-    3. `columns`, `set_values`: read and write marks by label id, be it a sample's id or not.
-    4. `lacking`: the ids of labels without a mark.
-    5. `set_tags`: replace tags by id.
-    6. `select`: the view that shows labels with these ids.
-    7. `images`: the image of each label.
+    3. `view`, `values`, `count`: the labels of a `Selection`, as a view, as columns, as a number;
+       `select`, `existing`: those with some ids.
+    4. `columns`, `set_values`, `set_tags`: read and write marks by label id, be it a sample's id
+       or not.
+    5. `vectors`, `vectors_by_id`, `count_embedded`: what stands for the labels in the maths.
+    6. `images`: the image of each label.
+    7. `make_indexes`: what makes these queries fast.
     8. Name it in `KINDS` of ``store/kinds.py``. Everything else follows.
 
     Parameters
@@ -79,6 +80,8 @@ class LabelField:
     """
 
     document: type
+    things = "samples"  # what has one of these labels, for messages
+    of_crops = False  # whether what is embedded is a part of the image
 
     def __init__(
         self, samples: Samples, name: str, embeddings_field: str, prefix: str | None = None
@@ -90,40 +93,115 @@ class LabelField:
         self._records = Records(samples.dataset)
         self._scores = ScoreRecords(self._records, name)
         self._prefix = prefix
-        self.names = self._scores.names(prefix)
+        self.names = replace(self._scores.names(prefix), root=self.root)
 
     # ---- the contract
+
+    @property
+    def root(self) -> str:
+        """Where the marks are, if they are attributes of each label."""
+        return ""
 
     @property
     def path(self) -> str:
         """Where the class names are."""
         raise NotImplementedError
 
-    def columns(
-        self, fields: Sequence[str], ids: Iterable[str] | None = None
-    ) -> dict[str, tuple[Any, ...]]:
-        """Return label id to values of fields, for these ids or all labels."""
-        raise NotImplementedError
+    @property
+    def tags_path(self) -> str:
+        """Where the labels' tags are."""
+        return "tags"
 
-    def set_values(self, field: str, values: Mapping[str, Any]) -> None:
-        """Write values by label id."""
-        raise NotImplementedError
-
-    def lacking(self, field: str) -> list[str]:
-        """Return the ids of the labels that have no value in a field."""
-        raise NotImplementedError
-
-    def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
-        """Replace the tags of labels by id."""
+    def view(self, selection: Selection) -> Any:
+        """Return some labels as a view, one document a label."""
         raise NotImplementedError
 
     def select(self, ids: Iterable[str]) -> Any:
         """Return the view that shows the labels with these ids."""
         raise NotImplementedError
 
+    def in_order(self, ids: Iterable[str]) -> Any:
+        """Return the view that shows these labels, one after another."""
+        return self.samples.view.select(list(ids), ordered=True)
+
+    def values(
+        self, selection: Selection, fields: Sequence[str], limit: int | None = None
+    ) -> tuple[list[Any], ...]:
+        """Return label ids and values of fields, in the order of the selection."""
+        raise NotImplementedError
+
+    def count(self, selection: Selection, limit: int | None = None) -> int:
+        """Return how many labels there are, counting no further than `limit`."""
+        raise NotImplementedError
+
+    def existing(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are in the dataset."""
+        raise NotImplementedError
+
+    def columns(
+        self, fields: Sequence[str], ids: Iterable[str] | None = None
+    ) -> dict[str, tuple[Any, ...]]:
+        """Return label id to values of fields, for these ids or all labels of the view."""
+        raise NotImplementedError
+
+    def set_values(self, field: str, values: Mapping[str, Any]) -> None:
+        """Write values by label id."""
+        raise NotImplementedError
+
+    def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Replace the tags of labels by id."""
+        raise NotImplementedError
+
     def images(self, ids: Iterable[str]) -> dict[str, str]:
         """Return label id to the path of its image."""
         raise NotImplementedError
+
+    def vectors(
+        self, split: Split, reader: Callable[..., Any] | None = None
+    ) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
+        """Return ids, vectors and which of them are missing, of labels in the order of the ids.
+
+        Of those that have a class and a vector; `reader` gives the same for (view, field).
+        """
+        raise NotImplementedError
+
+    def vectors_by_id(self, ids: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Return the vectors of those of some labels that have one."""
+        raise NotImplementedError
+
+    def vectors_of(self, ids: Sequence[str]) -> NDArray[Any]:
+        """Return the vectors of some labels, which all have one, in their order."""
+        found = self.vectors_by_id(ids)
+        return np.array([found[label_id] for label_id in ids])
+
+    def count_embedded(self, split: Split, *has: str) -> int:
+        """Return how many labels with a class, and with these fields, have a vector."""
+        raise NotImplementedError
+
+    def make_indexes(self) -> None:
+        """Make the indexes that queues sort by."""
+        raise NotImplementedError
+
+    # ---- what a kind may say of its own
+
+    def boxes(self, ids: Iterable[str]) -> dict[str, list[float]]:
+        """Return label id to the box that is shown; labels of whole images have none."""
+        return {}
+
+    def to_save(self, selection: Selection) -> Any:
+        """Return what to save as a view of some labels."""
+        return self.view(selection)
+
+    def renew_views(self) -> None:
+        """Let saved views of ours show the labels as they are now; most always do."""
+
+    def suggestion(self, label: str, confidence: float) -> Any:
+        """Return a suggested class as it is written."""
+        return fo.Classification(label=label, confidence=confidence)
+
+    def taken_values(self) -> list[str]:
+        """Return names of ours that hold values although no field of that name is declared."""
+        return []
 
     # ---- what is on record
 
@@ -133,7 +211,7 @@ class LabelField:
 
     def record_scores(self, record: ScoreRecord) -> None:
         """Put on record what the scores rest on, and with it the names of the marks."""
-        self.names = self._scores.write(record, self._prefix)
+        self.names = replace(self._scores.write(record, self._prefix), root=self.root)
 
     def is_scored(self) -> bool:
         """Tell whether importance has been computed for this field."""
@@ -154,7 +232,7 @@ class LabelField:
             When the label field is gone, or it is read-only.
         """
         self._check_there()
-        self._check_not_locked((self.name, self.path, "tags"), "verdicts change it")
+        self._check_not_locked((self.name, self.path, self.tags_path), "verdicts change it")
 
     def _check_there(self) -> None:
         document = getattr(self.dataset.get_field(self.name), "document_type", None)
@@ -217,10 +295,10 @@ class LabelField:
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
 
-    @staticmethod
-    def outcomes_with_a_view() -> list[Outcome]:
+    def outcomes_with_a_view(self) -> list[Outcome]:
         """Return the outcomes whose labels are a saved view."""
-        return [outcome for outcome in Outcome if outcome.done_by_reviewers]
+        mine = [o for o in Outcome if self.of_crops or not o.of_objects]
+        return [outcome for outcome in mine if outcome.done_by_reviewers]
 
     # ---- classes
 
@@ -243,12 +321,11 @@ class LabelField:
         """
         used = self.samples.view.distinct(self.path)
         if "" in used:
-            empty = self.samples.view.match(F(self.path) == "")
+            [empty] = self.values(Selection(Split.VIEW, ("",)), [])
             raise DataError(
                 f"field {self.name!r} of dataset {self.dataset.name!r} must not hold the empty "
-                f'class name "", got it in {empty.count()} samples (first: {empty.first().id}).',
-                "Give them a class, or none: dataset.match(fiftyone.ViewField("
-                f'{self.path!r}) == "").set_field({self.name!r}, None).save()',
+                f'class name "", got it in {len(empty)} {self.things} (first: {empty[0]}).',
+                f"Give them a class, or none: {self.without_class}",
             )
         mine, default = self._listed()
         declared = mine or [name for name in default if name in used]
@@ -261,11 +338,19 @@ class LabelField:
             )
         return classes
 
+    @property
+    def without_class(self) -> str:
+        """How to take the empty class name away, in Python."""
+        return (
+            f'dataset.match(fiftyone.ViewField({self.path!r}) == "").set_field({self.name!r}, '
+            "None).save()"
+        )
+
     def has_class(self, name: str) -> bool:
         """Tell whether a label has a class or the dataset lists it; looks at one label."""
         if name in self._listed()[0]:
             return True
-        return bool(self.samples.view.match(F(self.path) == name).limit(1).count())
+        return bool(self.count(Selection(Split.VIEW, (name,)), limit=1))
 
     def list_classes(self, given: Iterable[str]) -> None:
         """Add new classes to the dataset's list, if it has one; those in use are not new."""
@@ -282,18 +367,17 @@ class LabelField:
     # ---- as arrays
 
     def read(
-        self, view: Any, classes: Sequence[str], reader: Callable[..., Any] | None = None
+        self, split: Split, classes: Sequence[str], reader: Callable[..., Any] | None = None
     ) -> Rows:
-        """Read the labels of `view` that have an embedding.
+        """Read the labels of a split that have an embedding.
 
         Parameters
         ----------
-        view : fiftyone.DatasetView
-            The samples.
+        split : Split
         classes : sequence of str
             Class names.
-        reader : callable, default `read_vectors`
-            Gives ids, vectors and which of them are missing, for (view, field).
+        reader : callable, optional
+            See `vectors`.
 
         Raises
         ------
@@ -307,20 +391,17 @@ class LabelField:
                 "Compute them first: `coreset-cleaning embed` or "
                 "CleaningLoop.compute_embeddings().",
             )
-        labeled = view.exists(self.path).exists(self.embeddings_field)
-        # In the order of the ids: otherwise an index decides, and fits depend on it by rounding.
-        labeled = labeled.sort_by("id")
-        ids, embeddings, missing = (reader or read_vectors)(labeled, self.embeddings_field)
+        ids, embeddings, missing = self.vectors(split, reader)
         if not ids or missing.all():
             raise DataError(
-                f"no sample of dataset {self.dataset.name!r} has both a label in {self.name!r} "
-                f"and an embedding in {self.embeddings_field!r}.",
+                f"no {self.things[:-1]} of dataset {self.dataset.name!r} has both a label in "
+                f"{self.name!r} and an embedding in {self.embeddings_field!r}.",
                 "Compute the embeddings first: `coreset-cleaning embed`.",
             )
         known = self.columns([self.path, self.names.weight])
         position = {name: index for index, name in enumerate(classes)}
         return Rows(
-            ids=list(ids),
+            ids=ids,
             labels=np.array([position[known[i][0]] for i in ids], dtype=np.int64),
             weights=np.array([weight_or_one(known[i][1]) for i in ids], dtype=np.float64),
             embeddings=embeddings,
@@ -329,21 +410,19 @@ class LabelField:
 
     def train_rows(self) -> Rows:
         """Read the labels that may be queued and changed."""
-        return self.read(self.samples.train_view(), self.classes())
+        return self.read(Split.TRAIN, self.classes())
 
     def test_rows(self) -> Rows | None:
         """Read the test split; None when there is none."""
-        view = self.samples.test_view()
-        return None if view is None else self.read(view, self.classes())
+        has_test = self.samples.test_view() is not None
+        return self.read(Split.TEST, self.classes()) if has_test else None
 
     def left_out(self) -> tuple[int, int]:
-        """Return how many samples outside the test split have no label, and no embedding."""
-        train = self.samples.train_view()
-        labeled = train.exists(self.path)
+        """Return how many labels outside the test split have no class, and no embedding."""
+        total, labeled = self.count(Selection()), self.count(Selection(has=(self.path,)))
         if not self.dataset.has_field(self.embeddings_field):
-            return len(train) - len(labeled), len(labeled)
-        embedded = labeled.exists(self.embeddings_field).count()
-        return len(train) - len(labeled), len(labeled) - embedded
+            return total - labeled, labeled
+        return total - labeled, labeled - self.count_embedded(Split.TRAIN)
 
     # ---- scores
 
@@ -354,30 +433,37 @@ class LabelField:
             ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
         )
         suggestions = [
-            fo.Classification(label=rows.classes[index], confidence=float(probability))
+            self.suggestion(rows.classes[index], float(probability))
             for index, probability in zip(
                 scores.suggested_class, scores.suggested_probability, strict=True
             )
         ]
+        columns: dict[str, Sequence[Any]] = {}
         for field, values in (
             (ours.importance, scores.importance),
             (ours.disagreement, scores.knn_disagreement),
             (ours.influence, scores.influence),
         ):
             self._declare(field, ftype=fo.FloatField)
-            self.set_values(field, dict(zip(rows.ids, values.tolist(), strict=True)))
-        self.set_values(ours.suggested, dict(zip(rows.ids, suggestions, strict=True)))
+            columns[field] = values.tolist()
+        self.write_columns(rows.ids, {**columns, ours.suggested: suggestions})
         self.ensure_weights()
-        # The queue of a class, and that of the whole dataset.
-        self.dataset.create_index([(self.path, 1), (ours.importance, -1)])
-        self.dataset.create_index([(ours.importance, -1)])
+        self.make_indexes()
+        self.renew_views()
         appearance.arrange(self.dataset, self.name, ours)
+
+    def write_columns(self, ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write fields of the same labels, in an order that nothing depends on."""
+        for field, values in columns.items():
+            self.set_values(field, dict(zip(ids, values, strict=True)))
 
     def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
         """Give labels without a weight, of these or of all, 1, or 0 if a tag says deleted."""
         weight, deleted = self.names.weight, self.names.outcome_tag(Outcome.DELETED)
         self._declare(weight, ftype=fo.FloatField)
-        found = self.columns([weight, "tags"], self.lacking(weight) if ids is None else ids)
+        if ids is None:
+            [ids] = self.values(Selection(Split.VIEW, lacks=(weight,)), [])
+        found = self.columns([weight, "tags"], ids)
         bare = {i: tags for i, (value, tags) in found.items() if value is None}
         self.set_values(weight, {i: float(deleted not in tags) for i, tags in bare.items()})
 

@@ -7,12 +7,13 @@ that a user makes beside us stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import fiftyone as fo
 
+from ..core.review.boxes import is_moved
 from ..core.review.marks import Asked, Marks, ReviewMark, apply_state, is_outdated
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Outcome, Verdict
@@ -39,17 +40,20 @@ class Written:
     changed : int
         Labels of which something changed.
     outdated : list of str
-        Labels whose answers are about another class than the one they have now: left alone.
+        Labels whose answers are about another class, or box, than they have now: left alone.
+    gone : list of str
+        Labels with answers that are no longer in the dataset, or whose id has become that of two.
     """
 
     changed: int
     outdated: list[str]
+    gone: list[str]
 
 
 def write_back(labels: LabelField, rounds: Rounds) -> Written:
     """Bring every label of every round to its state in the ledger."""
     if not rounds.weights:
-        return Written(0, [])
+        return Written(0, [], [])
     ours = labels.names
     part_marks(labels, rounds, _declare_all)
     _declare_all(labels, rounds.weights)
@@ -62,6 +66,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     new_tags: dict[str, list[str]] = {}
     outdated = []
     fields = [labels.path, f"{ours.original}.label", ours.weight, "tags", ours.review]
+    boxes = labels.boxes(rounds.states)
     for label_id, values in labels.columns(fields, list(rounds.weights)).items():
         label, original, weight, tags, review = values
         state = rounds.states.get(label_id)
@@ -72,6 +77,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
             label_id in relabeled_to,
             label_id in was_deleted,
             frozenset(relabeled_to.get(label_id, ())),
+            _is_moved(rounds.shown_box(label_id), boxes.get(label_id)),
         )
         before[label_id], after[label_id] = marks, apply_state(marks, state, asked)
         if is_outdated(marks, state, asked):
@@ -81,7 +87,13 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
             new_tags[label_id] = wanted
     _write(labels, before, after, new_tags)
     changed = {i for i in before if before[i] != after[i]} | set(new_tags)
-    return Written(len(changed), outdated)
+    if changed:
+        labels.renew_views()
+    return Written(len(changed), outdated, [i for i in rounds.states if i not in before])
+
+
+def _is_moved(shown: Sequence[float] | None, now: Sequence[float] | None) -> bool:
+    return shown is not None and now is not None and is_moved(shown, now)
 
 
 def adopt_edits(labels: LabelField, given: Mapping[str, str]) -> None:

@@ -29,6 +29,9 @@ class Names:
         Lowercase letters, digits and underscores; begins with a letter.
     label_field : str, default ""
         What to append; empty for the plain names.
+    root : str, default ""
+        Where our fields are when they are attributes of each label, such as
+        ``ground_truth.detections``; nothing is appended there, as each field has its own.
 
     Raises
     ------
@@ -43,6 +46,7 @@ class Names:
 
     prefix: str = ""
     label_field: str = ""
+    root: str = ""
 
     def __post_init__(self) -> None:
         if self.prefix and not re.fullmatch(r"[a-z][a-z0-9_]*", self.prefix):
@@ -53,6 +57,9 @@ class Names:
             )
 
     def _field(self, name: str) -> str:
+        return f"{self.root}.{self.prefix}{name}" if self.root else self._key(name)
+
+    def _key(self, name: str) -> str:
         suffix = "_" + re.sub(r"\W", "_", self.label_field) if self.label_field else ""
         return f"{self.prefix}{name}{suffix}"
 
@@ -181,7 +188,7 @@ class Names:
 
     def evaluation_key(self, round_: int) -> str:
         """Return the key of the FiftyOne evaluation after a round; 0 is before the first."""
-        return self._field(f"cleaning_after_{round_:03d}")
+        return self._key(f"cleaning_after_{round_:03d}")
 
 
 def round_run_key(number: int) -> str:

@@ -35,26 +35,28 @@ def declare(dataset: fo.Dataset, field: str, description: str = "", **kind: Any)
     ----------
     dataset : fiftyone.Dataset
     field : str
-        Its name; a field of an embedded document has none of its own to take over.
+        Its name, or where it is in another field; what is in a field of ours needs no mark.
     description : str, optional
         The App's tooltip.
     **kind
         Type, as for ``Dataset.add_sample_field``.
     """
     found = dataset.get_field(field)
+    parent = field.rpartition(".")[0]
+    part = bool(parent) and is_ours(dataset, parent)
     if found is None:
-        info = {} if "." in field else {"info": {_MARK: field}}
+        info = {} if part else {"info": {_MARK: field}}
         dataset.add_sample_field(field, description=description or None, **kind, **info)
-    elif "." not in field and _MARK not in (found.info or {}):  # of version 0.1
+    elif not part and _MARK not in (found.info or {}):  # of version 0.1
         found.info = {**(found.info or {}), _MARK: field}
         found.save()
 
 
 def field_made_as(dataset: fo.Dataset, name: str) -> str | None:
     """Return the field of ours that was made under a name, whatever it is called now."""
-    for field in dataset.get_field_schema().values():
+    for path, field in dataset.get_field_schema(flat="." in name).items():
         if (field.info or {}).get(_MARK) == name:
-            return str(field.name)
+            return str(path)
     return None
 
 
@@ -102,6 +104,8 @@ def save_view(dataset: fo.Dataset, name: str, view: Any, description: str, **mor
             f"Rename it: dataset.load_saved_view({other!r}), save it under another name, then "
             f"dataset.delete_saved_view({other!r}).",
         )
+    if other is not None and hasattr(view, "make_room"):
+        view.make_room(other)
     dataset.save_view(name, view, description=VIEW_MARK + description, overwrite=True, **more)
 
 

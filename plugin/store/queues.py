@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from ..core.review.queue import class_codes
 from ..core.review.rounds import Rounds
 from .labels import LabelField
+from .selection import Selection
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Queue:
         )
 
 
-def read_queue(labels: LabelField, view: Any) -> Queue:
-    """Read the labels of a queue's view."""
-    ids, classes, importance = view.values(["id", labels.path, labels.names.importance])
+def read_queue(labels: LabelField, queue: Selection) -> Queue:
+    """Read the labels of a queue."""
+    ids, classes, importance = labels.values(queue, [labels.path, labels.names.importance])
     return Queue(ids, classes, np.array(importance, dtype=np.float64))

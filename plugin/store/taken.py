@@ -16,6 +16,7 @@ from ..core.errors import DataError
 from . import ownership
 from .names import field_run_key
 from .records import Records
+from .selection import Selection, Split
 
 if TYPE_CHECKING:
     from .labels import LabelField
@@ -83,6 +84,7 @@ def _fields(labels: LabelField) -> list[str]:
         for name in labels.names.fields()
         if dataset.has_field(name) and not ownership.is_ours(dataset, name)
     ]
+    found += labels.taken_values()
     evaluated = dataset.list_evaluations()
     pattern = _evaluation_pattern(labels)
     return found + [
@@ -97,15 +99,18 @@ def _values(labels: LabelField) -> list[str]:
     original = labels.names.original
     if labels.has_rounds() or not labels.dataset.has_field(original):
         return []
-    n = labels.samples.everything().exists(original).count()
-    return [f"values in {original!r} ({n} samples)"] if n else []
+    n = labels.count(Selection(Split.EVERYTHING, has=(original,)))
+    return [f"values in {original!r} ({n} {labels.things})"] if n else []
 
 
 def _tags(labels: LabelField, tags: Iterable[str]) -> list[str]:
     """Return tags of ours by name: without rounds on record, they come from somewhere else."""
     samples, ours = labels.samples.everything(), labels.names
-    found = set() if labels.has_rounds() else set(ours.ours_among(samples.distinct("tags")))
-    found |= {tag for tag in tags if samples.match_tags(tag).limit(1)}
+    there = [] if labels.has_rounds() else samples.distinct(labels.tags_path)
+    found = set(ours.ours_among(there))
+    for tag in tags:
+        if labels.count(Selection(Split.EVERYTHING, with_tags=(tag,)), limit=1):
+            found.add(tag)
     if ownership.is_ours(labels.dataset, ours.coreset_weight):
         found.discard(ours.coreset)
     return sorted(found)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from dataclasses import replace
 
-from fiftyone import ViewField as F
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
@@ -14,10 +13,11 @@ from ..core.review.scope import Scope
 from ..core.review.verdicts import Outcome
 from . import ownership
 from .labels import LabelField
+from .selection import Selection, Split
 
 
-def scored_view(labels: LabelField, field: str | None = None) -> Any:
-    """Return the samples outside the test split that have a score: importance, or another one.
+def scored(labels: LabelField, field: str | None = None) -> Selection:
+    """Return the labels outside the test split that have a score: importance, or another one.
 
     Raises
     ------
@@ -31,15 +31,13 @@ def scored_view(labels: LabelField, field: str | None = None) -> Any:
             f"{field!r} does not exist.",
             "Compute it first: `coreset-cleaning score` or loop.compute_importance().",
         )
-    return labels.samples.train_view().exists(field)
+    return Selection(has=(field,))
 
 
-def unscored_view(labels: LabelField, class_name: str | None) -> Any:
+def unscored(labels: LabelField, class_name: str | None) -> Selection:
     """Return the labels of a class, or of all, outside the test split that have no score."""
-    view = _of_class(labels, labels.samples.train_view(), class_name)
-    if not labels.is_scored():
-        return view
-    return view.exists(labels.names.importance, False)
+    lacks = (labels.names.importance,) if labels.is_scored() else ()
+    return replace(_of_class(labels, Selection(), class_name), lacks=lacks)
 
 
 def sure_labels(labels: LabelField, class_name: str, n: int) -> list[str]:
@@ -49,48 +47,49 @@ def sure_labels(labels: LabelField, class_name: str, n: int) -> list[str]:
     """
     ours = labels.names
     doubted = [ours.outcome_tag(o) for o in Outcome if not o.decides or o is Outcome.DELETED]
-    view = (
-        _of_class(labels, scored_view(labels), class_name)
-        .match(F(ours.weight) != 0)
-        .match_tags([ours.queued, *doubted], bool=False)
-        .sort_by(ours.importance)
-        .limit(n)
+    wanted = replace(
+        _of_class(labels, scored(labels), class_name),
+        counted_by=ours.weight,
+        without_tags=(ours.queued, *doubted),
+        sorted_by=ours.importance,
+        lowest_first=True,
     )
-    ids: list[str] = view.values("id")
+    [ids] = labels.values(wanted, [], limit=n)
     return ids
 
 
-def queue_of(labels: LabelField, class_name: str | None) -> Any:
-    """Return the unreviewed labels of a class, most important first; of any class, even none.
+def queue(labels: LabelField, *classes: str | None) -> Selection:
+    """Return the unreviewed labels of classes, most important first; of any class, even none.
 
-    Without a class, those of the whole dataset.
+    For the class None, those of the whole dataset.
     """
     ours = labels.names
     # Unsure ones and conflicts come up again.
     done = [ours.queued, *(ours.outcome_tag(outcome) for outcome in Outcome if outcome.decides)]
-    return (
-        _of_class(labels, scored_view(labels), class_name)
-        .match(F(ours.weight) != 0)  # none at all means 1
-        .match_tags(done, bool=False)
-        .sort_by(ours.importance, reverse=True)
+    return replace(
+        _of_class(labels, scored(labels), *classes),
+        counted_by=ours.weight,
+        without_tags=tuple(done),
+        sorted_by=ours.importance,
     )
 
 
-def _of_class(labels: LabelField, view: Any, class_name: str | None) -> Any:
-    if class_name is None:
-        return view.exists(labels.path)
-    return view.match(F(labels.path) == class_name)
+def _of_class(labels: LabelField, selection: Selection, *classes: str | None) -> Selection:
+    named = tuple(name for name in classes if name is not None)
+    if named:
+        return replace(selection, classes=named)
+    return replace(selection, has=(*selection.has, labels.path))
 
 
-def queue_view(labels: LabelField, class_name: str | None, limit: int | None = None) -> Any:
-    """Return the unreviewed labels of a class, or of all, most important first.
+def known_queue(labels: LabelField, class_name: str | None) -> Selection:
+    """Return the queue of a class that there is, or of the whole dataset.
 
     Raises
     ------
     DataError
         When importance has not been computed, or there is no such class.
     """
-    view = queue_of(labels, class_name)
+    found = queue(labels, class_name)
     if class_name is not None and not labels.has_class(class_name):
         classes = labels.classes()
         shown = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
@@ -98,7 +97,7 @@ def queue_view(labels: LabelField, class_name: str | None, limit: int | None = N
             f"class must be one of field {labels.name!r} ({shown}), got {class_name!r}.",
             "Name one of these.",
         )
-    return view.limit(limit) if limit else view
+    return found
 
 
 def queue_view_name(labels: LabelField, class_name: str | None) -> str:
@@ -115,11 +114,12 @@ def queue_view_name(labels: LabelField, class_name: str | None) -> str:
 def save_queue_view(labels: LabelField, class_name: str | None) -> str:
     """Save a queue as a view of the dataset; return the view's name."""
     name = queue_view_name(labels, class_name)
-    what = "samples of all classes" if class_name is None else f"samples labeled {class_name}"
+    things = labels.things
+    what = f"{things} of all classes" if class_name is None else f"{things} labeled {class_name}"
     ownership.save_view(
         labels.dataset,
         name,
-        queue_of(labels, class_name),
+        labels.to_save(queue(labels, class_name)),
         f"unreviewed {what}, most important first",
     )
     return name
@@ -131,8 +131,14 @@ def save_round_views(labels: LabelField, round_: Round) -> None:
     ownership.save_view(
         dataset,
         ours.round_view(round_.number),
-        dataset.match_tags(ours.round_tag(round_.number)).sort_by(ours.importance, reverse=True),
-        f"round {round_.number}, {_shown(round_)}",
+        labels.to_save(
+            Selection(
+                Split.DATASET,
+                with_tags=(ours.round_tag(round_.number),),
+                sorted_by=ours.importance,
+            )
+        ),
+        f"round {round_.number}, {_shown(labels, round_)}",
     )
     for outcome in labels.outcomes_with_a_view():
         name = ours.outcome_view(outcome)
@@ -140,13 +146,13 @@ def save_round_views(labels: LabelField, round_: Round) -> None:
             ownership.save_view(
                 dataset,
                 name,
-                dataset.match_tags(ours.outcome_tag(outcome)),
-                f"samples that reviewers {outcome.done_by_reviewers}",
+                labels.to_save(Selection(Split.DATASET, with_tags=(ours.outcome_tag(outcome),))),
+                f"{labels.things} that reviewers {outcome.done_by_reviewers}",
                 color=outcome.color,
             )
 
 
-def _shown(round_: Round) -> str:
+def _shown(labels: LabelField, round_: Round) -> str:
     if round_.scope is Scope.DATASET:
-        return "samples of the whole dataset"
-    return f"samples labeled {round_.reviewed_what}"
+        return f"{labels.things} of the whole dataset"
+    return f"{labels.things} labeled {round_.reviewed_what}"

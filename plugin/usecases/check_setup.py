@@ -17,6 +17,7 @@ from ..desks.labelstudio import checkup
 from ..desks.labelstudio.connection import LabelStudioServer
 from ..desks.labelstudio.images import ImageSource
 from ..reports import Coverage
+from ..store.selection import Selection, Split
 from .push import shows_small_images
 from .workspace import Workspace
 
@@ -120,7 +121,10 @@ def check_dataset(work: Workspace) -> list[Finding]:
 def _size(work: Workspace) -> str:
     samples, test = work.samples, work.samples.test_view()
     held_out = f"{len(test)} held out" if test is not None else "no test split (out-of-fold then)"
-    return f"{len(samples.view)} samples, {len(work.labels.classes())} classes, {held_out}"
+    things = f"{len(samples.view)} samples"
+    if work.labels.things != "samples":
+        things = f"{work.labels.count(Selection(Split.VIEW))} {work.labels.things} on {things}"
+    return f"{things}, {len(work.labels.classes())} classes, {held_out}"
 
 
 def _unlocked(work: Workspace) -> str:
@@ -154,14 +158,18 @@ def _classes(work: Workspace) -> Finding:
 
 def coverage(work: Workspace) -> Coverage:
     """Count what is left out of scoring and review, outside the test split."""
-    view = work.samples.train_view()
-    total = view.count()
-    labeled = view.exists(work.labels.path)
-    counts = [total, labeled.count()]
-    for field in (work.labels.embeddings_field, work.labels.names.importance):
-        there = work.samples.dataset.has_field(field)
-        labeled = labeled.exists(field) if there else labeled
-        counts.append(labeled.count() if there else counts[-1])
+    labels, dataset = work.labels, work.samples.dataset
+    total = labels.count(Selection())
+    counts = [total, labels.count(Selection(has=(labels.path,)))]
+    embedded = dataset.has_field(labels.embeddings_field)
+    counts.append(labels.count_embedded(Split.TRAIN) if embedded else counts[-1])
+    score = labels.names.importance
+    if not dataset.has_field(score):
+        counts.append(counts[-1])
+    elif embedded:
+        counts.append(labels.count_embedded(Split.TRAIN, score))
+    else:
+        counts.append(labels.count(Selection(has=(labels.path, score))))
     without = [before - after for before, after in pairwise(counts)]
     return Coverage(total, *without)
 
@@ -180,6 +188,7 @@ def check_project(
         options.get("hide_suggestion", False),
         not shows_small_images(work),
         rounds[-1].sheet if rounds else 0,
+        work.labels.of_crops,
     )
     findings = [attempt("project", check.project)]
     open_ = rounds.open

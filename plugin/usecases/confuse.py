@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from fiftyone import ViewField as F
-
 from ..core.errors import DataError
 from ..core.judging.confusion import ConfusedPair, predict_confusion
 from ..core.review.scope import Scope, read_scope
@@ -45,10 +43,9 @@ def queue_view(
             'Name a class, or pass scope="dataset".',
         )
     work.labels.check_names(classes)
-    found = [views.queue_view(work.labels, cls) for cls in classes]
+    for cls in classes:
+        views.known_queue(work.labels, cls)
     for cls in classes:
         views.save_queue_view(work.labels, cls)
-    view = found[0]
-    if len(classes) > 1:
-        view = views.queue_of(work.labels, None).match(F(work.labels.path).is_in(classes))
+    view = work.labels.view(views.queue(work.labels, *classes))
     return view.limit(limit) if limit else view

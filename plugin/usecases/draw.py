@@ -27,8 +27,7 @@ from ..store import embedding_run, views
 from ..store.labels import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
-from ..store.samples import in_parts
-from ..store.vectors import read_vectors
+from ..store.selection import Split
 from ..version import __version__
 from .confuse import find_confused_pair
 from .workspace import Workspace
@@ -165,7 +164,7 @@ def draw_round(
     pools: dict[str, int] = {}
     limit = choice.max_per_class
     for cls, share in share_controls(choice.quotas, controls).items():
-        queue = read_queue(work.labels, views.queue_view(work.labels, cls))
+        queue = read_queue(work.labels, views.known_queue(work.labels, cls))
         eligible = queue.eligible(rounds)
         if not eligible.any():
             raise _nothing_left(work, cls, len(queue.ids))
@@ -187,6 +186,7 @@ def draw_round(
         )
         batch += _items(work, queue, drawn, len(batch))
     embeddings_field, dataset = work.labels.embeddings_field, work.samples.dataset
+    boxes = work.labels.boxes(item.sample_id for item in batch)
     return Round(
         number=number,
         label_field=work.labels.name,
@@ -204,6 +204,7 @@ def draw_round(
             "version": __version__,
             "created_at": now(),
             "options": {**options, "scope": choice.scope.value, "max_per_class": limit},
+            **({"boxes": boxes} if boxes else {}),
         },
         batch=batch,
         pools=pools,
@@ -248,7 +249,7 @@ def _nothing_left(work: Workspace, cls: str | None, in_queue: int) -> RoundError
 
 def _count_unscored(work: Workspace, cls: str | None) -> int:
     """Count the labels that no queue can show, because they have no score."""
-    return int(views.unscored_view(work.labels, cls).count())
+    return work.labels.count(views.unscored(work.labels, cls))
 
 
 def _items(
@@ -284,20 +285,14 @@ def _items(
 
 def _vectors(work: Workspace, of: Sequence[str], rows: Iterable[int]) -> NDArray[Any]:
     """Read the embeddings of some of the labels, in the order of the rows."""
-    ids = [of[row] for row in rows]
-    vector_of: dict[str, NDArray[Any]] = {}
-    for part in in_parts(ids):
-        found, vectors, _ = read_vectors(work.labels.select(part), work.labels.embeddings_field)
-        vector_of.update(zip(found, vectors, strict=True))
-    return np.array([vector_of[label_id] for label_id in ids])
+    return work.labels.vectors_of([of[row] for row in rows])
 
 
 def _test_duplicates(work: Workspace, batch: Sequence[str]) -> int:
-    """Count the labels of a batch that are near-duplicates of a test sample."""
-    test, field = work.samples.test_view(), work.labels.embeddings_field
-    if test is None:
+    """Count the labels of a batch that are near-duplicates of one of the test split."""
+    if work.samples.test_view() is None:
         return 0
-    _, embeddings, _ = read_vectors(test.exists(field), field)
+    _, embeddings, _ = work.labels.vectors(Split.TEST)
     if not len(embeddings):
         return 0
     vectors = _vectors(work, batch, range(len(batch)))

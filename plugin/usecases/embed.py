@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from ..core.errors import DataError
 from ..reports import EmbeddingReport
-from ..store import embedding_run, names, ownership
+from ..store import embedding_run, ownership
+from ..store.labels import LabelField
 from ..store.samples import Samples
-from ..store.vectors import (
-    check_path_field,
-    check_vector_field,
-    declare,
-    move_vectors,
-    samples_without_vector,
-    write_vectors,
-)
-
-if TYPE_CHECKING:
-    from ..embedding.networks import Network
+from ..store.vectors import check_path_field, move_vectors
+from .embedder import Embedder, Images, Objects
 
 Progress = Callable[[float, str], None]
 
@@ -36,8 +28,7 @@ def check_engine(engine: str) -> None:
 
 
 def compute_embeddings(
-    samples: Samples,
-    field: str,
+    labels: LabelField,
     model: Any,
     weights: str | os.PathLike[str] | None = None,
     batch_size: int | None = None,
@@ -55,48 +46,51 @@ def compute_embeddings(
     its place is there, in a field beside it; a run that was killed goes on with that.
     """
     check_engine(engine)
-    dataset = samples.dataset
-    embedder = _Embedder(model, weights, image_size, batch_size, num_workers, engine)
+    samples, dataset, field = labels.samples, labels.dataset, labels.embeddings_field
+    embedder = Embedder(model, weights, image_size, batch_size, num_workers, engine)
     check_path_field(samples.view, path_field)
-    check_vector_field(dataset, field)
+    what: Images | Objects = Images(samples)
+    if labels.of_crops:
+        what = Objects(labels)
+        embedder.of_crops()
+    what.check(field)
     embedding_run.check_free(dataset, field)
     replaces = overwrite and dataset.has_field(field) and bool(samples.view.exists(field).limit(1))
     if replaces:
-        target = _field_beside(samples, field, embedder.description)
+        target = _field_beside(samples, what, field, embedder.description)
     else:
         target = field
         embedding_run.check_same_network(dataset, field, embedder.description)
-        declare(dataset, field)
-    ids, paths = samples_without_vector(samples.view, target, path_field)
+        what.declare(field)
+    todo = what.lacking(target, path_field)
     if not replaces:
         embedding_run.record_network(dataset, field, embedder.description)
-    total, seen = len(ids), 0
+    seen = 0
 
-    def advance(images: int) -> None:
+    def advance(done: int) -> None:
         nonlocal seen
-        seen += images
-        if progress and total:
-            progress(seen / total, f"{seen} of {total} images")
+        seen += done
+        if progress and todo.total:
+            progress(seen / todo.total, f"{seen} of {todo.total} {what.things}")
 
-    failures = embedder.run(dataset, target, ids, paths, advance)
+    failures = what.embed(embedder, target, todo, advance)
     if replaces:
-        _take_the_place(samples, field, target, failures)
+        _take_the_place(samples, field, target, what.samples_without(todo, failures))
     if replaces or embedder.description.get("precision"):
         embedding_run.record_network(dataset, field, embedder.description, anew=replaces)
-    samples.view.match_tags(names.TAG_UNREADABLE).untag_samples(names.TAG_UNREADABLE)
-    tags = samples.column("tags", [i for i, _ in failures])
-    samples.set_values("tags", {i: [*others, names.TAG_UNREADABLE] for i, others in tags.items()})
-    path_of = dict(zip(ids, paths, strict=True))
+    unreadable = what.tag_unreadable(field, failures)
     return EmbeddingReport(
         field=field,
         model=embedder.description["model"],
         computed=seen - len(failures),
-        present=len(samples.view) - len(ids),
-        unreadable=[(str(path_of[i]), reason) for i, reason in failures],
+        present=todo.present,
+        unreadable=unreadable,
     )
 
 
-def _field_beside(samples: Samples, field: str, network: dict[str, Any]) -> str:
+def _field_beside(
+    samples: Samples, what: Images | Objects, field: str, network: dict[str, Any]
+) -> str:
     """Return the field that takes new vectors until all are there, with what a killed run left."""
     dataset, beside = samples.dataset, field.replace(".", "_") + "_being_replaced"
     outside = samples.everything().exists(field).count() - samples.view.exists(field).count()
@@ -112,7 +106,7 @@ def _field_beside(samples: Samples, field: str, network: dict[str, Any]) -> str:
             )
         if not embedding_run.is_same_network(dataset, beside, network):
             dataset.delete_sample_field(beside)  # of another try
-    declare(dataset, beside, ours=True)
+    what.declare(beside, ours=True)
     embedding_run.record_network(dataset, beside, network)
     return beside
 
@@ -134,88 +128,3 @@ def _take_the_place(
     move_vectors(dataset, beside, field, [i for i, _ in failures])
     dataset.delete_sample_field(beside)
     embedding_run.forget(dataset, beside)
-
-
-class _Embedder:
-    """A network by name, or a model that somebody made, with where it runs."""
-
-    def __init__(
-        self,
-        model: Any,
-        weights: str | os.PathLike[str] | None,
-        image_size: int | None,
-        batch_size: int | None,
-        num_workers: int | None,
-        engine: str,
-    ) -> None:
-        from ..embedding.any_model import describe_model, is_model
-        from ..embedding.networks import load_network
-
-        self._batch_size, self._num_workers = batch_size, num_workers
-        self._ray = engine == "ray"
-        self._network: Network | None = None
-        self._model = model
-        if isinstance(model, str):
-            if self._ray:
-                from ..ray.cluster import connect
-
-                connect()
-            self._network = load_network(model, weights, image_size)
-            self.description = self._network.describe()
-            return
-        if not is_model(model):
-            raise DataError(
-                "model must be the name of a torchvision classifier or an object with embed or "
-                f"embed_all, such as a model of FiftyOne's zoo; got {type(model).__name__}.",
-                'Pass "resnet18" or such an object.',
-            )
-        given = {"weights": weights, "image_size": image_size}
-        refused = [name for name, value in given.items() if value is not None]
-        if refused or self._ray:
-            raise DataError(
-                f"{' and '.join(refused) or 'engine=ray'} must be used with the name of a network; "
-                f"got a {type(model).__name__} object.",
-                "Give it what it needs when you make it, and use it on one machine.",
-            )
-        self.description = describe_model(model)
-
-    def run(
-        self,
-        dataset: Any,
-        field: str,
-        ids: Sequence[str],
-        paths: Sequence[str],
-        seen: Callable[[int], None],
-    ) -> list[tuple[str, str]]:
-        """Embed and write; give sample id and reason of the images that gave no vector."""
-        if self._ray and self._network is not None:
-            from ..ray.embedding import embed
-
-            failures, precision = embed(
-                self._network, dataset, field, ids, paths,
-                batch_size=self._batch_size, num_workers=self._num_workers, seen=seen,
-            )  # fmt: skip
-            self.description["precision"] = precision
-            return failures
-        failures = []
-        for indices, vectors, failed in self._batches(paths):
-            found = {ids[i]: vector for i, vector in zip(indices, vectors, strict=True)}
-            write_vectors(dataset, field, found)
-            failures += [(ids[index], reason) for index, reason in failed]
-            seen(len(indices) + len(failed))
-        return failures
-
-    def _batches(self, paths: Sequence[str]) -> Iterator[Any]:
-        if self._network is None:
-            from ..embedding.any_model import embed_with
-
-            yield from embed_with(self._model, paths, self._batch_size)
-            return
-        from ..embedding.extractor import extract
-
-        extraction = extract(
-            self._network, paths, batch_size=self._batch_size, num_workers=self._num_workers
-        )
-        for batch in extraction:
-            self.description["precision"] = extraction.precision
-            yield batch

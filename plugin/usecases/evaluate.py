@@ -43,12 +43,12 @@ def freeze_start(work: Workspace, pair: tuple[str, str] | None = None) -> Start:
     """
     start = work.store.load_start()
     if start is None:
-        view = views.scored_view(work.labels)
-        ids = view.values("id")
-        columns = work.labels.columns([work.labels.path, work.labels.names.importance])
+        ids, given, importance = work.labels.values(
+            views.scored(work.labels), [work.labels.path, work.labels.names.importance]
+        )
         start = Start(
-            given_labels={i: columns[i][0] for i in ids},
-            importance={i: columns[i][1] for i in ids},
+            given_labels=dict(zip(ids, given, strict=True)),
+            importance=dict(zip(ids, importance, strict=True)),
             config={
                 "embeddings_field": work.labels.embeddings_field,
                 "test_tag": work.samples.test_tag,
@@ -113,6 +113,12 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
 
 def publish_evaluation(work: Workspace) -> str:
     """Show the labels as they are now in the App; see `CleaningLoop.publish_evaluation`."""
+    if work.labels.of_crops:
+        raise DataError(
+            f"what is published must be of whole images, got the objects of {work.where}: "
+            "FiftyOne's evaluation of detections matches boxes, and all of these are true.",
+            "evaluate_round() measures them.",
+        )
     work.labels.check_names()
     last = work.store.all().last_counted
     key = work.labels.names.evaluation_key(last.number if last else 0)
@@ -287,7 +293,7 @@ def _upcoming_importance(
     The top of the queue, and in place of random controls as many evenly spaced over the rest. A
     class that has lost all its labels has none.
     """
-    queue = read_queue(work.labels, views.queue_of(work.labels, cls))
+    queue = read_queue(work.labels, views.queue(work.labels, cls))
     queue = queue.only(queue.eligible(rounds))
     top = take_top(queue.codes, max(n - controls, 0), max_per_class or n)
     rest = np.delete(queue.importance, top)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.review.examples import pick_examples
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Outcome
 from ..desks.base import Example
-from ..store.samples import in_parts
-from ..store.vectors import read_vectors
 from ..store.views import sure_labels
+from .pictures import Show
 from .workspace import Workspace
 
 # Labels of a class to choose from: all of them are among its surest.
@@ -24,7 +21,12 @@ _CANDIDATES = 24
 
 
 def find_examples(
-    work: Workspace, rounds: Rounds, round_: Round, classes: Iterable[str], n: int
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    classes: Iterable[str],
+    n: int,
+    show: Show,
 ) -> dict[str, tuple[Example, ...]]:
     """Return class to its examples: at most `n`, those that reviewers have verified first."""
     if n < 1:
@@ -40,8 +42,8 @@ def find_examples(
         others = [i for i in sure if i not in people and i not in round_.shown_ids]
         candidates[name] = [*((i, True) for i in people), *((i, False) for i in others)]
     everyone = [i for found in candidates.values() for i, _ in found]
-    vectors = _vectors(work, everyone)
-    images = work.labels.images(everyone)
+    vectors = work.labels.vectors_by_id(dict.fromkeys(everyone))
+    images = show(everyone)
     examples = {}
     for name, found in candidates.items():
         usable = [(i, by) for i, by in found if i in vectors and i in images]
@@ -58,12 +60,3 @@ def _verified(rounds: Rounds) -> dict[str, list[str]]:
         if name is not None and state.outcome in (Outcome.KEPT, Outcome.RELABELED):
             found[name].append(state.sample_id)
     return found
-
-
-def _vectors(work: Workspace, ids: Collection[str]) -> dict[str, NDArray[Any]]:
-    vectors: dict[str, NDArray[Any]] = {}
-    field = work.labels.embeddings_field
-    for part in in_parts(list(dict.fromkeys(ids))):
-        found, rows, _ = read_vectors(work.labels.select(part).exists(field), field)
-        vectors.update(zip(found, rows, strict=True))
-    return vectors

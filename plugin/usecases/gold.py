@@ -45,7 +45,7 @@ def _sure_labels(
     known = work.labels.columns([work.labels.path, work.labels.names.weight], verified)
     standing = [i for i in verified if i in known and known[i][0] == class_name]
     right = [i for i in standing if weight_or_one(known[i][1]) > 0]
-    queue = read_queue(work.labels, views.queue_of(work.labels, class_name))
+    queue = read_queue(work.labels, views.queue(work.labels, class_name))
     deep = queue.ids[::-1][:n]
     unavailable = round_.sample_ids | rounds.waiting
     found = [i for i in dict.fromkeys([*right, *deep]) if i not in unavailable]

@@ -33,7 +33,7 @@ def next_page(work: Workspace, size: int) -> GridPage | None:
     if rounds.open is None:
         return None
     round_ = _open(work, rounds)
-    return grid_page(rounds, round_, size, set(work.samples.existing(round_.sample_ids)))
+    return grid_page(rounds, round_, size, set(work.labels.existing(round_.sample_ids)))
 
 
 def commit_page(

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from ..core.errors import BusyError, ProjectMissingError, RoundError, ServerError
+from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from ..core.judging.meter import meter
 from ..core.review.ledger import (
     AnswerKey,
@@ -182,6 +182,7 @@ def record_verdicts(
             comments=comments,
             seconds=seconds,
         )
+        _check_boxes(work, reviews)
         claim.check()
         answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
         if answers.withdrawn and rounds.open is None:
@@ -190,6 +191,17 @@ def record_verdicts(
             rounds = Rounds(rounds)
         report, rounds = _take_in(work, rounds, [round_], answers)
         return _merged(rounds, [report])
+
+
+def _check_boxes(work: Workspace, reviews: Iterable[Review]) -> None:
+    """Refuse verdicts about boxes where there are none."""
+    of_boxes = [r for r in reviews if r.verdict.outcome.of_objects]
+    if of_boxes and not work.labels.of_crops:
+        raise DataError(
+            f"the verdict about {of_boxes[0].sample_id!r} must not be "
+            f"{of_boxes[0].verdict.value!r}: the labels of {work.where} are of whole images.",
+            'Write "keep", "delete", "unsure" or ("relabel", "dog").',
+        )
 
 
 def _classes_for(work: Workspace, rounds: Rounds, verdicts: Mapping[str, Answer]) -> Sequence[str]:
@@ -216,7 +228,7 @@ def _take_in(
     at = next_time(rounds.answers, now())
     events = new_events(rounds.answers, reviews, answers.withdrawn, at)
     # What a user has removed from the dataset has no task and gets no answer.
-    present = work.samples.existing(i for r in here for i in r.shown_ids)
+    present = work.labels.existing(i for r in here for i in r.shown_ids)
     open_before = {r.number for r in here if r.closed_at is None}
     closed = [
         round_.number
@@ -245,6 +257,8 @@ def _take_in(
         skips={n: ids for n, ids in answers.skips.items() if ids and n in open_before},
         surplus=sum(len(ids) for n, ids in answers.surplus.items() if n in open_before),
         outdated=written.outdated,
+        # Once is enough: later pulls have nothing new to say of it.
+        gone=[i for i in written.gone if i in {event.sample_id for event in events}],
     )
     return report, rounds
 

@@ -27,6 +27,7 @@ from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
 from .examples import find_examples
 from .gold import hide_gold
+from .pictures import Show, pictures_for
 from .workspace import Workspace, desk_for
 
 Progress = Callable[[float, str], None]
@@ -74,9 +75,10 @@ def push_round(
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
             hide_gold(work, rounds, round_, asked.gold)
-            images = work.labels.images(item.sample_id for item in round_.shown)
             reviewed = _subject(work, rounds, round_)
-            desk.check(reviewed, show_options(work, round_), images)
+            with pictures_for(work, desk, round_.config["options"]) as show:
+                images = show(item.sample_id for item in round_.shown)
+                desk.check(reviewed, show_options(work, round_), images)
             claim.check()
             pair = (round_.class_of_interest, round_.rival) if round_.rival else None
             freeze_start(work, pair)
@@ -130,9 +132,11 @@ def send(
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
     lacking = rounds.lacking(round_)
-    tasks = _tasks(work, rounds, round_, dict.fromkeys(open_ids) | lacking, places_of(round_))
-    options = _with_examples(work, rounds, round_, tasks)
-    sent = desk.send(reviewed, options, round_.number, tasks, progress)
+    wanted = dict.fromkeys(open_ids) | lacking
+    with pictures_for(work, desk, round_.config["options"]) as show:
+        tasks = _tasks(work, rounds, round_, wanted, places_of(round_), show)
+        options = _with_examples(work, rounds, round_, tasks, show)
+        sent = desk.send(reviewed, options, round_.number, tasks, progress)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url)
     finished = len(round_.shown) - len(open_ids)
@@ -153,12 +157,13 @@ def send_unnamed(
     wanted = {i: min(n, round_.reviewers) - has.get(i, 0) for i, n in unnamed.items()}
     complete = rounds.complete(round_)
     lacking = {i: n for i, n in wanted.items() if n > 0 and i not in complete}
-    tasks = _tasks(work, rounds, round_, lacking, {})
-    if not tasks:
-        return 0
     reviewed = _subject(work, rounds, round_)
-    options = _with_examples(work, rounds, round_, tasks)
-    sent = desk.send(reviewed, options, round_.number, tasks, None)
+    with pictures_for(work, desk, round_.config["options"]) as show:
+        tasks = _tasks(work, rounds, round_, lacking, {}, show)
+        if not tasks:
+            return 0
+        options = _with_examples(work, rounds, round_, tasks, show)
+        sent = desk.send(reviewed, options, round_.number, tasks, None)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url, of_unnamed=True)
     return sent.created
@@ -175,9 +180,10 @@ def _tasks(
     round_: Round,
     lacking: Mapping[str, int | None],
     where: Mapping[str, Place],
+    show: Show,
 ) -> list[ReviewTask]:
     """Return the tasks of some labels of a round: of those that are still in the dataset."""
-    images = work.labels.images(item.sample_id for item in round_.shown)
+    images = show([item.sample_id for item in round_.shown if item.sample_id in lacking])
     answers = rounds.answer_ids(round_)
     # What is said of a gold image is said of the label that it passes for.
     says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
@@ -218,6 +224,7 @@ def subject(work: Workspace, rounds: Rounds, home: str, *more: Mapping[str, Any]
         dataset_name=work.samples.dataset.name,
         label_field=work.labels.name,
         classes=work.given_classes(rounds, *more),
+        of_objects=work.labels.of_crops,
     )
 
 
@@ -236,7 +243,7 @@ def show_options(work: Workspace, round_: Round) -> Options:
 
 
 def _with_examples(
-    work: Workspace, rounds: Rounds, round_: Round, tasks: Sequence[ReviewTask]
+    work: Workspace, rounds: Rounds, round_: Round, tasks: Sequence[ReviewTask], show: Show
 ) -> Options:
     """Return how a round is shown, with the examples that its pages need."""
     options = show_options(work, round_)
@@ -247,11 +254,14 @@ def _with_examples(
     wanted = int(round_.config["options"].get("examples", 0))
     if round_.desk == "app":
         wanted = 0  # the App shows whatever one likes to look at
-    return replace(options, examples=find_examples(work, rounds, round_, sorted(classes), wanted))
+    examples = find_examples(work, rounds, round_, sorted(classes), wanted, show)
+    return replace(options, examples=examples)
 
 
 def shows_small_images(work: Workspace) -> bool:
     """Tell whether images have so few pixels that each counts; the first one stands for all."""
+    if work.labels.of_crops:  # pictures of them are as large as people need them
+        return False
     try:
         with Image.open(work.samples.view.first().filepath) as image:
             return bool(max(image.size) <= _SMALL)

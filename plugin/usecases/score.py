@@ -21,6 +21,7 @@ from ..store.marks import declare_review_fields
 from ..store.probabilities import read_probabilities
 from ..store.rounds import now
 from ..store.scores import ScoreRecord
+from ..store.selection import Split
 from .embed import check_engine
 from .workspace import Workspace
 
@@ -141,18 +142,17 @@ def _rows(
         stack.callback(vectors.close)
         return ids, vectors, np.zeros(len(ids), bool)
 
-    return work.labels.read(work.samples.train_view(), work.labels.classes(), read)
+    return work.labels.read(Split.TRAIN, work.labels.classes(), read)
 
 
 def sample_coreset(work: Workspace, m: int) -> CoresetReport:
     """Tag a weighted coreset; see `CleaningLoop.sample_coreset`."""
     ours = work.labels.names
     work.labels.check_names(tags=[ours.coreset])
-    scored = views.scored_view(work.labels, ours.influence)
-    ids = scored.values("id")
-    rows = work.labels.columns([ours.influence, ours.weight], ids)
-    influence = np.array([rows[i][0] for i in ids])
-    weights = np.array([weight_or_one(rows[i][1]) for i in ids])
+    scored = views.scored(work.labels, ours.influence)
+    ids, moved, kept = work.labels.values(scored, [ours.influence, ours.weight])
+    influence = np.array(moved)
+    weights = np.array([weight_or_one(weight) for weight in kept])
     indices, coreset_weights = draw_coreset(influence, m, weights, work.random_state)
     chosen = {ids[i]: float(w) for i, w in zip(indices.tolist(), coreset_weights, strict=True)}
     coreset.write_coreset(work.labels, chosen)

@@ -4,7 +4,8 @@
 
 Both ways use the same ResNet18 at 224x224 and the same weights; they and the bare forward pass take
 turns, and each is given by its best round. Without --data, 500x375 JPEGs are cut from the two
-photos that scikit-learn brings; without --weights, the network is random, which is as fast.
+photos that scikit-learn brings; without --weights, the network is random, which is as fast. With
+--boxes, so many boxes are cut out of each image, beside FiftyOne's `compute_patch_embeddings`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _crops import bench_crops
 from _measure import write_json
 from _options import parse
 
@@ -54,6 +56,16 @@ def image_files(folder: Path, data: Path | None, n: int) -> list[str]:
             window = photo.crop((left, top, left + w, top + h)).resize((WIDTH, HEIGHT))
             window.save(path, quality=90)
     return [str(path) for path in paths]
+
+
+def enlarge(paths: list[str], scale: float) -> None:
+    """Make files as large as those of cameras."""
+    from PIL import Image
+
+    for path in paths if scale != 1 else ():
+        with Image.open(path) as image:
+            large = image.resize((int(image.width * scale), int(image.height * scale)))
+        large.save(path, quality=90)
 
 
 def weights_file(folder: Path, weights: Path | None) -> Path:
@@ -228,15 +240,34 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="state dict of ResNet18")
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument("--boxes", type=int, default=0, help="of each image: bench crops instead")
+    parser.add_argument(
+        "--scale", type=float, default=1, help="with --boxes: images so much larger"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--fiftyone-batch-size", type=int, default=32, help="(%(default)s)")
     parser.add_argument("--rows", type=int, default=50_000, help="vectors to read (%(default)s)")
     args = parse(parser, database=True, images=16, image_size=64, rounds=1, rows=500)
     report: dict[str, Any] = {}
-    if args.images:
+    if args.boxes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            paths = image_files(folder, args.data, args.images)
+            enlarge(paths, args.scale)
+            weights = weights_file(folder, args.weights)
+            report |= bench_crops(
+                paths,
+                weights,
+                zoo_model(weights, args.image_size),
+                boxes=args.boxes,
+                image_size=args.image_size,
+                rounds=args.rounds,
+                batch_size=args.fiftyone_batch_size,
+            )
+    elif args.images:
         with tempfile.TemporaryDirectory() as folder:
             report |= bench_embedding(args, Path(folder))
-    if args.rows:
+    if args.rows and not args.boxes:
         report |= bench_reading(args.rows, 512, args.rounds)
     print(json.dumps(report, indent=2))
     write_json(args.json, report)

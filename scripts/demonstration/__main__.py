@@ -77,7 +77,8 @@ def parser() -> argparse.ArgumentParser:
         "--data",
         default="digits",
         help="digits (default), fashion-mnist, a FOLDER with one "
-        "subfolder for each class,\nor a FILE.parquet with a column jpeg",
+        "subfolder for each class,\na FILE.parquet with a column jpeg, "
+        "or a COCO FILE.json beside its images",
     )
     add("--label", default="label", help="Parquet: column of the labels to be checked")
     add("--true-label", help="Parquet: column of what the simulated reviewer knows")
@@ -87,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "--wrong",
         type=float,
         default=0.08,
-        help="digits, fashion-mnist: share of training labels made wrong (%(default)s)",
+        help="digits, fashion-mnist, COCO: share of training labels made wrong (%(default)s)",
     )
     add("--reviewer", choices=("simulated", "human"), default="simulated")
     add("--rounds", type=int, default=6)

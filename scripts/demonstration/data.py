@@ -38,12 +38,15 @@ class DemoImage:
         What the simulated reviewer knows; None when nobody knows.
     test : bool
         Whether it belongs to the test split.
+    box : tuple of float, optional
+        Of an object: left, top, width and height as shares of the image.
     """
 
     path: Path
     label: str
     true_label: str | None
     test: bool
+    box: tuple[float, float, float, float] | None = None
 
 
 def digits(folder: Path, seed: int, wrong: float, limit: int | None) -> list[DemoImage]:
@@ -52,7 +55,7 @@ def digits(folder: Path, seed: int, wrong: float, limit: int | None) -> list[Dem
 
     data = load_digits()
     # 8 x 8 pixels with 17 grey levels; dark ink on light paper, large enough to look at.
-    keep = _subset(len(data.target), limit, seed)
+    keep = subset(len(data.target), limit, seed)
     pixels = (255 - data.images[keep] * (255 / 16)).astype(np.uint8)
     names = [str(name) for name in data.target_names]
     return _with_flips(folder, pixels, data.target[keep], names, seed, wrong, scale=8)
@@ -75,7 +78,7 @@ def fashion_mnist(folder: Path, seed: int, wrong: float, limit: int | None) -> l
             "On Debian and Ubuntu, run apt-get install dataset-fashion-mnist, or use the default "
             "data.",
         ) from error
-    keep = _subset(len(data.targets), limit or FASHION_MNIST_ROWS, seed)
+    keep = subset(len(data.targets), limit or FASHION_MNIST_ROWS, seed)
     pixels, target = data.data.numpy()[keep], data.targets.numpy()[keep]
     names = [name.replace("/", " or ") for name in data.classes]
     return _with_flips(folder, pixels, target, names, seed, wrong, scale=4)
@@ -96,8 +99,8 @@ def image_folder(folder: Path, seed: int, limit: int | None) -> list[DemoImage]:
             f"class; it holds {len(classes)} subfolders and {len(files)} images.",
             "Choose a folder whose subfolders are named after the classes.",
         )
-    keep = _subset(len(files), limit, seed)
-    test = _seeded_fifth(len(keep), seed)
+    keep = subset(len(files), limit, seed)
+    test = seeded_fifth(len(keep), seed)
     return [
         DemoImage(files[i][0].resolve(), files[i][1], None, bool(is_test))
         for i, is_test in zip(keep, test, strict=True)
@@ -130,13 +133,13 @@ def parquet(
             "Name them with --label, --true-label and --split.",
         )
     table = pq.read_table(file, columns=wanted)
-    table = table.take(_subset(table.num_rows, limit, seed))
+    table = table.take(subset(table.num_rows, limit, seed))
     columns = {name: table.column(name).to_pylist() for name in wanted}
     truths = columns[true_label] if true_label else [None] * table.num_rows
     if split:
         test = np.array([value == "test" for value in columns[split]])
     else:
-        test = _seeded_fifth(table.num_rows, seed)
+        test = seeded_fifth(table.num_rows, seed)
     folder.mkdir(parents=True)  # images of another run must not mix with these
     images = []
     for i, jpeg in enumerate(columns["jpeg"]):
@@ -154,8 +157,23 @@ def build_dataset(name: str, images: list[DemoImage]) -> Any:
     taken = fo.dataset_exists(name)
     dataset = fo.Dataset(f"{name}-{uuid4().hex[:8]}" if taken else name, persistent=True)
     dataset.classes = {LABEL_FIELD: sorted({image.label for image in images})}
-    dataset.add_samples(_samples(images), num_samples=len(images))
+    if images[0].box is None:
+        dataset.add_samples(_samples(images), num_samples=len(images))
+    else:
+        from demonstration.coco import samples_of
+
+        dataset.add_samples(samples_of(images, LABEL_FIELD, TEST_TAG), dynamic=True)
     return dataset
+
+
+def truths(dataset: Any, images: list[DemoImage]) -> dict[str, str]:
+    """Return label id to what the simulated reviewer knows."""
+    if images[0].box is None:
+        ids, known = dataset.values(["id", f"{TRUTH_FIELD}.label"])
+    else:
+        fields = [f"{LABEL_FIELD}.detections.{name}" for name in ("id", "true_class")]
+        ids, known = dataset.values(fields, unwind=True)
+    return dict(zip(ids, known, strict=True))
 
 
 def _samples(images: list[DemoImage]) -> Iterator[object]:
@@ -179,7 +197,7 @@ def _with_flips(
     scale: int,
 ) -> list[DemoImage]:
     """Write the images; a share `wrong` of the training labels says what the image looks like."""
-    test = _seeded_fifth(len(target), seed)
+    test = seeded_fifth(len(target), seed)
     given = target.copy()
     train = np.flatnonzero(~test)
     flipped = np.random.default_rng(seed).choice(train, round(wrong * len(train)), replace=False)
@@ -207,13 +225,15 @@ def _most_similar_other_class(pixels: np.ndarray, target: np.ndarray) -> np.ndar
     return probability.argmax(axis=1)
 
 
-def _subset(n: int, limit: int | None, seed: int) -> np.ndarray:
+def subset(n: int, limit: int | None, seed: int) -> np.ndarray:
+    """Return the rows of a seeded sample, in their order."""
     if limit is None or limit >= n:
         return np.arange(n)
     return np.sort(np.random.default_rng(seed).choice(n, limit, replace=False))
 
 
-def _seeded_fifth(n: int, seed: int) -> np.ndarray:
+def seeded_fifth(n: int, seed: int) -> np.ndarray:
+    """Return which rows are the test split."""
     test = np.zeros(n, dtype=bool)
     test[np.random.default_rng(seed + 1).choice(n, n // 5, replace=False)] = True
     return test

@@ -15,6 +15,7 @@ from coreset_cleaning.cli import progress_bar, wait_for_reviews
 from coreset_cleaning.core.errors import WeightsError
 from coreset_cleaning.core.review.scope import WHOLE_DATASET, Scope
 from demonstration import data, report
+from demonstration.coco import coco
 from demonstration.reviewer import SimulatedReviewer
 from label_studio_server import LabelStudioProcess
 from own_database import free_port
@@ -58,11 +59,10 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
     server = LabelStudioServer(process.url, process.admin_token)
     reviewer = None
     if args.reviewer == "simulated":
-        ids, truths = dataset.values(["id", f"{data.TRUTH_FIELD}.label"])
         reviewer = SimulatedReviewer(
             process.url,
             process.add_user("reviewer@example.com"),
-            dict(zip(ids, truths, strict=True)),
+            data.truths(dataset, images),
             rival=pair.rival if reviewed else None,
             dataset_id=loop.samples.dataset_id,
             label_field=data.LABEL_FIELD,
@@ -128,9 +128,11 @@ def prepare(args: argparse.Namespace, folder: Path) -> tuple[str, list[data.Demo
             args.true_label,
             args.split,
         )
+    if path.suffix == ".json" and path.is_file():
+        return name, coco(path, args.seed, args.wrong, args.limit)
     raise data.DataError(
-        "--data must be digits, fashion-mnist, a folder with one subfolder for each class, or a "
-        f".parquet file, got {args.data!r}.",
+        "--data must be digits, fashion-mnist, a folder with one subfolder for each class, a "
+        f".parquet file or a COCO .json file, got {args.data!r}.",
         "Choose one of these.",
     )
 

@@ -186,6 +186,13 @@ def test_recording_answers_reads_little_of_the_dataset(
     assert len(whole) == 1
 
 
+def test_labels_of_whole_images_have_no_box_that_could_be_wrong(loop: CleaningLoop) -> None:
+    [one] = ids(push(loop, n=1))
+    with pytest.raises(DataError, match=r"must not be 'wrong_box'.* are of whole images"):
+        loop.record_verdicts({one: "wrong_box"})
+    assert "cleaning wrong_box" not in loop.samples.dataset.list_saved_views()
+
+
 # ---- by the page
 
 

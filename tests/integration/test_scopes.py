@@ -13,7 +13,7 @@ from fiftyone import ViewField as F
 from coreset_cleaning import AppDesk, CleaningLoop
 from coreset_cleaning.cli import main
 from coreset_cleaning.core.errors import DataError, RoundError
-from coreset_cleaning.store import queues
+from coreset_cleaning.store import queues, views
 
 
 def truly(loop: CleaningLoop, truth: dict[str, str]) -> None:
@@ -227,18 +227,18 @@ def test_a_push_reads_the_vectors_of_the_top_only(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[int] = []
-    from coreset_cleaning.usecases import draw
+    from coreset_cleaning.store import classification
 
     def spy(view: Any, field: str) -> Any:
         read.append(len(view))
         return queues_read(view, field)
 
-    queues_read = draw.read_vectors
-    monkeypatch.setattr(draw, "read_vectors", spy)
+    queues_read = classification.read_vectors
+    monkeypatch.setattr(classification, "read_vectors", spy)
     loop.push_round(AppDesk(), n=3, controls=1, scope="dataset")
     # The top, the test split of 80 and the batch.
     assert sorted(read) == [3, 40, 80]
-    assert len(queues.read_queue(loop.labels, loop.queue_view(scope="dataset")).ids) == 237
+    assert len(queues.read_queue(loop.labels, views.queue(loop.labels, None)).ids) == 237
 
 
 # ---- command line

@@ -101,3 +101,15 @@ def test_a_hidden_suggestion_is_not_on_the_page() -> None:
 def test_what_can_t_be_classes_is_refused(classes: list[str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         labeling_config(classes)
+
+
+def test_only_objects_can_have_a_wrong_box() -> None:
+    of_images, of_objects = (
+        labeling_config(["a", "b"]),
+        labeling_config(["a", "b"], of_objects=True),
+    )
+    assert "wrong_box" not in of_images
+    choice = '<Choice value="The box is wrong" alias="wrong_box" hotkey="6" />'
+    assert of_objects.replace(choice, "") == of_images
+    said = read_answer(answer_result("wrong_box", n_classes=2), ["a", "b"], None)
+    assert (said.verdict.outcome.is_error, said.new_label) == (True, None)

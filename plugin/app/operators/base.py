@@ -246,7 +246,8 @@ def add_label_field(ctx: Any, inputs: types.Object) -> None:
 
 def add_embeddings_field(ctx: Any, inputs: types.Object) -> None:
     """Add the field that holds embeddings; a dataset without one is told what to do first."""
-    fields = settings.embeddings_fields(ctx.dataset)
+    chosen = settings.resolve(ctx.dataset, ctx.params)
+    fields = settings.embeddings_fields(ctx.dataset, chosen.label_field)
     if not fields:
         refuse(
             inputs,
@@ -255,7 +256,7 @@ def add_embeddings_field(ctx: Any, inputs: types.Object) -> None:
             "Run “Compute embeddings” first.",
         )
         return
-    known = settings.resolve(ctx.dataset).embeddings_field
+    known = chosen.embeddings_field
     choice(
         inputs,
         "embeddings_field",

@@ -40,7 +40,8 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
         "confusion": load_confusion(ctx.dataset, chosen.label_field),
         "server": server_state(ctx, anew=anew).to_dict(),
     }
-    if chosen.embeddings_field not in settings.embeddings_fields(ctx.dataset):
+    vectors = settings.embeddings_fields(ctx.dataset, chosen.label_field)
+    if chosen.embeddings_field not in vectors:
         return {**facts, "step": Stage.NO_EMBEDDINGS.value}
     loop = loop_for(ctx)
     if not loop.is_scored():

@@ -76,6 +76,8 @@ class Asked:
     was_relabeled, was_deleted : bool, default True
         Whether such a verdict was ever on record, undone or not. What no verdict can have put
         there is not taken back: it is somebody else's.
+    moved : bool, default False
+        Whether the label is no longer about what reviewers saw: its box is elsewhere.
     """
 
     label: str
@@ -83,6 +85,7 @@ class Asked:
     was_relabeled: bool = True
     was_deleted: bool = True
     relabeled_to: frozenset[str] = frozenset()
+    moved: bool = False
 
 
 def given_label(marks: Marks, asked: Asked) -> str | None:
@@ -96,13 +99,13 @@ def given_label(marks: Marks, asked: Asked) -> str | None:
 
 
 def is_outdated(marks: Marks, state: LabelState | None, asked: Asked) -> bool:
-    """Tell whether the answers are about another class than the one that stands there now.
+    """Tell whether the answers are about another class, or box, than the one that is there now.
 
     Such answers are on record and change nothing: the reviewers never saw this label.
     """
     if state is None or _review_mark(state) == marks.review:
         return False
-    return given_label(marks, asked) != asked.label
+    return asked.moved or given_label(marks, asked) != asked.label
 
 
 def apply_state(marks: Marks, state: LabelState | None, asked: Asked) -> Marks:

@@ -168,8 +168,8 @@ class HistoryRow:
     size, pool : int
         Labels in the batch, and labels that could have been served.
     reviewed, errors_found : int
-        Judged labels, and those relabeled or deleted; controls included.
-    kept, relabeled, deleted, unsure, conflict : int
+        Judged labels, and those relabeled, deleted or of a wrong box; controls included.
+    kept, relabeled, deleted, unsure, conflict, wrong_box : int
         Labels by outcome.
     n_controls, control_errors : int
         `reviewed` and `errors_found` of the controls.
@@ -207,6 +207,7 @@ class HistoryRow:
     deleted: int
     unsure: int
     conflict: int
+    wrong_box: int
     n_controls: int
     control_errors: int
     undone: bool

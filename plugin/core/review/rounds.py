@@ -97,6 +97,12 @@ class Rounds(Sequence[Round]):
                 found[event.sample_id].add(event.new_label)
         return found
 
+    def shown_box(self, label_id: str) -> list[float] | None:
+        """Return the box that an object had when it was shown; None for whole images."""
+        state = self.states.get(label_id)
+        round_ = None if state is None else self.numbered(state.round)
+        return None if round_ is None else round_.config.get("boxes", {}).get(label_id)
+
     # ---- where the rounds are
 
     def state(self, round_: Round) -> RoundState:

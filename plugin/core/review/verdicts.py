@@ -24,21 +24,31 @@ class Outcome(str, Enum):
         The same in the grid, in the panel and wherever an outcome is shown.
     done_by_reviewers : str
         What reviewers did, for the description of the saved view; empty when it has none.
+    of_objects : bool
+        Whether only an object can come to it: a label of a whole image has no box.
     """
 
     is_error: bool
     decides: bool
     color: str
     done_by_reviewers: str
+    of_objects: bool
 
     KEPT = "kept", False, True, "#3fb68b", "found right"
     RELABELED = "relabeled", True, True, "#ff6d04", "gave another label"
     DELETED = "deleted", True, True, "#e05563", "deleted (weight 0; nothing is removed)"
     UNSURE = "unsure", False, False, "#8a8f98", ""
     CONFLICT = "conflict", False, False, "#4c9be8", "disagree about"
+    WRONG_BOX = "wrong_box", True, True, "#b07ce8", "want annotated again: the box is wrong", True
 
     def __new__(
-        cls, value: str, is_error: bool, decides: bool, color: str, done_by_reviewers: str
+        cls,
+        value: str,
+        is_error: bool,
+        decides: bool,
+        color: str,
+        done_by_reviewers: str,
+        of_objects: bool = False,
     ) -> Outcome:
         """Make a member that carries what is said of it."""
         outcome = str.__new__(cls, value)
@@ -47,6 +57,7 @@ class Outcome(str, Enum):
         outcome.decides = decides
         outcome.color = color
         outcome.done_by_reviewers = done_by_reviewers
+        outcome.of_objects = of_objects
         return outcome
 
     @classmethod
@@ -70,6 +81,7 @@ class Verdict(str, Enum):
     RELABEL = "relabel", Outcome.RELABELED
     DELETE = "delete", Outcome.DELETED
     UNSURE = "unsure", Outcome.UNSURE
+    WRONG_BOX = "wrong_box", Outcome.WRONG_BOX
 
     def __new__(cls, value: str, outcome: Outcome) -> Verdict:
         """Make a member that carries its outcome."""

@@ -90,6 +90,8 @@ class ProjectCheck:
         As the images need it.
     sheet : int
         Images on a page, as the last round asked; 0 for pages with one image.
+    of_objects : bool
+        Whether it is objects that are reviewed.
     """
 
     server: LabelStudioServer
@@ -99,6 +101,7 @@ class ProjectCheck:
     hide_suggestion: bool = False
     smooth: bool = True
     sheet: int = 0
+    of_objects: bool = False
 
     def found(self) -> dict[str, Any] | None:
         """Return the project, or None."""
@@ -126,7 +129,9 @@ class ProjectCheck:
     def _wanted_config(self, project: dict[str, Any]) -> str:
         if self.sheet:
             return sheet_config(self.sheet, self.smooth)
-        return wanted_config(self.classes, self.hide_suggestion, self.smooth, project)
+        return wanted_config(
+            self.classes, self.hide_suggestion, self.smooth, project, of_objects=self.of_objects
+        )
 
     def round(self, number: int, waiting: set[str], project_id: int) -> str:
         """Say whether an open round's tab and tasks are there.

@@ -99,6 +99,7 @@ def labeling_config(
     smooth: bool = True,
     before: str | None = None,
     label_field: str = "",
+    of_objects: bool = False,
 ) -> str:
     """Return the labeling config for a list of classes.
 
@@ -115,6 +116,8 @@ def labeling_config(
         many classes there are: answers given with one don't fit the other.
     label_field : str, optional
         Whose classes they are, for error texts.
+    of_objects : bool, default False
+        Whether to offer the answer that an object's box is wrong.
 
     Raises
     ------
@@ -146,7 +149,7 @@ def labeling_config(
             answer, "Header", value="Suggested: $suggested ($suggested_probability)", size="5"
         )
     ET.SubElement(answer, "Header", value="$note", size="5", style=_SMALL_STYLE)
-    _verdict_choices(answer, hide_suggestion)
+    _verdict_choices(answer, hide_suggestion, of_objects)
     relabel = ET.SubElement(
         answer,
         "View",
@@ -263,7 +266,7 @@ def answer_result(
     return result
 
 
-def _verdict_choices(parent: ET.Element, hide_suggestion: bool) -> None:
+def _verdict_choices(parent: ET.Element, hide_suggestion: bool, of_objects: bool) -> None:
     choices = ET.SubElement(
         parent,
         "Choices",
@@ -280,6 +283,8 @@ def _verdict_choices(parent: ET.Element, hide_suggestion: bool) -> None:
         ("Not usable: delete", Verdict.DELETE.value),
         ("I can't tell", Verdict.UNSURE.value),
     ]
+    if of_objects:
+        answers.append(("The box is wrong", Verdict.WRONG_BOX.value))
     for key, (value, alias) in enumerate(answers, start=1):
         if alias != ACCEPT or not hide_suggestion:
             ET.SubElement(choices, "Choice", value=value, alias=alias, hotkey=str(key))

@@ -39,6 +39,7 @@ class LabelStudioDesk:
     """
 
     name = "labelstudio"
+    shows_boxes = False
     shows_labels = True
 
     def __init__(self, server: LabelStudioServer) -> None:
@@ -253,6 +254,7 @@ class LabelStudioDesk:
             reviewers_per_task=options.reviewers_per_task,
             hide_suggestion=options.hide_suggestion,
             smooth=options.smooth,
+            of_objects=subject.of_objects,
             sheet=options.sheet,
         )
 

@@ -93,6 +93,7 @@ def plan_project(
     hide_suggestion: bool = False,
     smooth: bool = True,
     sheet: int = 0,
+    of_objects: bool = False,
 ) -> ProjectPlan:
     """Look for the project of a dataset and label field and make sure that a push may go there.
 
@@ -114,6 +115,8 @@ def plan_project(
         Whether to smooth images that are enlarged.
     sheet : int, default 0
         Images on a page, at most: the project of the sheets. 0: that of the pages with one image.
+    of_objects : bool, default False
+        Whether it is objects with boxes that are reviewed.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def plan_project(
     if sheet:
         config = sheet_config(sheet, smooth)
     else:
-        config = wanted_config(classes, hide_suggestion, smooth, found, label_field)
+        config = wanted_config(classes, hide_suggestion, smooth, found, label_field, of_objects)
     settings = {"label_config": config, "maximum_annotations": reviewers_per_task}
     if found is None:
         require_right_to_make(server)
@@ -240,10 +243,11 @@ def wanted_config(
     smooth: bool,
     project: dict[str, Any] | None,
     label_field: str = "",
+    of_objects: bool = False,
 ) -> str:
     """Return the labeling config that a project should have, given the one it has now."""
     before = project["label_config"] if project else None
-    return labeling_config(classes, hide_suggestion, smooth, before, label_field)
+    return labeling_config(classes, hide_suggestion, smooth, before, label_field, of_objects)
 
 
 def require_right_to_make(server: LabelStudioServer) -> None:

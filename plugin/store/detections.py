@@ -1,0 +1,359 @@
+"""Many labels for one image: the objects of a ``Detections`` field, known by their own ids.
+
+What is known of an object are attributes of it; what stands for it in the maths is beside the
+field, see ``crops.py``. Attributes are read by projection and written by id, several fields and all
+objects of an image in one update: whatever else an object carries, and whatever other objects there
+are, is not touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from functools import reduce
+from itertools import islice
+from operator import and_
+from typing import Any
+
+import fiftyone as fo
+import numpy as np
+from bson import ObjectId
+from fiftyone import ViewField as F
+from numpy.typing import NDArray
+from pymongo import UpdateOne
+
+from ..core.errors import DataError
+from . import crops, ownership
+from .attributes import outermost, value_of
+from .labels import LabelField
+from .patches import LazyPatches, renew
+from .selection import Selection, Split
+
+_BY_INDEX = 10_000  # ids up to which an index finds objects faster than a look at all of them
+_AT_ONCE = 100  # objects that one update changes: each is looked for among all of the image
+_UPDATES = 5_000  # in memory at a time
+
+
+class DetectionsField(LabelField):
+    """A field of ``fiftyone.Detections``."""
+
+    document = fo.Detections
+    things = "objects"
+    of_crops = True
+
+    def __init__(
+        self, samples: Any, name: str, embeddings_field: str, prefix: str | None = None
+    ) -> None:
+        # Vectors of whole images may have the name already; and each field has boxes of its own.
+        super().__init__(samples, name, f"{embeddings_field}_{name}", prefix)
+
+    @property
+    def root(self) -> str:
+        """Where the objects are."""
+        return f"{self.name}.detections"
+
+    @property
+    def path(self) -> str:
+        """Where the class names are."""
+        return f"{self.root}.label"
+
+    @property
+    def tags_path(self) -> str:
+        """Where the objects' tags are."""
+        return f"{self.root}.tags"
+
+    @property
+    def without_class(self) -> str:
+        """How to take the empty class name away, in Python."""
+        return f'dataset.map_labels({self.name!r}, {{"": NAME}}).save()'
+
+    # ---- queries
+
+    def view(self, selection: Selection) -> Any:
+        """Return some objects as patches."""
+        view = self._filtered(selection).to_patches(self.name)
+        if selection.sorted_by:
+            first = self._of_patch(selection.sorted_by)
+            view = view.sort_by(first, reverse=not selection.lowest_first)
+        return view
+
+    def to_save(self, selection: Selection) -> Any:
+        """Return what to save as a view of some objects."""
+        sorted_by = self._of_patch(selection.sorted_by) if selection.sorted_by else ""
+        return LazyPatches(self._filtered(selection), self.name, sorted_by)
+
+    def renew_views(self) -> None:
+        """Let saved views of ours show the objects as they are now."""
+        renew(self.dataset, lambda name: ownership.is_our_view(self.dataset, self.names, name))
+
+    def _filtered(self, selection: Selection) -> Any:
+        view, wanted = self._split(selection.split), self._condition(selection)
+        # Without a condition, a saved view would have no stage before its patches.
+        wanted = F("_id").exists() if wanted is None else wanted
+        return view.filter_labels(self.name, wanted)
+
+    def _of_patch(self, field: str) -> str:
+        return f"{self.name}.{self._leaf(field)}"
+
+    def _split(self, split: Split) -> Any:
+        if split is Split.TRAIN:
+            return self.samples.train_view()
+        if split in (Split.EVERYTHING, Split.DATASET):
+            return self.samples.everything()
+        if split is Split.VIEW:
+            return self.samples.view
+        return self.samples.test_view() or self.samples.view.limit(0)
+
+    def _condition(self, selection: Selection) -> Any:
+        """Return what an object must fulfil, or None."""
+        wanted = [F(self._leaf(field)).exists() for field in selection.has]
+        wanted += [~F(self._leaf(field)).exists() for field in selection.lacks]
+        if selection.classes is not None:
+            wanted.append(F("label").is_in(list(selection.classes)))
+        if selection.counted_by:
+            wanted.append(F(self._leaf(selection.counted_by)) != 0)
+        if selection.with_tags:
+            wanted.append(F("tags").contains(list(selection.with_tags)))
+        if selection.without_tags:
+            wanted.append(~F("tags").contains(list(selection.without_tags)))
+        return reduce(and_, wanted) if wanted else None
+
+    def _leaf(self, field: str) -> str:
+        """Return the name of a field within an object."""
+        if field == "tags":
+            return field
+        if not field.startswith(f"{self.root}."):
+            raise DataError(
+                f"field {field!r} of dataset {self.dataset.name!r} must be an attribute of each "
+                f"object, such as {self.root}.{field.rpartition('.')[2]}: {self.name!r} holds "
+                "several objects an image.",
+                "Store one value per object.",
+            )
+        return field.removeprefix(f"{self.root}.")
+
+    def select(self, ids: Iterable[str]) -> Any:
+        """Return the objects with these ids as patches."""
+        chosen = self.samples.everything().select_labels(ids=list(ids), fields=self.name)
+        return chosen.to_patches(self.name)
+
+    def in_order(self, ids: Iterable[str]) -> Any:
+        """Return the patches of these objects, one after another."""
+        wanted = list(ids)
+        return self.select(wanted).select(wanted, ordered=True)
+
+    def values(
+        self, selection: Selection, fields: Sequence[str], limit: int | None = None
+    ) -> tuple[list[Any], ...]:
+        """Return ids and values of fields, in the order of the selection."""
+        leaves = [self._leaf(field) for field in fields]
+        sorted_by = [self._leaf(selection.sorted_by)] if selection.sorted_by else []
+        rows = [
+            (str(found["_id"]), *(value_of(found, leaf) for leaf in [*leaves, *sorted_by]))
+            for _, found in self._objects(selection, [*leaves, *sorted_by])
+        ]
+        if sorted_by:
+            rows.sort(
+                key=lambda row: (row[-1] is not None, row[-1]), reverse=not selection.lowest_first
+            )
+        columns = [list(column) for column in zip(*rows[:limit], strict=True)]
+        return tuple(columns[: 1 + len(leaves)] or [[] for _ in range(1 + len(leaves))])
+
+    def count(self, selection: Selection, limit: int | None = None) -> int:
+        """Return how many objects there are, counting no further than `limit`."""
+        stages = self._chosen(selection)
+        counted: list[dict[str, Any]] = [{"$project": {"n": {"$size": "$objects"}}}]
+        if limit:
+            counted += [{"$match": {"n": {"$gt": 0}}}, {"$limit": limit}]
+        counted.append({"$group": {"_id": None, "n": {"$sum": "$n"}}})
+        [total] = [*self._split(selection.split)._aggregate(post_pipeline=stages + counted)] or [{}]
+        return min(total.get("n", 0), limit) if limit else int(total.get("n", 0))
+
+    def _chosen(self, selection: Selection) -> list[dict[str, Any]]:
+        """Return the stages that give each sample the objects that are meant."""
+        objects: Any = {"$ifNull": [f"${self.root}", []]}
+        wanted = self._condition(selection)
+        if wanted is not None:
+            condition = wanted.to_mongo(prefix="$$this")
+            objects = {"$filter": {"input": objects, "as": "this", "cond": condition}}
+        return [{"$project": {"objects": objects}}]
+
+    def _objects(
+        self, selection: Selection, leaves: Iterable[str]
+    ) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Yield the id of the sample and what was asked for, object by object."""
+        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
+        stages = [*self._chosen(selection), {"$project": shown}]
+        for document in self._split(selection.split)._aggregate(post_pipeline=stages):
+            for found in document.get("objects") or ():
+                yield document["_id"], found
+
+    # ---- values by id
+
+    def columns(
+        self, fields: Sequence[str], ids: Iterable[str] | None = None
+    ) -> dict[str, tuple[Any, ...]]:
+        """Return id to values of fields, for these ids or all objects of the view.
+
+        An id that two objects have names none of them.
+        """
+        leaves = [self._leaf(field) for field in fields]
+        if ids is None:
+            pairs = ((found, found) for _, found in self._objects(Selection(Split.VIEW), leaves))
+        else:
+            pairs = ((found, found) for _, found in self._found(ids, leaves))
+        return {
+            str(found["_id"]): tuple(value_of(found, leaf) for leaf in leaves) for _, found in pairs
+        }
+
+    def _found(
+        self, ids: Iterable[str], leaves: Iterable[str], *of_sample: str
+    ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Yield sample and object for these ids, without those that are not there just once."""
+        wanted = {ObjectId(i) for i in ids if ObjectId.is_valid(i)}
+        if not wanted:
+            return
+        shown = [f"{self.root}.{leaf}" for leaf in outermost(["_id", *leaves])]
+        project = {"$project": dict.fromkeys([*shown, *of_sample], 1)}
+        found: dict[Any, tuple[dict[str, Any], dict[str, Any]] | None] = {}
+        few = len(wanted) <= _BY_INDEX
+        match = [{"$match": {f"{self.root}._id": {"$in": [*wanted]}}}] if few else []
+        for sample in self._collection.aggregate([*match, project]):
+            for label in self._of(sample):
+                if label["_id"] in wanted:
+                    twice = label["_id"] in found
+                    found[label["_id"]] = None if twice else (sample, label)
+        yield from (pair for pair in found.values() if pair is not None)
+
+    @property
+    def _collection(self) -> Any:
+        return self.dataset._sample_collection
+
+    def _of(self, sample: Mapping[str, Any]) -> list[dict[str, Any]]:
+        return ((sample.get(self.name) or {}).get("detections")) or []
+
+    def existing(self, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that one object of the dataset has."""
+        return {str(label["_id"]) for _, label in self._found(ids, [])}
+
+    def images(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return id to the path of the image that shows the object."""
+        found = self._found(ids, [], "filepath")
+        return {str(label["_id"]): sample["filepath"] for sample, label in found}
+
+    def boxes(self, ids: Iterable[str]) -> dict[str, list[float]]:
+        """Return id to left, top, width and height of the object, as shares of the image."""
+        found = self._found(ids, ["bounding_box"])
+        return {str(label["_id"]): list(label.get("bounding_box") or ()) for _, label in found}
+
+    def set_values(self, field: str, values: Mapping[str, Any]) -> None:
+        """Write values by id."""
+        self._write(values, lambda i: {field: values[i]})
+
+    def write_columns(self, ids: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> None:
+        """Write fields of the same objects in one go."""
+        place = {label_id: row for row, label_id in enumerate(ids)}
+        self._write(place, lambda i: {name: of[place[i]] for name, of in columns.items()})
+
+    def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Replace the tags of objects by id."""
+        self._write(tags, lambda i: {self.tags_path: list(tags[i])})
+
+    def _write(self, ids: Iterable[str], values: Callable[[str], Mapping[str, Any]]) -> None:
+        of_sample: dict[Any, list[ObjectId]] = {}
+        for sample, label in self._found(ids, []):
+            of_sample.setdefault(sample["_id"], []).append(label["_id"])
+        updates = self._updates(of_sample, values)
+        while part := list(islice(updates, _UPDATES)):
+            self.dataset._bulk_write(part, ids=[])
+        if of_sample:
+            fo.Sample._reload_docs(
+                self.dataset._sample_collection_name, sample_ids=[str(i) for i in of_sample]
+            )
+
+    def _updates(
+        self, of_sample: Mapping[Any, list[ObjectId]], values: Callable[[str], Mapping[str, Any]]
+    ) -> Iterator[UpdateOne]:
+        now = datetime.now(timezone.utc)
+        for sample_id, labels in of_sample.items():
+            for start in range(0, len(labels), _AT_ONCE):
+                part = labels[start : start + _AT_ONCE]
+                changes: dict[str, Any] = {"last_modified_at": now}
+                for k, label_id in enumerate(part):
+                    for field, value in values(str(label_id)).items():
+                        path = f"{self.root}.$[o{k}].{self._leaf(field)}"
+                        changes[path] = value.to_dict() if isinstance(value, fo.Label) else value
+                filters: list[Mapping[str, Any]] = [
+                    {f"o{k}._id": label_id} for k, label_id in enumerate(part)
+                ]
+                yield UpdateOne({"_id": sample_id}, {"$set": changes}, array_filters=filters)
+
+    # ---- vectors
+
+    def vectors(
+        self, split: Split, reader: Callable[..., Any] | None = None
+    ) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
+        """Read the vectors of objects, in the order of the ids; see `LabelField.vectors`.
+
+        Raises
+        ------
+        DataError
+            When an id is that of two objects, or a cluster is to read them.
+        """
+        if reader is not None:
+            raise DataError(
+                f"the objects of field {self.name!r} must be scored on one machine, got "
+                "engine='ray'.",
+                "Leave engine out.",
+            )
+        [labeled] = self.values(Selection(split, has=(self.path,)), [])
+        known = set(labeled)
+        if len(known) < len(labeled):
+            raise DataError(
+                f"the objects of field {self.name!r} of dataset {self.dataset.name!r} must have "
+                f"ids of their own; {len(labeled) - len(known)} have that of another one.",
+                f"Give all of them new ids: samples = list(dataset.iter_samples()), then for each "
+                f"sample.{self.name} = fiftyone.Detections(detections=[d.copy() for d in "
+                f"sample.{self.name}.detections]) and sample.save().",
+            )
+        ids, vectors = crops.read_crops(self._split(split), self.embeddings_field, known)
+        return ids, vectors, np.zeros(len(ids), bool)
+
+    def vectors_by_id(self, ids: Iterable[str]) -> dict[str, NDArray[Any]]:
+        """Read the vectors of those of some objects that have one."""
+        wanted = set(ids)
+        samples = {str(sample["_id"]) for sample, _ in self._found(wanted, [])}
+        view = self.samples.select(samples)
+        found, vectors = crops.read_crops(view, self.embeddings_field, wanted)
+        return dict(zip(found, vectors, strict=True))
+
+    def count_embedded(self, split: Split, *has: str) -> int:
+        """Return how many objects with a class, and with these fields, have a vector."""
+        selection = Selection(split, has=(self.path, *has))
+        [labeled] = self.values(selection, [])
+        return len(crops.embedded_ids(self._split(split), self.embeddings_field) & {*labeled})
+
+    # ---- the database
+
+    def make_indexes(self) -> None:
+        """Make what finds an object by its id; queues look at all objects, however sorted."""
+        self.dataset.create_index(f"{self.root}.id")
+
+    def suggestion(self, label: str, confidence: float) -> Any:
+        """Return a suggested class as FiftyOne stores it: making documents takes longer."""
+        return {
+            "_id": ObjectId(),
+            "_cls": fo.Classification.__name__,
+            "tags": [],
+            "label": label,
+            "confidence": confidence,
+        }
+
+    def taken_values(self) -> list[str]:
+        """Return names of ours under which objects carry attributes that nobody declared."""
+        free = [name for name in self.names.fields() if not self.dataset.has_field(name)]
+        if not free or self.score_record() is not None:
+            return []
+        either = [{name: {"$exists": True}} for name in free]
+        if self._collection.find_one({"$or": either}, {"_id": 1}) is None:
+            return []
+        return [n for n in free if self._collection.find_one({n: {"$exists": True}}, {"_id": 1})]
