@@ -70,9 +70,10 @@ def question(work: Workspace, label_id: str, n_examples: int) -> Question | None
     if round_ is None or round_.desk != AppDesk.name or label_id not in items:
         return None
     item, order = items[label_id], list(items)
-    waiting = rounds.lost_unanswered(round_) & set(work.samples.existing(items))
+    waiting = rounds.lost_unanswered(round_) & set(work.labels.existing(items))
     previous, following = around(order, waiting, label_id)
-    examples = find_examples(work, rounds, round_, (item.label, item.suggested_label), n_examples)
+    both = (item.label, item.suggested_label)
+    examples = find_examples(work, rounds, round_, both, n_examples, work.labels.images)
     disagreement = work.labels.columns([work.labels.names.disagreement], [label_id])
     return Question(
         round=round_.number,
