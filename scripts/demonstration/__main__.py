@@ -91,6 +91,12 @@ def parser() -> argparse.ArgumentParser:
         help="digits, fashion-mnist, COCO: share of training labels made wrong (%(default)s)",
     )
     add("--reviewer", choices=("simulated", "human"), default="simulated")
+    add(
+        "--desk",
+        choices=("labelstudio", "app"),
+        default="labelstudio",
+        help="where the reviewer answers: Label Studio, or FiftyOne's App (%(default)s)",
+    )
     add("--rounds", type=int, default=6)
     add("-n", type=int, help="images per round (50, or a twelfth of a small class or dataset)")
     add(

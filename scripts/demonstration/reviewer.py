@@ -1,11 +1,12 @@
-"""A reviewer who knows the right answers and gives them through Label Studio's own API."""
+"""Reviewers who know the right answers and give them at either desk, as people would."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-from coreset_cleaning import LabelStudioServer
+from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.desks.labelstudio.config import ACCEPT, answer_result
 from coreset_cleaning.desks.labelstudio.keys import parse_push_key
 
@@ -81,11 +82,54 @@ class SimulatedReviewer:
     def _judge(self, shown: Mapping[str, str]) -> tuple[str, str | None]:
         key = parse_push_key(shown["push_key"], self.dataset_id, self.label_field)
         assert key is not None, "the project holds a task that is not ours"
-        true = self.truth[key[1]]
-        if true == shown["label"]:
-            return "keep", None
-        if true == shown["suggested"]:
-            return ACCEPT, None
-        if self.rival in (true, None):
-            return "relabel", true
-        return "delete", None
+        return judge(self.truth[key[1]], shown["label"], shown["suggested"], self.rival)
+
+
+class AppReviewer:
+    """Answers the open round at the App's desk in the same way, by the page, as a person would.
+
+    Parameters
+    ----------
+    loop : CleaningLoop
+    truth : mapping of str to str
+        Label id to true class.
+    rival : str or None
+        As for `SimulatedReviewer`.
+    """
+
+    def __init__(self, loop: CleaningLoop, truth: Mapping[str, str], rival: str | None) -> None:
+        self.loop = loop
+        self.truth = truth
+        self.rival = rival
+
+    def answer_round(self, project_id: int | None = None) -> int:
+        """Answer the round page by page; return how many labels there were."""
+        answered = 0
+        while (page := self.loop.next_page()) is not None and page.label_ids:
+            given = {i: self.loop.question(i, examples=0) for i in page.label_ids}
+            marks: dict[str, str] = {}
+            others: dict[str, Any] = {}
+            for i, asked in given.items():
+                assert asked is not None
+                verdict, new_label = judge(
+                    self.truth[i], asked.label, asked.suggested_label, self.rival
+                )
+                if verdict == ACCEPT:
+                    marks[i] = "default"
+                elif verdict != "keep":
+                    marks[i] = "alt"
+                    others[i] = ("relabel", new_label) if new_label else verdict
+            self.loop.commit_page(page.label_ids, marks, others, reviewer="simulated")
+            answered += len(page.label_ids)
+        return answered
+
+
+def judge(true: str, label: str, suggested: str, rival: str | None) -> tuple[str, str | None]:
+    """Return the verdict and the new class that a reviewer gives who knows the true one."""
+    if true == label:
+        return "keep", None
+    if true == suggested:
+        return ACCEPT, None
+    if rival in (true, None):
+        return "relabel", true
+    return "delete", None

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import progress_bar, wait_for_reviews
 from coreset_cleaning.core.errors import WeightsError
 from coreset_cleaning.core.review.scope import WHOLE_DATASET, Scope
 from demonstration import data, report
 from demonstration.coco import coco
-from demonstration.reviewer import SimulatedReviewer
+from demonstration.reviewer import AppReviewer, SimulatedReviewer
 from label_studio_server import LabelStudioProcess
 from own_database import free_port
 
@@ -54,22 +54,30 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
     baseline = loop.evaluate_round()
     print(baseline)
 
-    print("Starting Label Studio …", flush=True)
-    process = cleanup.enter_context(LabelStudioProcess(run_folder / "label-studio"))
-    server = LabelStudioServer(process.url, process.admin_token)
-    reviewer = None
-    if args.reviewer == "simulated":
-        reviewer = SimulatedReviewer(
-            process.url,
-            process.add_user("reviewer@example.com"),
-            data.truths(dataset, images),
-            rival=pair.rival if reviewed else None,
-            dataset_id=loop.samples.dataset_id,
-            label_field=data.LABEL_FIELD,
-            n_classes=len(pair.classes),
-        )
-    else:
-        print(f"Log in as {process.admin_email}, password {process.admin_password}")
+    if args.desk == "app" and args.reviewer == "human":
+        review_in_the_app(dataset, loop)
+        return
+    process = None
+    server: Any = AppDesk()
+    truth, rival = data.truths(dataset, images), pair.rival if reviewed else None
+    reviewer: SimulatedReviewer | AppReviewer | None = AppReviewer(loop, truth, rival)
+    if args.desk == "labelstudio":
+        print("Starting Label Studio …", flush=True)
+        process = cleanup.enter_context(LabelStudioProcess(run_folder / "label-studio"))
+        server = LabelStudioServer(process.url, process.admin_token)
+        reviewer = None
+        if args.reviewer == "simulated":
+            reviewer = SimulatedReviewer(
+                process.url,
+                process.add_user("reviewer@example.com"),
+                truth,
+                rival=rival,
+                dataset_id=loop.samples.dataset_id,
+                label_field=data.LABEL_FIELD,
+                n_classes=len(pair.classes),
+            )
+        else:
+            print(f"Log in as {process.admin_email}, password {process.admin_password}")
 
     n = args.n or batch_size(images, reviewed)
     rows = []
@@ -177,8 +185,8 @@ def batch_size(images: list[data.DemoImage], label: str | None) -> int:
 
 def one_round(
     loop: CleaningLoop,
-    server: LabelStudioServer,
-    reviewer: SimulatedReviewer | None,
+    server: Any,
+    reviewer: SimulatedReviewer | AppReviewer | None,
     n: int,
     args: argparse.Namespace,
 ) -> dict[str, Any]:
@@ -187,7 +195,8 @@ def one_round(
     pushed = loop.push_round(server, n=n, controls=controls, scope=args.scope)
     if reviewer:
         reviewer.answer_round(pushed.project)
-        loop.pull_reviews(server)
+        if pushed.desk != AppDesk.name:
+            loop.pull_reviews(server)
     else:
         print(pushed)
         print(wait_for_reviews(loop, server, seconds=3))
@@ -211,16 +220,32 @@ def one_round(
     }
 
 
-def stay(dataset: Any, process: LabelStudioProcess, round_url: str) -> None:
+def review_in_the_app(dataset: Any, loop: CleaningLoop) -> None:
+    """Open the App for a person who reviews there; say afterwards what it has come to."""
+    print(
+        "In the App, click “Review labels here” above the grid: the icon with a tick and a cross."
+    )
+    show_app(dataset)
+    if loop.rounds.all():
+        print(loop.yields())
+
+
+def stay(dataset: Any, process: LabelStudioProcess | None, round_url: str | None) -> None:
     """Keep the servers and open the App until Ctrl-C."""
+    if process is not None:
+        print(f"Label Studio:  {round_url}")
+        print(f"               log in as {process.admin_email}, password {process.admin_password}")
+    show_app(dataset)
+
+
+def show_app(dataset: Any) -> None:
+    """Run FiftyOne's App until Ctrl-C."""
     import fiftyone as fo
 
     # Not the usual port: where another App answers, FiftyOne joins that one, with its database.
     session = fo.launch_app(dataset, port=free_port(), address="127.0.0.1", remote=True, auto=False)
     print(f"FiftyOne App:  http://127.0.0.1:{session.server_port}/")
-    print(f"Label Studio:  {round_url}")
-    print(f"               log in as {process.admin_email}, password {process.admin_password}")
-    print("Both run until you press Ctrl-C.", flush=True)
+    print("It runs until you press Ctrl-C.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)
     session.close()
