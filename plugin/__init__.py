@@ -58,6 +58,7 @@ def register(plugin: Any) -> None:
     from .app.operators.undo_round import UndoRound
     from .app.panel import LabelCleaningPanel
     from .app.review_page import ReviewPagePanel
+    from .app.review_sample import ReviewSamplePanel
 
     for operator in (
         CheckSetup,
@@ -77,5 +78,6 @@ def register(plugin: Any) -> None:
         UndoRound,
         LabelCleaningPanel,
         ReviewPagePanel,
+        ReviewSamplePanel,
     ):
         plugin.register(operator)

@@ -27,8 +27,9 @@ def check_setup(
     images: str = "upload",
     images_root: str | None = None,
     embeddings_field: str = "resnet18_embedding",
+    submit_key: str | None = None,
 ) -> list[Finding]:
-    """Check versions, database, dataset, weights and Label Studio; nothing is changed anywhere.
+    """Check versions, database, dataset, weights and Label Studio; nothing is changed.
 
     Parameters
     ----------
@@ -46,6 +47,9 @@ def check_setup(
         With "local": see `CleaningLoop.push_round`.
     embeddings_field : str, default "resnet18_embedding"
         The vectors of the dataset's images.
+    submit_key : str, optional
+        The only thing that is changed, if asked for: the key with which the owner of the API key
+        submits pages in Label Studio, such as "enter". Default: it stays as it is.
 
     Returns
     -------
@@ -66,7 +70,7 @@ def check_setup(
             if not about[0]["ok"]:
                 loop = None  # a project can't be looked at without its classes
     findings.append(_weights())
-    findings += _label_studio(url, api_key, verify, loop, images, images_root)
+    findings += _label_studio(url, api_key, verify, loop, images, images_root, submit_key)
     return findings
 
 
@@ -119,13 +123,14 @@ def _label_studio(
     loop: CleaningLoop | None,
     images: str,
     images_root: str | None,
+    submit_key: str | None,
 ) -> list[Finding]:
     """Check the server and, where it can be used, the dataset's project on it."""
     try:
         server = LabelStudioServer(url, api_key, verify=verify)
     except CleaningError as error:
         return [finding("Label Studio", error.what, error.fix or _ADDRESS, ok=False)]
-    findings = check_server(server)
+    findings = check_server(server, submit_key)
     if loop is not None and all(found["ok"] for found in findings[:2]):
         findings += loop.check_project(server, images, images_root)
     return findings

@@ -11,7 +11,7 @@ from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
-from .core.review.grid import GridPage, Mark
+from .core.review.grid import GridPage, Mark, Question
 from .core.review.sheets import check_sheet
 from .desks.app import Answer
 from .reports import (
@@ -470,6 +470,22 @@ class CleaningLoop:
         """
         found = {label_id: Mark(mark) for label_id, mark in marks.items()}
         return grid.commit_page(self._work, label_ids, found, others or {}, reviewer, seconds)
+
+    def question(self, label_id: str, examples: int = 4) -> Question | None:
+        """Return what a person should know to judge one label of the round that is open in the App.
+
+        Parameters
+        ----------
+        label_id : str
+        examples : int, default 4
+            Images at most that surely show the given class, and as many of the suggested one.
+
+        Returns
+        -------
+        Question or None
+            None when no round that is open in the App shows the label.
+        """
+        return grid.question(self._work, label_id, examples)
 
     def take_back_page(self) -> dict[str, str | None]:
         """Take back the answers that were recorded last, all those of one page.

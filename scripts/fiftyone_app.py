@@ -226,6 +226,27 @@ class ReviewGrid:
         """Take the last page back."""
         self.panel.get_by_role("button", name="Take back the last page").click()
 
+    def judge_opened(self, label_id: str, answer: str) -> None:
+        """Open a sample, give the first answer that says so in the panel "Verdict", close it."""
+        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
+        box = thumbnail.bounding_box()
+        thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
+        self.page.get_by_text("Verdict", exact=True).first.click()
+        panel = self.page.locator("[data-cy='panel-content-review_sample']")
+        question = panel.get_by_role("heading").first
+        question.wait_for()
+        image = panel.locator("img").first.get_attribute("src")
+        panel.get_by_role("button", name=answer).first.click()
+        # The next sample opens.
+        self.page.wait_for_function(
+            "([panel, before]) => {"
+            " const image = document.querySelector(panel + ' img');"
+            " return image && image.getAttribute('src') !== before; }",
+            arg=["[data-cy='panel-content-review_sample']", image],
+        )
+        self.page.mouse.click(12, 450)  # beside the opened sample, which closes it
+        panel.wait_for(state="hidden")
+
     def answer(self, *answers: str) -> None:
         """Say what the images are that were marked with Alt+click, in their order."""
         lists = self.app.form.get_by_role("combobox")

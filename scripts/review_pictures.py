@@ -1,8 +1,15 @@
-"""Pictures of the review page with 2, 10 and 1,000 classes: scripts/screenshots --review FOLDER."""
+"""Pictures of the review pages: scripts/screenshots --review FOLDER.
+
+Pages with one image with 2, 10 and 1,000 classes; sheets of 12, 20 and 30, light and dark, narrow
+and wide.
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +17,13 @@ import numpy as np
 
 from chromium import open_browser
 from label_studio_server import LabelStudioProcess
-from review_page import ReviewPage
+from review_page import ReviewPage, SheetPage
 
 WINDOW = {"width": 1400, "height": 820}
+# Images on the sheet, width of the window, theme.
+SHEETS = [(20, 1400, "Light"), (20, 1280, "Dark"), (12, 1400, "Light"), (30, 1920, "Light")]
+WRONG = (2, 5, 8, 11)
+_numbers = itertools.count()
 NOTE = "73% of the most similar images carry another label."
 
 
@@ -34,6 +45,60 @@ def take(folder: Path) -> None:
                     page.locator(".htx-taxonomy .ant-select-selector").click()
                     page.get_by_placeholder("Search").fill("77")
                 shoot(page, folder / f"review-page-{n}-relabel.png")
+            for size, width, scheme in SHEETS:
+                page.set_viewport_size({"width": width, "height": width * 9 // 14})
+                review.start(push_sheet(process, work, size))
+                sheet = SheetPage(page)
+                sheet.shows(size)
+                choose_theme(page, scheme)
+                for slot in WRONG:
+                    sheet.picture(slot).click()
+                sheet.chip(WRONG[1], "another").click()
+                shoot(page, folder / f"review-sheet-{size}-{width}-{scheme}.png")
+                choose_theme(page, "Light")
+
+
+def choose_theme(page: Any, name: str) -> None:
+    """Switch Label Studio to its light or dark theme with the button at the top."""
+    button = page.locator("button", has_text=re.compile("^(Auto|Light|Dark)$"))
+    for _ in range(3):
+        if button.inner_text().strip() == name:
+            return
+        button.click()
+
+
+def push_sheet(process: LabelStudioProcess, work: Path, size: int) -> str:
+    """Push a sheet of digits labeled 3, some of which are not; return its link."""
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    from coreset_cleaning.core.review.sheets import Place
+    from coreset_cleaning.desks.base import Example, Options, ReviewTask, Subject
+    from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+    from coreset_cleaning.desks.labelstudio.desk import LabelStudioDesk
+
+    digits = load_digits()
+    threes = iter(np.flatnonzero(digits.target == 3))
+    others = iter(np.flatnonzero(np.isin(digits.target, [5, 8, 9])))
+
+    def image(row: int) -> str:
+        path = work / f"digit-{row}.png"
+        pixels = (255 - digits.images[row] * (255 / 16)).astype(np.uint8)
+        Image.fromarray(pixels).save(path)
+        return str(path)
+
+    found = tuple(Example(f"e{i}", image(next(threes))) for i in range(4))
+    tasks = []
+    for slot in range(1, size + 1):
+        row = next(others) if slot in WRONG else next(threes)
+        suggested = str(digits.target[row]) if slot in WRONG else "859"[slot % 3]
+        probability = 0.97 - slot / 50 if slot in WRONG else 0.6 - slot / 70
+        task = ReviewTask(f"s{slot}", image(row), slot, size, "3", suggested, probability, NOTE)
+        tasks.append(replace(task, place=Place(1, slot)))
+    subject = Subject(f"sheet-{size}-{next(_numbers)}", "digits", "label", tuple("0123456789"))
+    desk = LabelStudioDesk(LabelStudioServer(process.url, process.admin_token))
+    options = Options(smooth=False, sheet=size, examples={"3": found})
+    return desk.send(subject, options, 1, tasks).url
 
 
 def push(process: LabelStudioProcess, work: Path, n: int) -> str:

@@ -68,20 +68,24 @@ def seconds(ctx: Any) -> float | None:
 
 
 def read(ctx: Any, loop: CleaningLoop) -> tuple[list[str], dict[str, str]]:
-    """Return the ids of the labels in the grid and the marks on them.
+    """Return the ids of the labels in the grid that wait for an answer, and the marks on them.
 
     Raises
     ------
     RoundError
         When the grid shows something else than the page: nobody has looked at the rest.
     """
-    page = loop.next_page(page_size(ctx))
-    expected = list(page.label_ids) if page else []
     shown = ctx.view.values("id")
-    if not expected or shown != expected:
+    page = loop.next_page(max(1, len(shown)))
+    expected = list(page.label_ids) if page else []
+    # What was answered meanwhile, beside the opened sample, is on the page no longer.
+    waiting = [i for i in shown if i in set(expected)]
+    strange = set(shown) - loop.sample_ids(page.round) if page else set(shown)
+    if not waiting or strange or waiting != expected[: len(waiting)]:
         raise RoundError(
-            f"the grid shows {len(shown)} images that are not the page of {len(expected)} that is "
-            "next, so nothing was saved.",
+            f"the grid shows {len(shown)} images that are not the page that is next, so nothing "
+            "was saved.",
             "Show the page again.",
         )
-    return expected, {sample["id"]: sample["type"] for sample in ctx.selected_samples}
+    marks = {sample["id"]: sample["type"] for sample in ctx.selected_samples}
+    return waiting, {i: mark for i, mark in marks.items() if i in waiting or i not in shown}

@@ -229,6 +229,7 @@ def doctor(args: argparse.Namespace) -> Answer:
         images=args.images,
         images_root=args.images_root,
         embeddings_field=args.embeddings_field,
+        submit_key=args.submit_key,
     )
     text = "\n".join(
         f"{_MARKS[f['ok'], bool(f['fix'])]}  {f['name']}: {f['detail']}"
@@ -251,6 +252,8 @@ def run_loop(args: argparse.Namespace) -> Answer:
             class_of_interest=_classes(args),
             max_per_class=args.max_per_class,
             gold=args.gold,
+            sheet=args.sheet,
+            examples=args.examples,
             seconds=args.watch,
             budget=args.budget,
             report=lambda report: print(report, file=sys.stderr),

@@ -278,6 +278,12 @@ def command_line_parser() -> argparse.ArgumentParser:
         dataset=False,
     )
     image_options(doctor)
+    doctor.add_argument(
+        "--submit-key",
+        metavar="KEY",
+        help="submit pages in Label Studio with this key, such as enter (default: leave it as it "
+        "is); set for the owner of the API key alone",
+    )
 
     loop = command(
         "loop",
@@ -286,6 +292,7 @@ def command_line_parser() -> argparse.ArgumentParser:
         server=True,
     )
     batch_options(loop)
+    page_options(loop)
     loop.add_argument(
         "--rounds", type=int, default=1, help="most rounds to run (default: %(default)s)"
     )

@@ -84,6 +84,25 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     return Written(len(changed), outdated)
 
 
+def adopt_edits(labels: LabelField, given: Mapping[str, str]) -> None:
+    """Keep the class that labels had before somebody changed them by hand, as a relabel would.
+
+    To be called before the verdicts that say so are on record. Killed in between, nothing is taken
+    back: without a verdict the field says nothing.
+
+    Parameters
+    ----------
+    labels : LabelField
+    given : mapping of str to str
+        Label id to the class that was there.
+    """
+    declare_review_fields(labels)
+    original = labels.names.original
+    kept = labels.columns([f"{original}.label"], list(given))
+    new = {i: fo.Classification(label=given[i]) for i, (label,) in kept.items() if label is None}
+    labels.set_values(original, new)
+
+
 def _write(
     labels: LabelField,
     before: Mapping[str, Marks],

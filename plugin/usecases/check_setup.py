@@ -54,8 +54,14 @@ def attempt(name: str, check: Callable[[], str], fix: str = "See the detail.") -
         return finding(name, text, fix, ok=False)
 
 
-def check_server(server: LabelStudioServer) -> list[Finding]:
+def check_server(server: LabelStudioServer, submit_key: str | None = None) -> list[Finding]:
     """Check that the server answers, accepts the key and allows what a push needs.
+
+    Parameters
+    ----------
+    server : LabelStudioServer
+    submit_key : str, optional
+        Key that the owner of the server's key wants to submit pages with: it is set.
 
     Returns
     -------
@@ -74,6 +80,8 @@ def check_server(server: LabelStudioServer) -> list[Finding]:
     for name, check in (("key", checkup.key), ("permissions", checkup.permissions)):
         if findings[-1]["ok"]:
             findings.append(attempt(name, lambda check=check: check(server)))  # type: ignore[misc]
+    if findings[-1]["ok"]:
+        findings.append(attempt("submit key", lambda: checkup.submit_key(server, submit_key)))
     return findings
 
 

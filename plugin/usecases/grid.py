@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..core.errors import RoundError
-from ..core.review.grid import GridPage, Mark, grid_page, last_page, read_page
+from ..core.review.grid import (
+    GridPage,
+    Mark,
+    Question,
+    around,
+    grid_page,
+    last_page,
+    read_page,
+)
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
-from .pull import record_verdicts
+from .examples import find_examples
+from .pull import record_verdicts, take_edits
 from .workspace import Workspace
 
 
@@ -47,7 +56,37 @@ def commit_page(
             "Show its next page.",
         )
     verdicts = read_page(label_ids, suggestions, marks, others)
+    # Who has edited a label of the page in the tab "Annotate" has said what it is.
+    edited = take_edits(work, rounds, round_)
+    verdicts |= {label_id: edited[label_id] for label_id in label_ids if label_id in edited}
     return record_verdicts(work, verdicts, reviewer, seconds=seconds)
+
+
+def question(work: Workspace, label_id: str, n_examples: int) -> Question | None:
+    """Return what is asked about a label; None when no round in the App shows it."""
+    rounds = work.store.all()
+    round_ = rounds.open
+    items = {item.sample_id: item for item in round_.batch} if round_ else {}
+    if round_ is None or round_.desk != AppDesk.name or label_id not in items:
+        return None
+    item, order = items[label_id], list(items)
+    waiting = rounds.lost_unanswered(round_) & set(work.samples.existing(items))
+    previous, following = around(order, waiting, label_id)
+    examples = find_examples(work, rounds, round_, (item.label, item.suggested_label), n_examples)
+    disagreement = work.labels.columns([work.labels.names.disagreement], [label_id])
+    return Question(
+        round=round_.number,
+        label_id=label_id,
+        image=work.labels.images([label_id]).get(label_id, ""),
+        label=item.label,
+        suggested_label=item.suggested_label,
+        suggested_probability=item.suggested_probability,
+        disagreement=disagreement[label_id][0] if label_id in disagreement else None,
+        answered=label_id not in waiting,
+        previous=previous,
+        next=following,
+        examples={cls: [e.image for e in found] for cls, found in examples.items()},
+    )
 
 
 def take_back_page(work: Workspace) -> dict[str, Mark | None]:

@@ -22,12 +22,12 @@ from ..core.review.ledger import (
 )
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
-from ..core.review.verdicts import settle
-from ..desks.app import Answer, read_verdicts
+from ..core.review.verdicts import Review, settle
+from ..desks.app import Answer, AppDesk, read_verdicts
 from ..desks.base import Answers, Desk
 from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
-from ..store.marks import write_back
+from ..store.marks import adopt_edits, write_back
 from ..store.rounds import now
 from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
@@ -63,6 +63,8 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
         for home in homes:
             here = [round_ for round_ in mine if round_.home == home]
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
+            if desk.name == AppDesk.name and rounds.open in here:
+                answers.reviews += _edits(work, rounds, rounds.open)
             claim.check()
             report, rounds = _take_in(work, rounds, here, answers)
             if answers.project:
@@ -94,6 +96,30 @@ def _ask_for_classes(
     unnamed = answers.unnamed.get(open_.number, {})
     sent = send_unnamed(work, rounds, open_, desk, unnamed) if unnamed else 0
     return report.standing(unnamed=sent, unnamed_url=open_.unnamed_url)
+
+
+def take_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, Answer]:
+    """Return the labels of a round that wait for an answer and were given another class by hand.
+
+    Whoever edits one in FiftyOne's own annotation has answered. It records no user, and of a label
+    that is confirmed it leaves no trace. What was there before is kept, so that undo finds it.
+    """
+    waiting = rounds.lost_unanswered(round_)
+    asked = {item.sample_id: item.label for item in round_.batch if item.sample_id in waiting}
+    path = work.labels.path
+    found = work.labels.columns([path], list(asked))
+    edited = {i: label for i, (label,) in found.items() if label not in (None, asked[i])}
+    if edited:
+        adopt_edits(work.labels, {i: asked[i] for i in edited})
+    return {i: ("relabel", label) for i, label in edited.items()}
+
+
+def _edits(work: Workspace, rounds: Rounds, round_: Round) -> list[Review]:
+    """Return what was edited by hand as answers of the operating system's user."""
+    edited = take_edits(work, rounds, round_)
+    classes = [answer[1] for answer in edited.values()]
+    at = next_time(rounds.answers, now())
+    return read_verdicts(edited, classes, round_=round_.number, reviewer=None, at=at)
 
 
 def _fetch(

@@ -17,9 +17,11 @@ from ..core.errors import DataError, RoundError
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.sheets import Place, places
+from ..desks.app import AppDesk
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import views
+from ..store.annotation import offer_classes
 from ..store.marks import write_back
 from .draw import Wanted, choose, draw_round
 from .evaluate import freeze_start
@@ -85,6 +87,8 @@ def push_round(
             reviewed = _subject(work, rounds, round_)
             claim.check()
         _show_round(work, rounds, round_)
+        if desk.name == AppDesk.name:
+            offer_classes(work.labels, reviewed.classes)
         sent = send(work, rounds, round_, desk, reviewed, progress)
     return RoundReport(
         round=round_.number,

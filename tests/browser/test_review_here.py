@@ -42,11 +42,14 @@ def test_a_round_by_the_page(grid, confused_scored):
     assert dataset[order[0]].ground_truth.label == suggested[order[0]]
     assert dataset[order[1]].sample_weight == 0
 
+    grid.judge_opened(order[6], "is right")  # beside the opened sample: no longer on the page
     grid.save()
     expect(grid.panel).to_contain_text("No round is open")
     assert [row["state"] for row in loop.history()] == ["closed"]
 
     grid.take_back()
+    grid.wait_for_page("Page 2 of 2", order[7:])
+    grid.take_back()  # what was judged beside the opened sample
     grid.wait_for_page("Page 2 of 2", order[6:])
     grid.take_back()
     grid.wait_for_page("Page 1 of 2", order[:6])

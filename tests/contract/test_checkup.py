@@ -162,3 +162,16 @@ def test_an_image_in_a_bucket_without_a_storage(cleaning: Cleaning) -> None:
 
 def test_local_serving_is_on_here(server: LabelStudioServer) -> None:
     assert "may serve local files" in checkup.local_serving(server)
+
+
+def test_the_key_that_submits_is_set_beside_others(
+    process: LabelStudioProcess, reviewer: LabelStudioServer
+) -> None:
+    other = {"annotation:annotation:skip": {"key": "s", "active": True}}
+    reviewer.patch("api/current-user/hotkeys/", {"custom_hotkeys": other})
+    assert "--submit-key enter" in checkup.submit_key(reviewer)
+    assert checkup.submit_key(reviewer, "Enter") == "enter submits a page, for this key's owner"
+    assert checkup.submit_key(reviewer) == "enter submits a page, for this key's owner"
+    kept = reviewer.get("api/current-user/hotkeys/")["custom_hotkeys"]
+    assert other.items() <= kept.items()
+    reviewer.patch("api/current-user/hotkeys/", {"custom_hotkeys": {}})

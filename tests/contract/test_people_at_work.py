@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from coreset_cleaning.core.errors import DataError, ProjectMissingError, ServerError
+from coreset_cleaning.core.review.sheets import Place
+from coreset_cleaning.desks.base import Options, Subject
 from coreset_cleaning.desks.labelstudio.cleanup import park_tasks
 from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
+from coreset_cleaning.desks.labelstudio.desk import LabelStudioDesk
 from coreset_cleaning.desks.labelstudio.images import ImageSource
 from coreset_cleaning.desks.labelstudio.project import (
     apply_plan,
@@ -18,6 +21,7 @@ from coreset_cleaning.desks.labelstudio.project import (
     plan_project,
 )
 from coreset_cleaning.desks.labelstudio.push import push_tasks
+from coreset_cleaning.desks.labelstudio.sheets import sheet_result
 from label_studio_server import LabelStudioProcess
 
 from .conftest import FIELD, Cleaning, review_tasks
@@ -310,3 +314,22 @@ def test_names_that_differ_by_a_space_can_be_told_apart_and_come_back(cleaning: 
     cleaning.answer(ids["s0"], "accept")
     [review] = cleaning.pull({1: set(ids)}).reviews
     assert review.new_label == " 3"
+
+
+def test_nobody_gets_the_sheet_that_another_has_open(
+    cleaning: Cleaning, server: LabelStudioServer, reviewer: LabelStudioServer
+) -> None:
+    tasks = [replace(t, place=Place(i // 2 + 1, i % 2 + 1)) for i, t in enumerate(review_tasks(8))]
+    subject = Subject(cleaning.dataset_id, "contract", FIELD, cleaning.classes)
+    sent = LabelStudioDesk(server).send(subject, Options(images="url", sheet=2), 1, tasks)
+    project = sent.project["sheets_id"]
+    given = []
+    for _ in range(2):
+        shown = [next_task(person, project) for person in (server, reviewer)]
+        given += shown
+        for person, task_id in zip((server, reviewer), shown, strict=True):
+            person.post(f"api/tasks/{task_id}/annotations/", {"result": sheet_result()})
+    assert [next_task(person, project) for person in (server, reviewer)] == [None, None]
+    # In the order of the round, each once.
+    assert given == sorted(set(given))
+    assert len(given) == 4

@@ -243,3 +243,62 @@ def test_taking_a_page_back_leaves_a_round_closed_when_another_is_open(loop: Cle
     loop.commit_page(second[:1], {})
     assert loop.take_back_page() == {second[0]: None}
     assert [row["state"] for row in loop.history()] == ["closed", "open"]
+
+
+# ---- FiftyOne's own annotation
+
+
+def edit(dataset: Any, sample_id: str, label: str) -> None:
+    """Change a label as the tab "Annotate" does: the label keeps its id."""
+    dataset.set_values("ground_truth.label", {sample_id: label}, key_field="id")
+
+
+def test_a_label_that_was_edited_by_hand_is_answered(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    one, two, three = ids(push(loop))
+    assert dataset.active_label_schemas == ["ground_truth"]
+    assert set(dataset.label_schemas["ground_truth"]["classes"]) == set(loop.label_choices())
+    edit(dataset, one, "8")
+    report = loop.pull_reviews(AppDesk())
+    assert (report.new_answers, report.answered, report.outdated) == (1, 1, [])
+    assert dataset[one].cleaning_review.verdict == "relabeled"
+    assert dataset[one].cleaning_review.reviewers == [getpass.getuser()]
+    assert dataset[one].original_label.label == "3"
+    assert loop.pull_reviews(AppDesk()).new_answers == 0
+
+    edit(dataset, two, "1")  # on the page, which is saved without a mark
+    report = loop.commit_page([two, three], {})
+    assert (report.outcomes, report.outdated) == ({"relabeled": 2, "kept": 1}, [])
+    assert dataset[two].ground_truth.label == "1"
+    loop.undo_round(1)
+    assert [dataset[i].ground_truth.label for i in (one, two)] == ["3", "3"]
+
+
+def test_an_annotation_that_the_user_has_set_up_stays(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    schema = dataset.generate_label_schemas("ground_truth", scan_samples=False)
+    mine = {**schema, "classes": ["mine"], "component": "radio"}
+    dataset.update_label_schema("ground_truth", mine)
+    push(loop)
+    assert dataset.label_schemas["ground_truth"] == mine
+    assert dataset.active_label_schemas == []
+
+
+def test_one_label_at_a_time_with_examples_of_both_classes(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    one, two, three = ids(push(loop))
+    loop.record_verdicts({two: "keep"})
+    asked = loop.question(one, examples=2)
+    assert asked is not None
+    assert (asked.label, asked.answered, asked.previous, asked.next) == ("3", False, None, three)
+    assert asked.image == dataset[one].filepath
+    assert set(asked.examples) == {"3", asked.suggested_label}
+    paths = dict(zip(*dataset.values(["filepath", "ground_truth.label"]), strict=True))
+    for cls, images in asked.examples.items():
+        assert len(images) == 2
+        assert {paths[path] for path in images} == {cls}
+    again = loop.question(two)
+    assert again is not None
+    assert (again.answered, again.previous, again.next) == (True, one, three)
+    outside = next(i for i in dataset.values("id") if i not in (one, two, three))
+    assert loop.question(outside) is None

@@ -225,3 +225,15 @@ def test_examples_are_sure_images_of_the_class_and_verified_ones_come_first(
     assert off.project is not None
     for task in sheets_of(server, off.project):
         assert task["data"]["examples"] == []
+
+
+def test_examples_do_not_give_away_a_hidden_suggestion(
+    loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    pushed = loop.push_round(
+        server, n=4, controls=0, class_of_interest=["8", "3"], hide_suggestion=True
+    )
+    assert pushed.project is not None
+    for task in sheets_of(server, pushed.project):
+        [strip] = task["data"]["examples"]
+        assert f"<bdi>{task['data']['label']}</bdi>" in strip["html"]

@@ -103,7 +103,7 @@ def old() -> Iterator[Callable[[str], Old]]:
 
 
 # Columns of the history that version 0.1 did not have.
-NEW = {"scope", "state", "seconds_per_image", "seconds_per_error", "meter"}
+NEW = {"scope", "state", "desk", "seconds_per_image", "seconds_per_error", "meter"}
 
 
 def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> None:
@@ -115,6 +115,7 @@ def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> 
     ]
     states = [row.pop("state") for row in rows]
     assert {row.pop("scope") for row in rows} <= {"class"}  # there was nothing else
+    assert {row.pop("desk") for row in rows} <= {"labelstudio"}
     for row in rows:  # its answers have times, too, and it knew no gold images
         pace, _, cost = (row.pop(k) for k in ("seconds_per_image", "seconds_per_error", "meter"))
         assert (pace is None) == (cost["timed"] == 0)

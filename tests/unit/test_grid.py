@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import RoundError
-from coreset_cleaning.core.review.grid import Mark, grid_page, last_page, read_page
+from coreset_cleaning.core.review.grid import Mark, around, grid_page, last_page, read_page
 from coreset_cleaning.core.review.ledger import new_events
 from coreset_cleaning.core.review.queue import BatchItem
 from coreset_cleaning.core.review.round import Round
@@ -82,3 +82,10 @@ def test_what_is_wrong_in_another_way_needs_an_answer(others):
 def test_a_mark_outside_of_the_page_is_refused():
     with pytest.raises(RoundError, match="1 marked images are not on this page: s9"):
         read_page(["s0"], {"s0": "dog"}, {"s9": Mark.SUGGESTION}, {})
+
+
+def test_the_next_question_is_the_next_that_waits_and_at_the_end_the_first():
+    order = ["a", "b", "c", "d"]
+    assert around(order, {"a", "d"}, "b") == ("a", "d")
+    assert around(order, {"b", "d"}, "d") == ("c", "b")
+    assert around(order, {"a"}, "a") == (None, None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
@@ -12,6 +11,7 @@ from ...core.errors import CleaningError
 from ...core.review.grid import Mark, asked_for
 from .. import grid
 from ..context import loop_for
+from ..pictures import picture
 from .base import Answer, LoopOperator
 
 _DELETE, _UNSURE = "delete", "unsure"
@@ -48,13 +48,13 @@ class NameMarked(LoopOperator):
         if together:
             shelf = inputs.h_stack("pictures", gap=1)
             for number, label_id in enumerate(asked):
-                _picture(shelf, f"picture_{number}", ctx.dataset[label_id].filepath)
+                picture(shelf, f"picture_{number}", ctx.dataset[label_id].filepath, _WIDTH)
             _ask(inputs, "all", "What are they?", answers)
             return
         for number, label_id in enumerate(asked):
             sample = ctx.dataset[label_id]
             label = sample[loop.label_field].label
-            _picture(inputs, f"picture_{number}", sample.filepath)
+            picture(inputs, f"picture_{number}", sample.filepath, _WIDTH)
             _ask(inputs, f"answer_{number}", f"Labeled “{label}”. What is it?", answers)
 
     # Nothing to read and close afterwards: the next page is the answer.
@@ -84,14 +84,6 @@ def _ask(inputs: types.Object, name: str, label: str, answers: dict[str, str]) -
     for value, text in answers.items():
         view.add_choice(value, label=text)
     inputs.enum(name, list(answers), label=label, required=True, view=view)
-
-
-def _picture(inputs: types.Object, name: str, filepath: str) -> None:
-    inputs.str(
-        name,
-        default=f"/media?filepath={quote(filepath, safe='')}",
-        view=types.ImageView(width=_WIDTH, read_only=True),
-    )
 
 
 def _verdict(answer: str | None) -> Any:

@@ -63,6 +63,56 @@ class GridPage:
         return {**vars(self), "label_ids": list(self.label_ids)}
 
 
+@dataclass(frozen=True)
+class Question:
+    """One label of a round that is open in the App, with what helps to judge it.
+
+    Attributes
+    ----------
+    round : int
+    label_id : str
+    image : str
+        Path of its image.
+    label, suggested_label : str
+        The given class, and the most probable other one.
+    suggested_probability : float
+    disagreement : float or None
+        Share of the most similar images that carry another label.
+    answered : bool
+        Whether it has an answer already; another one replaces it.
+    previous, next : str or None
+        Ids of the label before it in the round, and of the next one that waits for an answer.
+    examples : dict of str to list of str
+        Class to paths of images that surely show it.
+    """
+
+    round: int
+    label_id: str
+    image: str
+    label: str
+    suggested_label: str
+    suggested_probability: float
+    disagreement: float | None
+    answered: bool
+    previous: str | None
+    next: str | None
+    examples: dict[str, list[str]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the question as JSON-able values."""
+        return dict(vars(self))
+
+
+def around(order: Sequence[str], waiting: set[str], label_id: str) -> tuple[str | None, str | None]:
+    """Return the label before this one, and the next that waits: behind it, else from the start."""
+    place = order.index(label_id)
+    later = [*order[place + 1 :], *order[:place]]
+    return (
+        order[place - 1] if place else None,
+        next((other for other in later if other in waiting), None),
+    )
+
+
 def grid_page(rounds: Rounds, round_: Round, size: int, present: set[str]) -> GridPage:
     """Return the first labels of a round that nobody has answered yet.
 

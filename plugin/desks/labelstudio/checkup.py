@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...core.errors import DataError
+from ...core.errors import DataError, ServerError
 from .config import COMMENT, IMAGE, NEW_LABEL, VERDICT
 from .connection import LabelStudioServer
 from .images import ROOT_VARIABLE, image_suffix
@@ -26,6 +26,8 @@ from .tabs import find_round_tab, round_filter
 _SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
 _WEB = ("http://", "https://")
 _SECONDS = 10.0
+# Label Studio's page takes the first word off before it looks the key up.
+_SUBMIT = "annotation:annotation:submit"
 _NOT_MADE_YET = "not made yet: the first push makes it"
 
 
@@ -44,6 +46,30 @@ def permissions(server: LabelStudioServer) -> str:
     """Say whether the key's owner may make projects, without making one."""
     require_right_to_make(server)
     return "projects can be made"
+
+
+def submit_key(server: LabelStudioServer, wanted: str | None = None) -> str:
+    """Say with which key the key's owner submits a page; set it, if one is wanted.
+
+    Each person has keys of their own, and a server lets nobody set those of others.
+    """
+    path = "api/current-user/hotkeys/"
+    try:
+        custom = dict(server.get(path).get("custom_hotkeys") or {})
+    except ServerError as error:
+        if error.status != 404:
+            raise
+        return "Ctrl+Enter; this version of Label Studio has no other"
+    if wanted:
+        # The answer replaces all that were there.
+        custom[_SUBMIT] = {"key": wanted.lower(), "active": True}
+        server.patch(path, {"custom_hotkeys": custom})
+    if custom.get(_SUBMIT, {}).get("key"):
+        return f"{custom[_SUBMIT]['key']} submits a page, for this key's owner"
+    return (
+        "Ctrl+Enter submits a page; `coreset-cleaning doctor --submit-key enter` makes it Enter "
+        "alone, for this key's owner"
+    )
 
 
 @dataclass(frozen=True)

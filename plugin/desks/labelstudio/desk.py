@@ -269,7 +269,8 @@ class LabelStudioDesk:
         )
 
     def _strips(self, options: Options, project_id: int) -> Strips:
-        return Strips(self._images(options, project_id, small=True), options.examples)
+        source = self._images(options, project_id, small=True)
+        return Strips(source, options.examples, options.hide_suggestion)
 
     def _images(self, options: Options, project_id: int, small: bool = False) -> ImageSource:
         return ImageSource(

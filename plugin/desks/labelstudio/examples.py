@@ -23,9 +23,17 @@ class Strips:
         How the images get to the server.
     examples : mapping of str to tuple of Example
         Class to its examples. Those that can't be shown are left out: they are a help, no more.
+    hide_suggestion : bool, default False
+        Whether pages must not show which class is suggested, and so none of its examples.
     """
 
-    def __init__(self, source: ImageSource, examples: Mapping[str, tuple[Example, ...]]) -> None:
+    def __init__(
+        self,
+        source: ImageSource,
+        examples: Mapping[str, tuple[Example, ...]],
+        hide_suggestion: bool = False,
+    ) -> None:
+        self.hide_suggestion = hide_suggestion
         self._source = source
         self._examples = examples
         self._addresses: dict[str, str] | None = None

@@ -340,7 +340,8 @@ def _examples(task: ReviewTask, strips: Strips | None) -> list[dict[str, str]]:
     """Return what a page shows of the label's class and the suggested one."""
     if strips is None:
         return []
-    found = [strips.html_of(name) for name in (task.label, task.suggested_label)]
+    names = [task.label, *([] if strips.hide_suggestion else [task.suggested_label])]
+    found = [strips.html_of(name) for name in names]
     return [
         {"value": f"Examples {place}", "alias": f"{ALIAS} {place}", "html": html}
         for place, html in enumerate(found)

@@ -24,7 +24,7 @@ CHIPS = {
     Verdict.DELETE.value: "delete",
 }
 # One key per image, in the order of the keyboard; Label Studio itself uses none of them.
-KEYS = "1234567890qwertyuiopasdfghjklzxcvbnm"
+KEYS = "".join(("1234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm"))
 _READ_FIX = "Answer the sheet again in Label Studio, or delete the answer."
 
 
