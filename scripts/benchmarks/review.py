@@ -162,8 +162,8 @@ class Desks:
     server : LabelStudioServer
     review : ReviewPage
         Its pages.
-    grid : ReviewGrid
-        The App's.
+    grid : ReviewGrid or None
+        The App's, where it is asked for.
     """
 
     server: Any
@@ -313,7 +313,7 @@ def main() -> None:
     )
     parser.add_argument("--sheet", type=int, default=20, help="images a sheet (%(default)s)")
     parser.add_argument("--ways", default=",".join(WAYS), help="(%(default)s)")
-    args = parse(parser, database=True, images=8, sheet=4)
+    args = parse(parser, database=True, images=6, sheet=3, ways="single,sheet")
 
     from chromium import open_browser
     from coreset_cleaning import LabelStudioServer
@@ -322,7 +322,7 @@ def main() -> None:
     from review_page import ReviewPage
 
     report: dict[str, Any] = {"images": args.images, "wrong": args.wrong}
-    said = {}
+    said, ways = {}, args.ways.split(",")
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         folder = home / "images"
@@ -330,15 +330,18 @@ def main() -> None:
         template, known = make_dataset(folder, args.images, args.wrong, args.suggested)
         process = stack.enter_context(LabelStudioProcess(home / "data"))
         process.add_user(EMAIL, PASSWORD)
-        url = stack.enter_context(serve_app(home / "app"))
         browser = stack.enter_context(open_browser())
         page = browser.new_page(viewport=WINDOW)
         page.set_default_timeout(60_000)
         review = ReviewPage(page, process.url)
         review.log_in(EMAIL, PASSWORD)
         server = LabelStudioServer(process.url, process.admin_token)
-        desks = Desks(server, review, ReviewGrid(browser.new_page(viewport=WINDOW), url))
-        for way in args.ways.split(","):
+        grid = None
+        if "app" in ways:
+            url = stack.enter_context(serve_app(home / "app"))
+            grid = ReviewGrid(browser.new_page(viewport=WINDOW), url)
+        desks = Desks(server, review, grid)
+        for way in ways:
             report[way], said[way] = measure(way, template, desks, known, args.sheet)
     right = {
         name: ("relabeled", image.true) if image.is_wrong else ("kept", None)
