@@ -47,6 +47,7 @@ def register(plugin: Any) -> None:
     from .app.operators.compute_importance import ComputeImportance
     from .app.operators.evaluate_round import EvaluateRound
     from .app.operators.export_audit import ExportAudit
+    from .app.operators.export_cleaned import ExportCleaned
     from .app.operators.find_confused_classes import FindConfusedClasses
     from .app.operators.open_label_cleaning import OpenLabelCleaning
     from .app.operators.open_review_queue import OpenReviewQueue
@@ -63,6 +64,7 @@ def register(plugin: Any) -> None:
         ComputeImportance,
         EvaluateRound,
         ExportAudit,
+        ExportCleaned,
         FindConfusedClasses,
         OpenLabelCleaning,
         OpenReviewQueue,

@@ -14,6 +14,7 @@ class ClassificationField(LabelField):
     """A field of ``fiftyone.Classification``."""
 
     document = fo.Classification
+    whole_images = True
 
     @property
     def path(self) -> str:

@@ -79,6 +79,8 @@ class LabelField:
     """
 
     document: type
+    # Whether a label is that of a whole image, and its id that of its sample.
+    whole_images = False
 
     def __init__(
         self, samples: Samples, name: str, embeddings_field: str, prefix: str | None = None
