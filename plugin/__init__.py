@@ -47,6 +47,7 @@ def register(plugin: Any) -> None:
     from .app.operators.compute_importance import ComputeImportance
     from .app.operators.evaluate_round import EvaluateRound
     from .app.operators.export_audit import ExportAudit
+    from .app.operators.export_cleaned import ExportCleaned
     from .app.operators.find_confused_classes import FindConfusedClasses
     from .app.operators.name_marked import NameMarked
     from .app.operators.open_label_cleaning import OpenLabelCleaning
@@ -67,6 +68,7 @@ def register(plugin: Any) -> None:
         ComputeImportance,
         EvaluateRound,
         ExportAudit,
+        ExportCleaned,
         FindConfusedClasses,
         NameMarked,
         OpenLabelCleaning,

@@ -15,12 +15,14 @@ from .core.judging.yields import BudgetPoint, YieldReport
 from .core.review.grid import GridPage, Mark, Question
 from .core.review.sheets import check_sheet
 from .desks.app import Answer
+from .exports.training import TrainingSet
 from .reports import (
     CloseReport,
     CoresetReport,
     Coverage,
     EmbeddingReport,
     EvaluationReport,
+    ExportReport,
     ImportanceReport,
     Overview,
     PullReport,
@@ -37,6 +39,7 @@ from .usecases import (
     confuse,
     embed,
     evaluate,
+    export_cleaned,
     grid,
     propose,
     pull,
@@ -785,6 +788,59 @@ class CleaningLoop:
             ``.jsonl`` for JSON lines, ``.csv`` for a table.
         """
         return audit.export_audit(self._work, path)
+
+    # ---- what comes of it
+
+    def export_cleaned(
+        self,
+        target: str | os.PathLike[str],
+        format: str | None = None,
+        *,
+        keep_deleted: bool = False,
+        progress: Progress | None = None,
+    ) -> ExportReport:
+        """Write the labels as they are now for other programs; nothing is ever overwritten.
+
+        Parameters
+        ----------
+        target : path
+            A new or empty folder; with "csv" and "changes", a new file.
+        format : str, optional
+            "image-folder" (a folder per class; weights in ``labels.csv``), "csv" (paths, classes,
+            weights), "fiftyone" (for ``fiftyone.Dataset.from_dir``), "huggingface" (for
+            ``datasets.load_from_disk``; needs the extra ``huggingface``), or "changes" (what
+            reviewers changed, who did and why, as .csv or .json; every folder holds it as
+            ``changes.csv``, too). Default: "csv" for a name that ends so, else "image-folder".
+        keep_deleted : bool, default False
+            Whether labels with weight 0 are in it, with their weight. Default: left out.
+        progress : callable(fraction, message), optional
+            Called now and then.
+
+        Returns
+        -------
+        ExportReport
+
+        Raises
+        ------
+        DataError
+            When the target is not new or empty, an image is not there, or the format can't hold
+            such labels. Nothing is written then.
+        """
+        return export_cleaned.export_cleaned(self._work, target, format, keep_deleted, progress)
+
+    def changes(self) -> list[dict[str, Any]]:
+        """Return one row for each label that reviewers changed: what, by whom, and why."""
+        return export_cleaned.list_changes(self._work)
+
+    def training_set(self) -> TrainingSet:
+        """Return the labels outside the test split as arrays to train on, deleted ones at weight 0.
+
+        Returns
+        -------
+        TrainingSet
+            With `images`, `targets`, `sample_weight` and `sampler()`, a sampler of torch.
+        """
+        return export_cleaned.training_set(self._work)
 
     # ---- for front ends: what App and command line ask beside the use cases
 

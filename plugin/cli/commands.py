@@ -218,6 +218,15 @@ def audit(args: argparse.Namespace) -> Answer:
     return {"file": args.file, "events": events}, f"{events} events written to {args.file}.", 0
 
 
+def export(args: argparse.Namespace) -> Answer:
+    """Write the cleaned labels for other programs."""
+    with progress_bar("exporting") as progress:
+        report = _loop(args).export_cleaned(
+            args.target, args.format, keep_deleted=args.keep_deleted, progress=progress
+        )
+    return report.to_dict(), str(report), 0
+
+
 def doctor(args: argparse.Namespace) -> Answer:
     """Check the set-up."""
     from ..doctor import check_setup

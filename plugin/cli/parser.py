@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from ..exports.names import ExportFormat
 from ..version import __version__
 from . import commands
 from .commands import Answer
@@ -275,6 +276,26 @@ def command_line_parser() -> argparse.ArgumentParser:
 
     audit = command("audit", commands.audit, "Write every review event to a .jsonl or .csv file.")
     audit.add_argument("file", help="file to write; one that exists is replaced")
+
+    export = command(
+        "export",
+        commands.export,
+        "Write the cleaned labels for other programs; nothing is ever overwritten.",
+    )
+    export.add_argument(
+        "target", help="new or empty folder; with csv and changes, new file (.csv or .json)"
+    )
+    export.add_argument(
+        "--format",
+        choices=[form.value for form in ExportFormat],
+        help="what to write; changes: what reviewers changed, who did, and why (default: csv for a "
+        "name that ends in .csv, else image-folder)",
+    )
+    export.add_argument(
+        "--keep-deleted",
+        action="store_true",
+        help="keep labels with weight 0, with their weight (default: leave them out)",
+    )
 
     doctor = command(
         "doctor",

@@ -1,5 +1,6 @@
 """What the steps of the loop return: texts for people, facts for scripts, charts as files."""
 
+from .exports import ExportReport
 from .texts import (
     CloseReport,
     CoresetReport,
@@ -19,6 +20,7 @@ __all__ = [
     "Coverage",
     "EmbeddingReport",
     "EvaluationReport",
+    "ExportReport",
     "ImportanceReport",
     "Overview",
     "PullReport",

@@ -70,7 +70,7 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     for label_id, values in labels.columns(fields, list(rounds.weights)).items():
         label, original, weight, tags, review = values
         state = rounds.states.get(label_id)
-        marks = Marks(label, original, weight, deleted_tag in tags, _read_review(review))
+        marks = Marks(label, original, weight, deleted_tag in tags, read_review(review))
         asked = Asked(
             rounds.asked(state).label if state else rounds.first_labels[label_id],
             rounds.weights[label_id],
@@ -187,7 +187,8 @@ def _tags(
     return [tag for tag in tags if tag not in not_ours] + sorted(own)
 
 
-def _read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | None:
+def read_review(document: fo.DynamicEmbeddedDocument | None) -> ReviewMark | None:
+    """Return the review that stands beside a label; None when there is none."""
     if document is None:
         return None
     values: dict[str, Any] = {name: getattr(document, name, None) for name in _REVIEW_FIELDS}

@@ -746,3 +746,21 @@ def test_the_panel_without_labels_and_with_a_removed_field(scored):
     assert "**Fix:**" in facts["text"]
     scored.rename_sample_field("labels", "ground_truth")
     assert panel(scored)[0]["step"] == "ready"
+
+
+def test_export_cleaned_writes_to_the_folder_for_exports_and_never_over_anything(
+    scored, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(fo.config, "default_dataset_dir", str(tmp_path))
+    for name in ("../out", "/tmp/out", "a/b", ".hidden", ""):
+        assert "without folders" in output_of(scored, "export_cleaned", target=name)
+    assert "without folders" in refusals(form(scored, "export_cleaned", target="../out"))[0]
+    fields = form(scored, "export_cleaned", format="changes", target="changes.txt")
+    assert ".csv or .json" in refusals(fields)[0]
+    report = run(scored, "export_cleaned", target="out")["report"]
+    assert report["target"] == str(tmp_path / "label-cleaning" / "out")
+    assert report["exported"] == len(scored)
+    assert "exists already" in refusals(form(scored, "export_cleaned", target="out"))[0]
+    assert "exists already" in output_of(scored, "export_cleaned", target="out")
+    labels = {"target": "labels.csv", "format": "csv", "test_tag": "(none)"}
+    assert run(scored, "export_cleaned", **labels)["report"]["splits"] == {"train": len(scored)}

@@ -15,14 +15,15 @@ PLUGIN = ROOT / "plugin"
 MODULES = sorted(PLUGIN.rglob("*.py"))
 
 # What each part may import of the other parts of the plugin.
-_INNER = {"core", "store", "embedding", "ray", "desks", "reports"}
-_FRONT = {"core", "reports", "loop", "doctor", "desks"}
+_INNER = {"core", "store", "embedding", "ray", "desks", "reports", "exports"}
+_FRONT = {"core", "reports", "loop", "doctor", "desks", "exports"}
 MAY_IMPORT = {
     "core": set(),
     "embedding": {"core"},
     "store": {"core"},
     "desks": {"core"},
     "reports": {"core"},
+    "exports": {"core"},
     "ray": {"core", "embedding", "store"},
     "usecases": _INNER,
     "loop.py": {*_INNER, "usecases"},
@@ -94,6 +95,7 @@ FRONT_END_IMPORTS = {
     "core.review.verdicts",
     "desks.app",
     "desks.labelstudio.connection",
+    "exports.names",
     "loop",
     "reports",
     "reports.charts",

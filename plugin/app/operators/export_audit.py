@@ -7,11 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import fiftyone as fo
 from fiftyone.operators import types
 
 from ...core.errors import DataError
 from ..context import loop_for
+from ..exports import already_there, export_folder, target_named
 from .base import Answer, LoopOperator, add_label_field
 
 _SUFFIXES = (".jsonl", ".csv")
@@ -71,13 +71,8 @@ class ExportAudit(LoopOperator):
                 try:
                     os.link(written, target)
                 except FileExistsError:
-                    raise _exists(target) from None
+                    raise already_there(target) from None
         return Answer(f"{n} events written to {target}.", report={"file": str(target), "events": n})
-
-
-def export_folder() -> Path:
-    """Return the one folder that the App's exports go to, beside FiftyOne's datasets."""
-    return Path(fo.config.default_dataset_dir) / "label-cleaning"
 
 
 def check_target(name: str, *, replace: bool) -> Path:
@@ -89,23 +84,10 @@ def check_target(name: str, *, replace: bool) -> Path:
         When it is not a plain name of a .jsonl or .csv file, or the file exists and may not be
         replaced.
     """
-    if Path(name).name != name or "\\" in name or "\0" in name or name.startswith("."):
-        raise DataError(
-            f"the audit's file must be given by a name without folders, got {name!r}.",
-            "Give a name such as audit.csv; on the command line, `coreset-cleaning audit` writes "
-            "to any path.",
-        )
+    instead = "on the command line, `coreset-cleaning audit` writes to any path."
+    target = target_named(name, instead, replace=replace)
     if not name.endswith(_SUFFIXES):
         raise DataError(
             f"the audit's file name must end in .jsonl or .csv, got {name!r}.", "Add the ending."
         )
-    target = export_folder() / name
-    if not replace and os.path.lexists(target):
-        raise _exists(target)
     return target
-
-
-def _exists(target: Path) -> DataError:
-    return DataError(
-        f"{target} exists already.", "Choose another name, or ask for it to be replaced."
-    )

@@ -1,0 +1,1 @@
+"""Cleaned labels as what other programs read: one file per format."""
