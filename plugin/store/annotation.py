@@ -18,11 +18,20 @@ def offer_classes(labels: LabelField, classes: Sequence[str]) -> None:
     classes : sequence of str
     """
     dataset, name = labels.dataset, labels.name
-    if not hasattr(dataset, "update_label_schema"):  # in older versions of FiftyOne
+    # Of objects, the tab can't show the marks that are their attributes.
+    if labels.of_crops or not hasattr(dataset, "update_label_schema"):  # not before FiftyOne 1.13
         return
     if name in dataset.label_schemas:
         return
-    schema = dataset.generate_label_schemas(name, scan_samples=False)
-    component = "radio" if len(classes) <= _RADIO else "dropdown"
-    dataset.update_label_schema(name, {**schema, "classes": list(classes), "component": component})
+    schema = {
+        "type": "classification",
+        "component": "radio" if len(classes) <= _RADIO else "dropdown",
+        "classes": list(classes),
+        # These alone: one of a kind that the tab does not know would be refused.
+        "attributes": [
+            {"name": "id", "type": "id", "component": "text", "read_only": True},
+            {"name": "tags", "type": "list<str>", "component": "text"},
+        ],
+    }
+    dataset.update_label_schema(name, schema)
     dataset.activate_label_schemas(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 from typing import Any
 
+import fiftyone as fo
 import pytest
 from gridfs import GridFS
 from pymongo.collection import Collection
@@ -279,6 +280,16 @@ def test_a_label_that_was_edited_by_hand_is_answered(loop: CleaningLoop) -> None
     assert dataset[two].ground_truth.label == "1"
     loop.undo_round(1)
     assert [dataset[i].ground_truth.label for i in (one, two)] == ["3", "3"]
+
+
+def test_an_attribute_that_the_annotation_does_not_know_is_no_obstacle(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    sample = dataset.first()
+    sample.ground_truth["context"] = fo.Classification(label="night")
+    sample.save()
+    dataset.add_dynamic_sample_fields()
+    push(loop)
+    assert dataset.active_label_schemas == ["ground_truth"]
 
 
 def test_an_annotation_that_the_user_has_set_up_stays(loop: CleaningLoop) -> None:

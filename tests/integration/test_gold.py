@@ -173,7 +173,7 @@ def test_gold_images_are_right_and_look_like_the_batch(loop: CleaningLoop, digit
 def test_no_example_of_a_class_gives_a_gold_image_away(loop: CleaningLoop) -> None:
     round_ = push(loop, gold=6)
     rounds, classes = loop.rounds.all(), ["3", "8", "9"]
-    found = find_examples(loop._work, rounds, round_, classes, 12)
+    found = find_examples(loop._work, rounds, round_, classes, 12, loop.labels.images)
     shown = {example.sample_id for examples in found.values() for example in examples}
     assert len(shown) > 6
     assert not shown & round_.shown_ids

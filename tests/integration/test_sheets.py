@@ -204,7 +204,7 @@ def test_examples_are_sure_images_of_the_class_and_verified_ones_come_first(
     pushed = loop.push_round(server, n=4, controls=0, class_of_interest="8", sheet=4)
     batch = {item.sample_id for item in loop.rounds.load(2).batch}
     rounds = loop.rounds.all()
-    found = find_examples(loop._work, rounds, rounds[1], ["8", "3"], 4)
+    found = find_examples(loop._work, rounds, rounds[1], ["8", "3"], 4, loop.labels.images)
     ids = [example.sample_id for example in found["8"]]
     assert set(ids[:2]) == set(kept[:2])
     assert len(set(ids)) == 4

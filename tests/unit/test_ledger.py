@@ -296,7 +296,11 @@ def test_giving_the_same_label_again_keeps_it():
 
 
 def test_outcomes_that_mean_a_wrong_label():
-    assert {o for o in Outcome if o.is_error} == {Outcome.RELABELED, Outcome.DELETED}
+    assert {o for o in Outcome if o.is_error} == {
+        Outcome.RELABELED,
+        Outcome.DELETED,
+        Outcome.WRONG_BOX,
+    }
 
 
 def test_an_unknown_verdict_names_the_valid_ones():
