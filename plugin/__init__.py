@@ -52,6 +52,7 @@ def register(plugin: Any) -> None:
     from .app.operators.name_marked import NameMarked
     from .app.operators.open_label_cleaning import OpenLabelCleaning
     from .app.operators.open_review_queue import OpenReviewQueue
+    from .app.operators.plan_reviews import PlanReviews
     from .app.operators.pull_reviews import PullReviews
     from .app.operators.push_round import PushRound
     from .app.operators.review_here import ReviewHere
@@ -73,6 +74,7 @@ def register(plugin: Any) -> None:
         NameMarked,
         OpenLabelCleaning,
         OpenReviewQueue,
+        PlanReviews,
         PullReviews,
         PushRound,
         ReviewHere,

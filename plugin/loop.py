@@ -10,6 +10,7 @@ from typing import Any
 from .core.errors import DataError
 from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
+from .core.judging.plan import Plan
 from .core.judging.stopping import StopDecision
 from .core.judging.yields import BudgetPoint, YieldReport
 from .core.review.grid import GridPage, Mark, Question
@@ -41,6 +42,7 @@ from .usecases import (
     evaluate,
     export_cleaned,
     grid,
+    plan,
     propose,
     pull,
     push,
@@ -287,6 +289,30 @@ class CleaningLoop:
             one by one.
         """
         return confuse.queue_view(self._work, class_of_interest, scope, limit)
+
+    def plan(self, budget: int = 300) -> Plan:
+        """Say how many wrong labels the next reviews will find, and where they are worth most.
+
+        Before the first round by the scores alone, afterwards by verdicts and controls, too.
+
+        Parameters
+        ----------
+        budget : int, default 300
+            Reviews to plan, spent on the most important labels of the whole dataset or of a class.
+
+        Returns
+        -------
+        Plan
+            For the whole dataset and each class: wrong labels among the next reviews and among all
+            that are left, with 95 % intervals; and how many reviews the rest would take.
+
+        Raises
+        ------
+        DataError
+            When there are no scores, or those of a version that did not keep how likely labels
+            are wrong.
+        """
+        return plan.plan(self._work, budget)
 
     # ---- rounds
 

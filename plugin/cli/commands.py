@@ -181,6 +181,12 @@ def yields(args: argparse.Namespace) -> Answer:
     return data, str(report), 0
 
 
+def plan(args: argparse.Namespace) -> Answer:
+    """Say what reviews will find and where they are worth most."""
+    found = _loop(args).plan(args.budget)
+    return found.to_dict(), str(found), 0
+
+
 def charts(args: argparse.Namespace) -> Answer:
     """Draw the charts."""
     paths = [str(path) for path in _loop(args).save_charts(args.folder)]

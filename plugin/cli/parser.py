@@ -240,6 +240,15 @@ def command_line_parser() -> argparse.ArgumentParser:
     )
     scope_option(yields, "dataset: report on the whole dataset; class: on the class reviewed last")
 
+    plan = command(
+        "plan",
+        commands.plan,
+        "Say how many wrong labels the next reviews will find, and where they are worth most.",
+    )
+    plan.add_argument(
+        "--budget", type=int, default=300, help="reviews to plan (default: %(default)s)"
+    )
+
     charts = command(
         "charts", commands.charts, "Draw AUROC, verdicts and yield per round as PNG files."
     )

@@ -75,7 +75,9 @@ class ImportanceReport(Report):
     total_sensitivity : float
         Sum of the importance: the smaller, the fewer samples stand for all.
     expected_errors : float
-        Sum of the probabilities that a label is wrong, of those that nobody has reviewed.
+        How many labels that nobody has reviewed are wrong, by the scores and all verdicts.
+    expected_errors_interval : (float, float) or None
+        Its 95 % interval.
     reliability : float
         Near 1, another sample of such data would rank the labels alike; see `LabelScores`.
     warnings : tuple of str
@@ -96,12 +98,17 @@ class ImportanceReport(Report):
     unlabeled: int = 0
     without_vector: int = 0
     persistent: bool = True
+    expected_errors_interval: tuple[float, float] | None = None
 
     def __str__(self) -> str:
         text = (
             f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
-            f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong."
+            f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong"
         )
+        if self.expected_errors_interval:
+            low, high = self.expected_errors_interval
+            text += f" (95 % interval {low:.0f} to {high:.0f})"
+        text += "."
         for warning in self.warnings:
             text += f"\nWarning: {warning}"
         if self.without_vector:

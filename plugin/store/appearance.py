@@ -22,6 +22,7 @@ def descriptions(names: Names) -> dict[str, str]:
     return {
         names.suggested: "The most probable other class, with its probability",
         names.importance: "How much this label sways a classifier: the highest are looked at first",
+        names.wrong: "How likely the label is wrong, by all but the label itself",
         names.disagreement: "Share of the most similar images that carry another label",
         names.influence: "How far the label moves a classifier; coresets are drawn by it",
         names.weight: "1, or 0 for labels that reviewers deleted",

@@ -441,6 +441,7 @@ class LabelField:
         columns: dict[str, Sequence[Any]] = {}
         for field, values in (
             (ours.importance, scores.importance),
+            (ours.wrong, scores.wrong_probability),
             (ours.disagreement, scores.knn_disagreement),
             (ours.influence, scores.influence),
         ):

@@ -77,6 +77,11 @@ class Names:
         return self._field("coreset_importance")
 
     @property
+    def wrong(self) -> str:
+        """How likely the label is wrong, by all but the label itself."""
+        return self._field("wrong_probability")
+
+    @property
     def suggested(self) -> str:
         """The most probable other class."""
         return self._field("suggested_label")
@@ -120,6 +125,7 @@ class Names:
         """Return the names of all our fields."""
         return (
             self.importance,
+            self.wrong,
             self.suggested,
             self.disagreement,
             self.influence,

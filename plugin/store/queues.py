@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..core.review.queue import class_codes
 from ..core.review.rounds import Rounds
+from . import ownership
 from .labels import LabelField
 from .selection import Selection
 
@@ -47,6 +48,44 @@ class Queue:
             [self.classes[row] for row in rows],
             self.importance[rows],
         )
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How likely the labels of a queue are wrong, by the scores, in its order.
+
+    Attributes
+    ----------
+    classes : list of str, length m
+    wrong : float array of shape (m,)
+    unknown : int
+        Further labels of the queue that were scored before there was such a number.
+    """
+
+    classes: list[str]
+    wrong: NDArray[np.float64]
+    unknown: int
+
+
+def knows_chances(labels: LabelField) -> bool:
+    """Tell whether the scores say how likely labels are wrong; those of older versions do not."""
+    return ownership.is_ours(labels.dataset, labels.names.wrong)
+
+
+def read_chances(labels: LabelField, queue: Selection, rounds: Rounds) -> Chances:
+    """Read how likely the labels of a queue are wrong that a round may show."""
+    ids, classes, known = labels.values(queue, [labels.path, labels.names.wrong])
+    rows = [
+        (name, p)
+        for label_id, name, p in zip(ids, classes, known, strict=True)
+        if not rounds.is_served(label_id, name)
+    ]
+    told = [(name, p) for name, p in rows if p is not None]
+    return Chances(
+        [name for name, _ in told],
+        np.array([p for _, p in told], dtype=np.float64),
+        len(rows) - len(told),
+    )
 
 
 def read_queue(labels: LabelField, queue: Selection) -> Queue:

@@ -257,11 +257,11 @@ def _items(
 ) -> list[BatchItem]:
     """Return what is known of the labels that were drawn."""
     ours = work.labels.names
-    fields = [ours.weight, f"{ours.suggested}.label", f"{ours.suggested}.confidence"]
+    fields = [ours.weight, f"{ours.suggested}.label", f"{ours.suggested}.confidence", ours.wrong]
     known = work.labels.columns(fields, [queue.ids[row] for row, _ in drawn])
     items = []
     for k, (row, control) in enumerate(drawn):
-        weight, suggestion, probability = known[queue.ids[row]]
+        weight, suggestion, probability, wrong = known[queue.ids[row]]
         if suggestion is None:
             raise DataError(
                 f"label {queue.ids[row]} of dataset {work.samples.dataset.name!r} must have a "
@@ -278,6 +278,7 @@ def _items(
                 control=control,
                 suggested_label=suggestion,
                 suggested_probability=float(probability),
+                wrong_probability=None if wrong is None else float(wrong),
             )
         )
     return items

@@ -33,6 +33,7 @@ from ..store import evaluations, views
 from ..store.labels import Rows
 from ..store.queues import read_queue
 from ..store.rounds import Start, now
+from .plan import plan_round
 from .workspace import Workspace
 
 
@@ -177,8 +178,9 @@ def cost(work: Workspace) -> Meter:
 
 def decide(work: Workspace, **parameters: Any) -> StopDecision:
     """Say whether another round is worth it; parameters: `core.next_step`."""
-    found = work.store.evaluations()
-    return _decide(work.store.all().history(found), found, **parameters)
+    rounds, found = work.store.all(), work.store.evaluations()
+    planned = plan_round(work, rounds)
+    return _decide(rounds.history(found), found, plan=planned, **parameters)
 
 
 def _decide(
@@ -214,6 +216,7 @@ def _summary(row: HistoryRow) -> RoundSummary:
         control_errors=row.control_errors,
         evaluation=AurocEvaluation.from_dict(row.evaluation) if row.evaluation else None,
         scope=Scope(row.scope),
+        class_of_interest=row.classes[0],
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.judging.plan import expected_errors
 from ..core.review.rounds import Rounds
 from ..core.scoring.importance import SCORER_VERSION, score_labels
 from ..core.scoring.sampling import sample_coreset as draw_coreset
@@ -23,6 +24,7 @@ from ..store.rounds import now
 from ..store.scores import ScoreRecord
 from ..store.selection import Split
 from .embed import check_engine
+from .plan import learned_odds
 from .workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -38,9 +40,10 @@ def compute_importance(
     """Score every label outside the test split; see `CleaningLoop.compute_importance`."""
     check_engine(engine)
     work.labels.check_names()
+    rounds = work.store.all()
     with contextlib.ExitStack() as stack:
         rows = _rows(work, engine, num_workers, stack)
-        known = with_verdicts(rows, work.store.all())
+        known = with_verdicts(rows, rounds)
         predicted = None
         if probabilities_field is not None:
             predicted = read_probabilities(
@@ -79,11 +82,19 @@ def compute_importance(
         declare_review_fields(work.labels)
         work.labels.write_scores(rows, scores)
     unlabeled, without_vector = work.labels.left_out()
+    open_rows = (rows.weights > 0) & (known.verified < 0)
+    expected = expected_errors(
+        scores.wrong_probability[open_rows],
+        [rows.classes[code] for code in rows.labels[open_rows]],
+        learned_odds(rounds),
+        work.random_state,
+    )
     return ImportanceReport(
         samples=len(rows),
         classes=len(np.unique(rows.labels)),
         total_sensitivity=scores.total_sensitivity,
-        expected_errors=scores.expected_errors,
+        expected_errors=expected.value,
+        expected_errors_interval=(expected.low, expected.high),
         reliability=scores.reliability,
         warnings=scores.warnings,
         unlabeled=unlabeled,

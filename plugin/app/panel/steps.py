@@ -192,6 +192,7 @@ def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
     offers = [
         ("pull", "Pull reviews", "pull_reviews", _at_label_studio(facts) and free),
         ("push", "Push a round", "push_round", stage is Stage.DONE and free),
+        ("plan", "Plan reviews", "plan_reviews", stage in _BEFORE_A_ROUND),
         ("here", "Review here", "review_here", stage in _BEFORE_A_ROUND and free),
         ("close", "Close the round", "close_round", stage is Stage.OPEN and free),
         ("evaluate", "Evaluate", "evaluate_round", scored and stage is not Stage.OPEN),

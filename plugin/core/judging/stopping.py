@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..review.scope import Scope
 from .evaluation import AurocEvaluation, AurocScores
+from .plan import Plan, Proposal, propose
 from .yields import lift
 
 _SAME = 1e-4  # AUROC values closer than this differ by the tolerance of the fits
@@ -32,6 +33,8 @@ class RoundSummary:
         What was measured after it.
     scope : Scope, default Scope.CLASS
         What it was drawn from.
+    class_of_interest : str, default ""
+        The class under review; of several, the first.
     """
 
     round: int
@@ -41,6 +44,7 @@ class RoundSummary:
     control_errors: int
     evaluation: AurocEvaluation | None
     scope: Scope = Scope.CLASS
+    class_of_interest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +56,14 @@ class StopDecision:
     continue_ : bool
         False when one of the rules says stop.
     reasons : tuple of str
-        One sentence a rule that spoke.
+        One sentence a rule that spoke, and what the plan says.
+    proposal : Proposal or None, default None
+        Where the next reviews are worth most, be it in the queue of the last round or elsewhere.
     """
 
     continue_: bool
     reasons: tuple[str, ...]
+    proposal: Proposal | None = None
 
 
 def next_step(
@@ -67,6 +74,7 @@ def next_step(
     min_gain: float = 0.001,
     min_reviewed: int = 50,
     budget: int | None = None,
+    plan: Plan | None = None,
 ) -> StopDecision:
     """Decide whether another round is worth it.
 
@@ -89,11 +97,32 @@ def next_step(
         Reviewed samples before yield or plateau may stop.
     budget : int, optional
         Stop when this many samples are reviewed.
+    plan : Plan, optional
+        What as many reviews as a round has will find. Stop when they hardly pay anywhere; say where
+        they pay most.
 
     Returns
     -------
     StopDecision
     """
+    last = history[-1] if history else None
+    proposal = None
+    if plan is not None:
+        proposal = propose(plan, last.scope, last.class_of_interest) if last else propose(plan)
+    decision = _judge(history, baseline, plateau_rounds, min_gain, min_reviewed, budget, proposal)
+    words = proposal.reasons if proposal else ()
+    return StopDecision(decision.continue_, (*decision.reasons, *words), proposal)
+
+
+def _judge(
+    history: Sequence[RoundSummary],
+    baseline: AurocEvaluation | None,
+    plateau_rounds: int,
+    min_gain: float,
+    min_reviewed: int,
+    budget: int | None,
+    proposal: Proposal | None,
+) -> StopDecision:
     reviewed = sum(row.reviewed for row in history)
     if not history:
         return StopDecision(True, ("No round has been reviewed yet.",))
@@ -113,7 +142,8 @@ def next_step(
     last = history[-1]
     found = "1 wrong label" if last.errors_found == 1 else f"{last.errors_found} wrong labels"
     reason = f"Round {last.round} found {found} in {last.reviewed} samples."
-    return StopDecision(True, (reason, *_trap(last.evaluation, baseline, scope)))
+    pays = reviewed < min_reviewed or proposal is None or not proposal.exhausted
+    return StopDecision(pays, (reason, *_trap(last.evaluation, baseline, scope)))
 
 
 def _yield_reasons(recent: Sequence[RoundSummary], needed: int) -> list[str]:

@@ -35,6 +35,8 @@ class BatchItem:
         Most probable other class.
     suggested_probability : float
         Its probability.
+    wrong_probability : float or None, default None
+        How likely the label was wrong, by the scores; None in rounds of older versions.
     """
 
     sample_id: str
@@ -45,6 +47,7 @@ class BatchItem:
     control: bool
     suggested_label: str
     suggested_probability: float
+    wrong_probability: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the item as JSON-able values."""

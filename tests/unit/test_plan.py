@@ -1,0 +1,97 @@
+"""What reviews will find: the curve that verdicts bend, the ranges, and where to go on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.judging.odds import fit_odds
+from coreset_cleaning.core.judging.plan import expected_errors, make_plan, propose
+from coreset_cleaning.core.review.scope import Scope
+
+PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
+
+
+@given(p=PROBABILITIES, budget=st.integers(1, 80), data=st.data())
+def test_ranges_hold_what_they_claim_to(p, budget, data):
+    classes = [data.draw(st.sampled_from("abc")) for _ in p]
+    plan = make_plan(p, classes, fit_odds(), budget)
+    n = min(budget, len(p))
+    assert plan.whole.reviews == n
+    assert sum(row.unreviewed for row in plan.classes) == len(p)
+    assert sum(row.share for row in plan.classes) == n
+    for row in (plan.whole, *plan.classes):
+        assert 0 <= row.found.low <= row.found.value <= row.found.high <= row.reviews
+        assert row.found.value <= row.left.value + 1e-9
+        assert row.left.high <= row.unreviewed
+        assert row.reviews_for_most <= row.unreviewed
+    assert plan.best.found.value >= max(row.found.value for row in plan.classes)
+
+
+def test_the_truth_lies_in_the_range_when_scores_are_right():
+    rng = np.random.default_rng(0)
+    p = np.sort(rng.beta(0.3, 2.0, 4_000))[::-1]
+    classes = ["cat", "dog"] * 2_000
+    plan = make_plan(p, classes, fit_odds(), 300)
+    inside = 0
+    for _ in range(100):
+        found = (rng.random(300) < p[:300]).sum()
+        inside += plan.whole.found.low <= found <= plan.whole.found.high
+    assert inside >= 95
+
+
+def test_verdicts_bend_the_curve_where_they_were_given_and_controls_everywhere():
+    p = np.concatenate([np.full(200, 0.9), np.full(2_000, 0.05)])
+    classes = ["cat"] * 2_200
+    before = make_plan(p, classes, fit_odds(), 200)
+    head = fit_odds([0.9] * 60, [False] * 50 + [True] * 10, ["cat"] * 60)
+    told = make_plan(p, classes, head, 200)
+    assert told.whole.found.high < before.whole.found.value
+    controls = fit_odds([0.05] * 100, [True] * 30 + [False] * 70, ["cat"] * 100, 100)
+    assert expected_errors(p, classes, controls).value > 1.5 * before.whole.left.value
+    assert make_plan(p, classes, controls, 200).n_controls == 100
+
+
+def test_other_classes_learn_less_from_a_class_than_the_class_itself():
+    odds = fit_odds([0.3] * 80, [True] * 70 + [False] * 10, ["cat"] * 80)
+    plan = make_plan([0.3] * 200, ["cat"] * 100 + ["dog"] * 100, odds, 100)
+    cat, dog = plan.of_class("cat"), plan.of_class("dog")
+    assert cat.found.value > dog.found.value > 30
+    assert dog.found.high - dog.found.low > cat.found.high - cat.found.low
+
+
+def test_a_class_that_is_exhausted_sends_on_to_where_most_is_left():
+    p = [0.02] * 100 + [0.9] * 100
+    plan = make_plan(p, ["cat"] * 100 + ["dog"] * 100, fit_odds(), 50)
+    found = propose(plan, Scope.CLASS, "cat")
+    assert (found.class_of_interest, found.elsewhere, found.exhausted) == ("dog", True, False)
+    assert found.reasons[0].startswith("Class cat is exhausted: of its next 50 labels")
+    assert "Go on with class dog" in found.reasons[1]
+    assert "nine in ten" in found.reasons[-1]
+    there = propose(plan, Scope.CLASS, "dog")
+    assert (there.class_of_interest, there.elsewhere) == ("dog", False)
+
+
+def test_where_nothing_pays_any_more_it_says_so():
+    plan = make_plan([0.01] * 400, ["cat", "dog"] * 200, fit_odds(), 50)
+    found = propose(plan, Scope.DATASET)
+    assert found.exhausted
+    assert "Further reviews hardly pay" in " ".join(found.reasons)
+    assert propose(make_plan([], [], fit_odds(), 50), Scope.DATASET) is None
+    assert str(make_plan([], [], fit_odds(), 50)) == "Everything has been reviewed."
+
+
+@pytest.mark.parametrize(
+    ("p", "classes", "budget", "match"),
+    [
+        ([0.1], ["a"], 0, "budget must be at least 1, got 0"),
+        ([0.1], ["a", "b"], 5, "one for each of 1 labels, got 2"),
+        ([1.1], ["a"], 5, "must be of shape"),
+    ],
+)
+def test_what_is_no_queue_is_refused(p, classes, budget, match):
+    with pytest.raises(DataError, match=match):
+        make_plan(p, classes, fit_odds(), budget)
