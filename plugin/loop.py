@@ -35,6 +35,7 @@ from .store.rounds import RoundStore
 from .store.samples import Samples
 from .usecases import (
     audit,
+    check_data,
     check_setup,
     close,
     confuse,
@@ -711,6 +712,28 @@ class CleaningLoop:
         first = {i: label for i, (label,) in originals.items()}
         return propose.propose(rows, first, self.rounds.all().states)
 
+    def contradictions(self) -> list[dict[str, Any]]:
+        """List identical images, by file or by vector, whose labels differ.
+
+        Returns
+        -------
+        list of dict
+            One per group, with the keys ids, labels (in the same order) and same ("file" or
+            "vector").
+        """
+        return check_data.contradictions(self._work)
+
+    def leaks(self) -> list[dict[str, Any]]:
+        """List test samples with a near-duplicate among the training samples, most similar first.
+
+        Returns
+        -------
+        list of dict
+            With the keys test, train (ids), cosine, test_label and train_label. The cosine is that
+            of the differences from the mean embedding, and at least 0.98.
+        """
+        return check_data.leaks(self._work)
+
     # ---- evaluation
 
     def evaluate_round(self) -> EvaluationReport:
@@ -932,8 +955,17 @@ class CleaningLoop:
         return views.queue_view_name(self.labels, class_of_interest)
 
     def check_dataset(self) -> list[Finding]:
-        """Return what a check of the set-up finds in dataset and label field."""
-        return check_setup.check_dataset(self._work)
+        """Return what a check finds in dataset and label field, and in the data themselves."""
+        found = check_setup.check_dataset(self._work)
+        return found + self.check_data() if found[0]["ok"] else found
+
+    def check_data(self) -> list[Finding]:
+        """Return what makes numbers lie: misspelled classes, test split, duplicates, leaks.
+
+        Nothing is changed. On a large dataset it takes some seconds; of a test split that would
+        take longer, samples evenly spread are looked at.
+        """
+        return check_data.check_data(self._work)
 
     def check_project(
         self, server: Any, images: str = "upload", images_root: str | None = None

@@ -12,6 +12,7 @@ _DEFAULT_LABELS = "ground_truth"
 _DEFAULT_EMBEDDINGS = "resnet18_embedding"
 _DEFAULT_TEST_TAG = "test"
 _STORE, _KEY = "label_cleaning_settings", "settings"
+_FINDINGS = "findings:"
 NO_TEST_SPLIT = "(none)"
 
 
@@ -89,6 +90,17 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
 def remember(dataset: Any, settings: Settings) -> None:
     """Make these the dataset's defaults, so that later forms and the panel agree with them."""
     store(dataset).set(_KEY, asdict(settings))
+
+
+def remember_findings(dataset: Any, label_field: str, findings: list[dict[str, Any]]) -> None:
+    """Keep what a check of the data warns of: the panel shows it until the first round."""
+    kept = [found for found in findings if found["fix"]]
+    store(dataset).set(_FINDINGS + label_field, {"findings": kept})
+
+
+def findings(dataset: Any, label_field: str) -> list[dict[str, Any]]:
+    """Return what the last check of the data warned of."""
+    return list((store(dataset).get(_FINDINGS + label_field) or {}).get("findings", ()))
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:

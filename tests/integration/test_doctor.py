@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import fiftyone as fo
 import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.cli import main
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 from coreset_cleaning.doctor import check_setup
-from coreset_cleaning.usecases import push
+from coreset_cleaning.usecases import check_data, push
 from coreset_cleaning.usecases.push import shows_small_images
 
 
@@ -146,6 +148,78 @@ def test_classes_that_nobody_can_tell_apart_or_name(loop: CleaningLoop) -> None:
     found = failing(findings(loop))
     assert "class without a name: ' '" in found["classes"]
     assert "'ground_truth.label') == ' '" in found["classes"]
+
+
+def test_what_makes_the_numbers_lie(
+    loop: CleaningLoop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = loop.samples.dataset
+    dataset.persistent = True
+    pixels = {"embeddings_field": "pixels"}
+    assert warnings(findings(loop, **pixels)) == {}
+    assert loop.leaks() == loop.contradictions() == []
+
+    # Two test samples become twins of training samples, which have another label.
+    train = loop.samples.train_view().limit(2)
+    test = loop.samples.test_view().limit(2)
+    for number, (there, here) in enumerate(zip(train, test, strict=True)):
+        here["pixels"] = there["pixels"]
+        if number:  # a copy of the file, too
+            here["filepath"] = str(shutil.copy(there.filepath, tmp_path))
+        here["ground_truth"].label = "8" if there["ground_truth"].label != "8" else "9"
+        here.save()
+    found = warnings(findings(loop, **pixels))
+    assert set(found) == {"leaks", "duplicates"}
+    assert "2 of 80 test samples have a near-duplicate" in found["leaks"]
+    assert "4 labels of 2 images" in found["duplicates"]
+    assert {row["test"] for row in loop.leaks()} == set(test.values("id"))
+    assert {row["train"] for row in loop.leaks()} == set(train.values("id"))
+    assert loop.leaks()[0]["cosine"] == pytest.approx(1, abs=1e-5)
+    by_kind = {group["same"]: group for group in loop.contradictions()}
+    assert set(by_kind) == {"file", "vector"}
+    assert set(by_kind["file"]["ids"]) == {train.values("id")[1], test.values("id")[1]}
+    assert len(set(by_kind["file"]["labels"])) == 2
+    # Without vectors, copies of files are found all the same.
+    elsewhere = CleaningLoop(dataset, "ground_truth", "nowhere")
+    assert [group["same"] for group in elsewhere.contradictions()] == ["file"]
+    assert "no embeddings yet" in findings(loop, embeddings_field="nowhere")["leaks"]["detail"]
+    # As on a dataset that is larger than can be looked at.
+    with monkeypatch.context() as larger:
+        larger.setattr(check_data, "_WORK", 40 * 320 * 64)
+        assert "of 40 test samples looked at" in findings(loop, **pixels)["leaks"]["detail"]
+        larger.setattr(check_data, "_NUMBERS", 320 * 64 - 1)
+        assert "in so large a dataset" in findings(loop, **pixels)["leaks"]["detail"]
+
+
+def test_a_test_split_that_measures_less_than_it_seems(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    test = loop.samples.test_view()
+    ids, labels = test.values(["id", "ground_truth.label"])
+    nines = [i for i, label in zip(ids, labels, strict=True) if label == "9"]
+    for sample_id in nines:
+        sample = dataset[sample_id]
+        sample.tags = ["train"]
+        sample.save()
+    assert "1 classes have no sample with the tag 'test'" in warnings(findings(loop))["test split"]
+    first = test.first()
+    first["ground_truth"] = None
+    first.save()
+    assert "1 of " in warnings(findings(loop))["test split"]
+    test.set_field("ground_truth", None).save()
+    found = findings(loop, embeddings_field="pixels")
+    assert "have no label in 'ground_truth'" in warnings(found)["test split"]
+    assert found["leaks"]["ok"]
+
+
+def test_a_class_that_looks_like_a_typo(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    names = {"3": "three", "8": "eight", "9": "nine"}
+    loop.samples.view.map_values("ground_truth.label", names).save()
+    first = loop.samples.train_view().match(fo.ViewField("ground_truth.label") == "eight").first()
+    dataset.set_values("ground_truth.label", {first.id: "eihgt"}, key_field="id")
+    found = warnings(findings(loop))["class names"]
+    assert "'eihgt' (1) and 'eight' (" in found
+    assert "{'eihgt': 'eight'}" in found
 
 
 def test_a_locked_label_field(loop: CleaningLoop) -> None:

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.scoring.duplicates import near_duplicates, propose_corrections
+from coreset_cleaning.core.scoring.duplicates import (
+    find_leaks,
+    near_duplicates,
+    propose_corrections,
+)
 
 
 def test_the_same_pairs_as_brute_force():
@@ -72,3 +76,27 @@ def test_a_row_near_two_corrected_ones_follows_the_more_similar(order):
 @pytest.mark.parametrize("other", [0, 2])
 def test_a_duplicate_with_another_label_gets_no_offer(other):
     assert propose_corrections(np.ones((2, 3)), [1, other], {0: 3}) == []
+
+
+def test_leaks_are_the_same_as_by_brute_force():
+    rng = np.random.default_rng(0)
+    train = rng.standard_normal((3000, 4)) + 5
+    test = rng.standard_normal((50, 4)) + 5
+    centred = [(X - train.mean(axis=0)) for X in (test, train)]
+    a, b = (X / np.linalg.norm(X, axis=1, keepdims=True) for X in centred)
+    cosine = a @ b.T
+    found = find_leaks(test.astype(np.float32), train.astype(np.float32), 0.995)
+    assert 0 < len(found.query) < 50
+    assert found.query.tolist() == np.flatnonzero(cosine.max(axis=1) >= 0.995).tolist()
+    assert found.reference.tolist() == cosine.argmax(axis=1)[found.query].tolist()
+
+
+def test_what_all_vectors_share_makes_no_leak():
+    """Different images, whose vectors are mostly the same: only the twin is one."""
+    rng = np.random.default_rng(0)
+    train = (rng.standard_normal((200, 32)) + 50).astype(np.float32)
+    test = np.vstack([rng.standard_normal((9, 32)) + 50, train[7:8] + 0.01]).astype(np.float32)
+    assert len(np.unique(near_duplicates(test, train).query)) == 10
+    found = find_leaks(test, train)
+    assert (found.query.tolist(), found.reference.tolist()) == ([9], [7])
+    assert len(find_leaks(test[:0], train).query) == len(find_leaks(test, train[:0]).query) == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 from fiftyone.operators import types
 
+from .. import settings
 from ..context import loop_for, progress_for
 from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
 
@@ -34,12 +35,16 @@ class ComputeImportance(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Score."""
-        report = loop_for(ctx, ctx.target_view()).compute_importance(
+        loop = loop_for(ctx, ctx.target_view())
+        report = loop.compute_importance(
             progress=progress_for(ctx),
             probabilities_field=ctx.params.get("probabilities_field") or None,
         )
+        found = [] if loop.history() else loop.check_data()
+        settings.remember_findings(ctx.dataset, loop.label_field, found)
+        warnings = "".join(f"\n\n⚠ **{f['name']}**: {f['detail']}" for f in found if f["fix"])
         return Answer(
-            str(report),
+            str(report) + warnings,
             "find the most confused classes, or open the panel “Label cleaning”.",
             report=report.to_dict(),
         )

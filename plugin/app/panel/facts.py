@@ -46,7 +46,10 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
     loop = loop_for(ctx)
     if not loop.is_scored():
         return {**facts, "step": Stage.NO_IMPORTANCE.value}
-    return {**facts, **coverage(loop), **rounds(loop)}
+    found = {**facts, **coverage(loop), **rounds(loop)}
+    # They are for those who have not begun: what was reviewed since has changed the data.
+    data = [] if found["rounds"] else settings.findings(ctx.dataset, chosen.label_field)
+    return {**found, "data": data}
 
 
 def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:

@@ -234,6 +234,10 @@ def warnings(facts: dict[str, Any]) -> dict[str, tuple[str, str]]:
         found["not_persistent"] = NOT_PERSISTENT
     if facts.get("left_out"):
         found["left_out"] = ("Some samples are left out", _words(facts["left_out"]))
+    for problem in facts.get("data", ()):
+        key = f"data_{problem['name'].replace(' ', '_')}"
+        words = _words({"what": problem["detail"], "fix": problem["fix"]})
+        found[key] = (f"Before the first round: {problem['name']}", words)
     return found
 
 

