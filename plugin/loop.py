@@ -47,6 +47,7 @@ from .usecases import (
     propose,
     pull,
     push,
+    rescore,
     run,
     score,
     undo,
@@ -418,13 +419,25 @@ class CleaningLoop:
             progress=progress,
         )
 
-    def pull_reviews(self, server: Any) -> PullReport:
+    def pull_reviews(self, server: Any, *, rescore: bool = False) -> PullReport:
         """Fetch the reviewers' answers and write them to labels, tags and weights.
 
         Call it as often as you like: every answer is applied once, and a later edit at the desk
         changes the verdict. An answer about a label that has changed since is reported only.
+
+        Parameters
+        ----------
+        server : LabelStudioServer or AppDesk
+        rescore : bool, default False
+            Whether to score again when something has changed, and to say how many of the next
+            labels are new.
         """
-        return pull.pull_reviews(self._work, server)
+        report = pull.pull_reviews(self._work, server)
+        return self.rescore(report) if rescore and report.changed else report
+
+    def rescore(self, report: PullReport) -> PullReport:
+        """Score again after a pull; return its report with how many of the next labels are new."""
+        return rescore.after_pull(self._work, report)
 
     def record_verdicts(
         self,

@@ -103,9 +103,10 @@ def pull(args: argparse.Namespace) -> Answer:
     """Fetch the answers, once or until the round is complete."""
     loop, server = _loop(args), _server(args)
     if args.watch is None:
-        report = loop.pull_reviews(server)
+        report = loop.pull_reviews(server, rescore=args.rescore)
     else:
         report = wait_for_reviews(loop, server, args.watch, args.timeout)
+        report = loop.rescore(report) if args.rescore else report
     return report.to_dict(), str(report), 0
 
 

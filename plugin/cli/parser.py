@@ -213,6 +213,11 @@ def command_line_parser() -> argparse.ArgumentParser:
     pull.add_argument(
         "--timeout", type=float, metavar="SECONDS", help="with --watch: stop waiting after SECONDS"
     )
+    pull.add_argument(
+        "--rescore",
+        action="store_true",
+        help="score again when something has changed, and say what that moves in the queue",
+    )
 
     evaluate = command(
         "evaluate", commands.evaluate, "Measure AUROC and say whether another round is worth it."

@@ -243,6 +243,9 @@ class PullReport(Report):
         Images marked on a sheet without a class, for which this pull has made pages of their own.
     unnamed_url : str
         Link to such pages of the open round; empty where there are none.
+    next_labels, next_new : int or None
+        Where scores were computed again: labels at the head of the whole dataset's queue, and those
+        of them that were not there before.
     """
 
     new_answers: int
@@ -263,6 +266,8 @@ class PullReport(Report):
     meter: Meter | None = None
     unnamed: int = 0
     unnamed_url: str = ""
+    next_labels: int | None = None
+    next_new: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
@@ -327,6 +332,11 @@ class PullReport(Report):
             )
         if self.closed and self.meter and self.meter.tells:
             text += f"\n  round {self.closed[-1]}: {self.meter}"
+        if self.next_labels is not None:
+            text += (
+                f"\n  scored again: {self.next_new} of the next {self.next_labels} labels in the "
+                "queue are new there"
+            )
         for problem in self.problems:
             text += f"\n  left alone: {problem}"
         return text

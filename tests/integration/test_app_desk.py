@@ -320,3 +320,17 @@ def test_one_label_at_a_time_with_examples_of_both_classes(loop: CleaningLoop) -
     assert (again.answered, again.previous, again.next) == (True, one, three)
     outside = next(i for i in dataset.values("id") if i not in (one, two, three))
     assert loop.question(outside) is None
+
+
+def test_scoring_follows_a_pull_that_has_changed_something(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    one, *_ = ids(push(loop))
+    assert loop.pull_reviews(AppDesk(), rescore=True).next_labels is None
+    before = dict(zip(*dataset.values(["id", "coreset_importance"]), strict=True))
+    edit(dataset, one, "8")
+    report = loop.pull_reviews(AppDesk(), rescore=True)
+    assert report.next_labels is not None
+    assert 0 <= report.next_new <= report.next_labels <= 50
+    assert f"of the next {report.next_labels} labels" in str(report)
+    after = dict(zip(*dataset.values(["id", "coreset_importance"]), strict=True))
+    assert before != after

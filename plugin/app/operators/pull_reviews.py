@@ -28,11 +28,18 @@ class PullReviews(LoopOperator):
         add_label_field(ctx, inputs)
         if not loop_for(ctx).history():
             refuse(inputs, "no_round", "There is no round yet", "Push one first.")
+        inputs.bool(
+            "rescore",
+            label="Score again",
+            description="What the answers teach changes the order of the queue",
+            default=False,
+            view=types.CheckboxView(),
+        )
 
     def run(self, ctx: Any) -> Answer:
         """Pull."""
         loop = loop_for(ctx)
-        report = loop.pull_reviews(server_for(ctx))
+        report = loop.pull_reviews(server_for(ctx), rescore=bool(ctx.params.get("rescore")))
         if report.open_round is None:
             following = "evaluate the round."
         else:
