@@ -529,9 +529,10 @@ def test_only_one_process_changes_the_rounds(scored, monkeypatch):
 def test_fields_are_grouped_described_and_shown(scored):
     config = scored.app_config
     groups = {group.name: group.paths for group in config.sidebar_groups}
-    assert groups["label cleaning"][:3] == [
+    assert groups["label cleaning"][:4] == [
         "suggested_label",
         "coreset_importance",
+        "wrong_probability",
         "knn_disagreement",
     ]
     assert "ground_truth" in groups["labels"]
