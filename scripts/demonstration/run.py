@@ -232,20 +232,22 @@ def review_in_the_app(dataset: Any, loop: CleaningLoop) -> None:
 
 def stay(dataset: Any, process: LabelStudioProcess | None, round_url: str | None) -> None:
     """Keep the servers and open the App until Ctrl-C."""
-    if process is not None:
-        print(f"Label Studio:  {round_url}")
-        print(f"               log in as {process.admin_email}, password {process.admin_password}")
-    show_app(dataset)
+    if process is None:
+        show_app(dataset)
+        return
+    print(f"Label Studio:  {round_url}")
+    print(f"               log in as {process.admin_email}, password {process.admin_password}")
+    show_app(dataset, "Both run")
 
 
-def show_app(dataset: Any) -> None:
-    """Run FiftyOne's App until Ctrl-C."""
+def show_app(dataset: Any, who: str = "It runs") -> None:
+    """Run FiftyOne's App until Ctrl-C; say who runs so long."""
     import fiftyone as fo
 
     # Not the usual port: where another App answers, FiftyOne joins that one, with its database.
     session = fo.launch_app(dataset, port=free_port(), address="127.0.0.1", remote=True, auto=False)
     print(f"FiftyOne App:  http://127.0.0.1:{session.server_port}/")
-    print("It runs until you press Ctrl-C.", flush=True)
+    print(f"{who} until you press Ctrl-C.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
         session.wait(-1)
     session.close()

@@ -91,6 +91,7 @@ def test_task_data_tells_no_control_apart(cleaning: Cleaning) -> None:
         "suggested",
         "suggested_probability",
         "note",
+        "examples",
     }
 
 

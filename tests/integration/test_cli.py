@@ -129,6 +129,11 @@ def test_a_round_by_commands(
     assert [Path(path).name for path in charts] == ["auroc.png", "verdicts.png", "budget.png"]
     code, audit = run(capsys, "audit", name, str(tmp_path / "audit.jsonl"), *own)
     assert audit["events"] == 14  # ten answers, two undos, two redos
+    code, exported = run(capsys, "export", name, str(tmp_path / "cleaned.csv"), *own)
+    assert (code, exported["format"]) == (0, "csv")
+    assert exported["exported"] > 0
+    code, planned = run(capsys, "plan", name, *own)
+    assert (code, planned["n_verdicts"]) == (0, 10)
     code, findings = run(capsys, "doctor", name)
     assert code == 0, findings
     assert run(capsys, "coreset", name, "20", *own)[1]["samples"] <= 20
@@ -140,7 +145,13 @@ def test_a_round_by_commands(
     assert called == commands()
 
 
-MORE = {"charts": ["charts"], "undo": ["1"], "coreset": ["5"], "audit": ["audit.jsonl"]}
+MORE = {
+    "charts": ["charts"],
+    "undo": ["1"],
+    "coreset": ["5"],
+    "audit": ["audit.jsonl"],
+    "export": ["cleaned.csv"],
+}
 
 
 @pytest.mark.parametrize("command", sorted(commands()))

@@ -25,7 +25,9 @@ from support.neighbours import (
 OURS = Names()
 CLASSES = (OURS.suggested, OURS.original, OURS.prediction)
 TAGS = (*OURS.review_tags(), OURS.round_tag(1), OURS.coreset)
-VIEWS = (OURS.coreset_view, *(OURS.outcome_view(o) for o in Outcome if o is not Outcome.UNSURE))
+# Of images there are no boxes, and what is unsure comes up again.
+SHOWN = [o for o in Outcome if o not in (Outcome.UNSURE, Outcome.WRONG_BOX)]
+VIEWS = (OURS.coreset_view, *(OURS.outcome_view(o) for o in SHOWN))
 RUNS = ("cleaning_score_a", "cleaning_start_a", "cleaning_project_a", "cleaning_evaluation_a_000")
 
 

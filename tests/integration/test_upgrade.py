@@ -103,7 +103,7 @@ def old() -> Iterator[Callable[[str], Old]]:
 
 
 # Columns of the history that version 0.1 did not have.
-NEW = {"scope", "state", "desk", "seconds_per_image", "seconds_per_error", "meter"}
+NEW = {"scope", "state", "desk", "seconds_per_image", "seconds_per_error", "meter", "wrong_box"}
 
 
 def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> None:
@@ -120,6 +120,7 @@ def check_reading(old: Old, loop: CleaningLoop, evaluations: dict[int, Any]) -> 
         pace, _, cost = (row.pop(k) for k in ("seconds_per_image", "seconds_per_error", "meter"))
         assert (pace is None) == (cost["timed"] == 0)
         assert cost["gold"] == 0
+        assert row.pop("wrong_box") == 0
     assert rows == expected["history"]
     assert states == [
         "undone" if row["undone"] else "closed" if row["closed_at"] else "open"
