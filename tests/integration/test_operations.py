@@ -352,8 +352,8 @@ ALWAYS = {
 }
 UNLOCK = "field = dataset.get_field({name!r}); field.read_only = False; field.save()"
 RENAME_BACK = "dataset.rename_sample_field({new!r}, {name!r})"
-LOCKED = ("a", "tags", *OURS.fields()[:7])
-RENAMED = OURS.fields()[4:7]
+LOCKED = ("a", "tags", *OURS.fields()[:8])
+RENAMED = OURS.fields()[5:8]
 RUNS = ("cleaning_score_a", "cleaning_start_a", "cleaning_round_001")
 RENAME_RUN = "dataset.rename_run({new!r}, {name!r})"
 REFUSED = {
