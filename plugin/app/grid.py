@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import fiftyone as fo
 
 from ..core.errors import RoundError
+from ..core.review.grid import Mark
 
 if TYPE_CHECKING:
     from ..core.review.grid import GridPage
@@ -67,7 +68,7 @@ def seconds(ctx: Any) -> float | None:
     return None if shown_at is None else max(0.0, time.time() - shown_at)
 
 
-def read(ctx: Any, loop: CleaningLoop) -> tuple[list[str], dict[str, str]]:
+def read(ctx: Any, loop: CleaningLoop) -> tuple[list[str], dict[str, Mark]]:
     """Return the ids of the labels in the grid that wait for an answer, and the marks on them.
 
     Raises
@@ -87,5 +88,5 @@ def read(ctx: Any, loop: CleaningLoop) -> tuple[list[str], dict[str, str]]:
             "was saved.",
             "Show the page again.",
         )
-    marks = {sample["id"]: sample["type"] for sample in ctx.selected_samples}
+    marks = {sample["id"]: Mark(sample["type"]) for sample in ctx.selected_samples}
     return waiting, {i: mark for i, mark in marks.items() if i in waiting or i not in shown}

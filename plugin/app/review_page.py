@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ..core.errors import CleaningError
-from ..core.review.grid import Mark, asked_for
+from ..core.review.grid import asked_for
 from . import grid
 from .context import PLUGIN, loop_for
 
@@ -60,14 +60,14 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
 
     def show_again(self, ctx: Any) -> None:
         """Show the page that is next."""
-        self._next(ctx)
+        self._read(ctx, show=True)
 
     def save(self, ctx: Any) -> None:
         """Save the page; what was marked with Alt+click is asked for first."""
         try:
             loop = loop_for(ctx)
             label_ids, marks = grid.read(ctx, loop)
-            if asked_for(label_ids, {i: Mark(mark) for i, mark in marks.items()}):
+            if asked_for(label_ids, marks):
                 ctx.prompt(f"{PLUGIN}/name_marked", on_success=self.show_again)
                 return
             loop.commit_page(label_ids, marks, seconds=grid.seconds(ctx))
@@ -75,7 +75,7 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
             ctx.ops.notify(str(error), variant="error")
             self._read(ctx)
             return
-        self._next(ctx)
+        self._read(ctx, show=True)
 
     def take_back(self, ctx: Any) -> None:
         """Take the last page back, and show it with its marks."""
@@ -85,36 +85,31 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
             ctx.ops.notify(str(error), variant="error")
             return
         ctx.panel.set_state("marks", {i: mark for i, mark in marks.items() if mark})
-        self._next(ctx)
+        self._read(ctx, show=True)
 
     def leave(self, ctx: Any) -> None:
         """Give the grid back; the round stays open."""
         grid.leave(ctx)
 
-    def evaluate(self, ctx: Any) -> None:
-        """Open the form that measures what the round has brought."""
-        ctx.prompt(f"{PLUGIN}/evaluate_round")
+    def _read(self, ctx: Any, *, show: bool = False) -> None:
+        """Read where the round stands; whatever goes wrong is shown in the panel.
 
-    def _next(self, ctx: Any) -> None:
-        """Show the next page, or give the grid back when there is none."""
+        With `show`, the grid shows the next page too, or is given back when there is none.
+        """
+        facts: dict[str, Any] = {}
         try:
-            loop = loop_for(ctx)
-            page = loop.next_page(grid.page_size(ctx))
-            if page is not None and page.label_ids:
-                grid.show(ctx, loop, page)
-            else:
-                grid.leave(ctx)
-        except CleaningError as error:
-            ctx.ops.notify(str(error), variant="error")
-        self._read(ctx)
-
-    def _read(self, ctx: Any) -> None:
-        """Read where the round stands; whatever goes wrong is shown in the panel."""
-        try:
-            page = loop_for(ctx).next_page(grid.page_size(ctx)) if ctx.dataset else None
-            facts = page.to_dict() if page else {}
+            if ctx.dataset:
+                loop = loop_for(ctx)
+                page = loop.next_page(grid.page_size(ctx))
+                facts = page.to_dict() if page else {}
+                if show and page and page.label_ids:
+                    grid.show(ctx, loop, page)
+                elif show:
+                    grid.leave(ctx)
         except CleaningError as error:
             facts = {"error": str(error)}
+            if show:
+                ctx.ops.notify(str(error), variant="error")
         ctx.panel.set_state("page", facts)
 
     # ---- layout

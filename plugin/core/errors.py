@@ -78,3 +78,8 @@ class AuthenticationError(ServerError):
 
 class ProjectMissingError(ServerError):
     """The review project is no longer on the server."""
+
+
+def sentence(text: str) -> str:
+    """Return a text with a capital letter at its beginning: messages have none."""
+    return text[:1].upper() + text[1:]

@@ -29,8 +29,7 @@ class AppDesk:
     """
 
     name = "app"
-    shows_boxes = True
-    shows_labels = False
+    shows_dataset = True
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Every round can be answered here."""

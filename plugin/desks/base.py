@@ -200,16 +200,14 @@ class Desk(Protocol):
     ----------
     name : str
         Kept with each round that is given to it.
-    shows_boxes : bool
-        Whether it shows where an object is by itself; others get pictures with the box drawn.
-    shows_labels : bool
-        Whether it shows the labels that it is sent. One that shows those of the dataset instead
-        can't show gold images, whose labels stand nowhere in the dataset.
+    shows_dataset : bool
+        Whether people look at the dataset itself there, and not at what was sent. Then they see
+        boxes by themselves and can edit labels, and no gold image: its label stands nowhere in
+        the dataset. Nothing is kept on record of where the rounds are.
     """
 
     name: str
-    shows_boxes: bool
-    shows_labels: bool
+    shows_dataset: bool
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that a round could be sent, and change nothing.

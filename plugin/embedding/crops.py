@@ -12,7 +12,7 @@ from PIL import Image
 
 from ..core.scoring.rows import thread_count
 from .any_model import embed_images, in_embedding_mode
-from .extractor import CHUNKS, Batch, Forward, checked, default_batch_size
+from .extractor import CHUNKS, Batch, Forward, checked, chosen_device, default_batch_size
 from .images import Array, opened, reason_of, to_rgb, upright
 from .networks import Network, Preprocessing
 
@@ -172,9 +172,7 @@ class CropExtraction(Iterator[Batch]):
         device: str | torch.device | None = None,
         forward: Forward | None = None,
     ) -> None:
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = chosen_device(device)
         self.precision = "float32"
         size = batch_size or default_batch_size(self.device)
         trials = () if batch_size else tuple(size // parts for parts in CHUNKS)

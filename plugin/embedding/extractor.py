@@ -89,9 +89,7 @@ class Extraction(Iterator[Batch]):
         device: str | torch.device | None = None,
         forward: Forward | None = None,
     ) -> None:
-        if device is None:
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = chosen_device(device)
         self.precision = "float32"
         size = batch_size or default_batch_size(self.device)
         workers = default_num_workers(self.device) if num_workers is None else num_workers
@@ -223,6 +221,11 @@ class Forward:
         fast = self._embed(pixels, bfloat16=True).float()
         cosine = nn.functional.cosine_similarity(exact, fast)
         return "bfloat16" if bool((cosine >= _MIN_COSINE).all()) else "float32"
+
+
+def chosen_device(device: str | torch.device | None) -> torch.device:
+    """Return the device that is meant; by default the GPU when there is one."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def default_batch_size(device: torch.device) -> int:

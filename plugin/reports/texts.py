@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ..core.errors import sentence
 from ..core.judging.evaluation import AurocEvaluation, leading_scores
 from ..core.judging.meter import Meter
 from ..core.judging.stopping import StopDecision
@@ -477,7 +478,7 @@ class Coverage(Report):
             ("compute the importance again", self.without_vector + self.without_score),
         ]
         text = ", then ".join(step for step, needed in steps if needed)
-        return f"{text[:1].upper()}{text[1:]}." if text else ""
+        return f"{sentence(text)}." if text else ""
 
     def __str__(self) -> str:
         if not self.left_out:

@@ -36,6 +36,7 @@ from pymongo import UpdateOne
 
 from ..core.errors import DataError
 from . import ownership
+from .vectors import check_unlocked
 
 Array = NDArray[Any]
 
@@ -82,13 +83,7 @@ def check_crop_field(dataset: Any, field: str) -> None:
             f"Give another embeddings_field, or rename yours: "
             f"dataset.rename_sample_field({field!r}, NEW_NAME).",
         )
-    if found.read_only:
-        raise DataError(
-            f"field {field!r} of dataset {dataset.name!r} must not be read-only: embeddings are "
-            "written there.",
-            f"Unlock it: field = dataset.get_field({field!r}); field.read_only = False; "
-            "field.save()",
-        )
+    check_unlocked(dataset, field)
 
 
 def declare_crops(dataset: Any, field: str) -> None:

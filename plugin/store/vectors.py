@@ -192,7 +192,18 @@ def check_vector_field(dataset: Any, field: str) -> None:
             f"{type(found).__name__}.",
             "Give another embeddings_field.",
         )
-    if found.read_only:
+    check_unlocked(dataset, field)
+
+
+def check_unlocked(dataset: Any, field: str) -> None:
+    """Make sure that embeddings may be written to a field that is there.
+
+    Raises
+    ------
+    DataError
+        When it is read-only.
+    """
+    if dataset.get_field(field).read_only:
         raise DataError(
             f"field {field!r} of dataset {dataset.name!r} must not be read-only: embeddings are "
             "written there.",

@@ -19,7 +19,7 @@ from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
 from .examples import find_examples
-from .pull import record_verdicts, take_edits
+from .pull import answering, record, take_edits
 from .workspace import Workspace
 
 
@@ -45,21 +45,21 @@ def commit_page(
     seconds: float | None,
 ) -> PullReport:
     """Record what a page's marks mean: an image without one is kept."""
-    rounds = work.store.all()
-    round_ = _open(work, rounds)
-    suggestions = {item.sample_id: item.suggested_label for item in round_.batch}
-    outside = sorted(set(label_ids) - set(suggestions))
-    if outside:
-        raise RoundError(
-            f"{len(outside)} of {len(label_ids)} images are not in round {round_.number}, which is "
-            f"open: {', '.join(outside[:5])}.",
-            "Show its next page.",
-        )
-    verdicts = read_page(label_ids, suggestions, marks, others)
-    # Who has edited a label of the page in the tab "Annotate" has said what it is.
-    edited = take_edits(work, rounds, round_)
-    verdicts |= {label_id: edited[label_id] for label_id in label_ids if label_id in edited}
-    return record_verdicts(work, verdicts, reviewer, seconds=seconds)
+    with answering(work) as (claim, rounds):
+        round_ = _open(work, rounds)
+        suggestions = {item.sample_id: item.suggested_label for item in round_.batch}
+        outside = sorted(set(label_ids) - set(suggestions))
+        if outside:
+            raise RoundError(
+                f"{len(outside)} of {len(label_ids)} images are not in round {round_.number}, "
+                f"which is open: {', '.join(outside[:5])}.",
+                "Show its next page.",
+            )
+        verdicts = read_page(label_ids, suggestions, marks, others)
+        # Who has edited a label of the page in the tab "Annotate" has said what it is.
+        edited = take_edits(work, rounds, round_)
+        verdicts |= {label_id: edited[label_id] for label_id in label_ids if label_id in edited}
+        return record(work, claim, rounds, round_, verdicts, reviewer, seconds=seconds)
 
 
 def question(work: Workspace, label_id: str, n_examples: int) -> Question | None:
@@ -100,16 +100,16 @@ def take_back_page(work: Workspace) -> dict[str, Mark | None]:
     RoundError
         When no page has been answered.
     """
-    rounds = work.store.all()
-    round_ = rounds.open or rounds.last_counted
-    answers = last_page(round_) if round_ is not None and round_.desk == AppDesk.name else {}
-    if not answers:
-        raise RoundError(
-            f"{work.where} has no page to take back: none was answered in the App"
-            + (f" in round {round_.number}." if round_ else "."),
-            "Nothing has to be done.",
-        )
-    record_verdicts(work, {}, None, withdrawn=answers)
+    with answering(work) as (claim, rounds):
+        round_ = rounds.open or rounds.last_counted
+        answers = last_page(round_) if round_ and round_.desk == AppDesk.name else {}
+        if round_ is None or not answers:
+            raise RoundError(
+                f"{work.where} has no page to take back: none was answered in the App"
+                + (f" in round {round_.number}." if round_ else "."),
+                "Nothing has to be done.",
+            )
+        record(work, claim, rounds, round_, {}, withdrawn=answers)
     return {label_id: mark for (_, label_id, _), mark in answers.items()}
 
 

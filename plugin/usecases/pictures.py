@@ -42,7 +42,7 @@ def pictures_for(work: Workspace, desk: Any, options: Mapping[str, Any]) -> Iter
     DataError
         When pictures have to be made of images that can't be read here or are not to be sent.
     """
-    if not work.labels.of_crops or getattr(desk, "shows_boxes", False):
+    if not work.labels.of_crops or desk.shows_dataset:
         yield work.labels.images
         return
     if options["images"] != "upload":
@@ -61,11 +61,13 @@ def _make(work: Workspace, folder: Path, ids: Iterable[str], whole: bool) -> dic
     boxes, problems, made = work.labels.boxes(images), [], {}
     for label_id, path in images.items():
         target = folder / f"{label_id}.jpg"
+        made[label_id] = str(target)
+        if target.exists():  # made for the check already
+            continue
         try:
             draw_object(path, boxes[label_id], whole).save(target, quality=90)
         except Exception as error:  # PIL's readers raise whatever broken bytes lead them to
             problems.append(f"{path} ({reason_of(path, error)})")
-        made[label_id] = str(target)
     if problems:
         more = len(problems) - _NAMED_AT_MOST
         raise DataError(

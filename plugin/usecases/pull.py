@@ -7,7 +7,8 @@ call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
@@ -23,10 +24,11 @@ from ..core.review.ledger import (
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Review, settle
-from ..desks.app import Answer, AppDesk, read_verdicts
+from ..desks.app import Answer, read_verdicts
 from ..desks.base import Answers, Desk
 from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
+from ..store.lock import Claim
 from ..store.marks import adopt_edits, write_back
 from ..store.rounds import now
 from .push import send_unnamed, subject
@@ -53,7 +55,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
         mine = [round_ for round_ in rounds if round_.desk == desk.name]
         projects = work.store.projects()
         # Without a project nothing was ever sent: the push died before.
-        homes = dict.fromkeys(r.home for r in mine if r.home in projects or desk.name == "app")
+        homes = dict.fromkeys(r.home for r in mine if r.home in projects or desk.shows_dataset)
         if not homes:
             raise RoundError(
                 f"{work.where} has no round at the desk {desk.name!r}.",
@@ -63,7 +65,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
         for home in homes:
             here = [round_ for round_ in mine if round_.home == home]
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
-            if desk.name == AppDesk.name and rounds.open in here:
+            if desk.shows_dataset and rounds.open in here:
                 answers.reviews += _edits(work, rounds, rounds.open)
             claim.check()
             report, rounds = _take_in(work, rounds, here, answers)
@@ -139,13 +141,9 @@ def record_verdicts(
     verdicts: Mapping[str, Answer],
     reviewer: str | None,
     comments: Mapping[str, str] | None = None,
-    withdrawn: Iterable[AnswerKey] = (),
     seconds: float | None = None,
 ) -> PullReport:
     """Record answers that were given in the App or by a script, and write them back.
-
-    `withdrawn` are answers that are taken back; a round that lacks one of them then is open again,
-    unless another one is.
 
     Raises
     ------
@@ -154,10 +152,7 @@ def record_verdicts(
     DataError
         When one of them is no verdict; none is recorded then.
     """
-    work.labels.check_names(saves_views=False)
-    work.labels.check_unlocked()
-    with work.store.lock("record") as claim:
-        rounds = work.store.all()
+    with answering(work) as (claim, rounds):
         round_ = rounds.open or rounds.last_counted
         # The last answer closes a round. Who corrects one then, or repeats a call that was cut
         # off there, means that round.
@@ -173,24 +168,52 @@ def record_verdicts(
                 f"which is {rounds.state(round_).value}: {', '.join(outside[:5])}.",
                 f"The saved view {work.labels.names.round_view(round_.number)!r} shows it.",
             )
-        reviews = read_verdicts(
-            verdicts,
-            _classes_for(work, rounds, verdicts),
-            round_=round_.number,
-            reviewer=reviewer,
-            at=next_time(rounds.answers, now()),
-            comments=comments,
-            seconds=seconds,
-        )
-        _check_boxes(work, reviews)
-        claim.check()
-        answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
-        if answers.withdrawn and rounds.open is None:
-            # First: were it cut off in between, the round would just close with the next answer.
-            work.store.reopen(round_)
-            rounds = Rounds(rounds)
-        report, rounds = _take_in(work, rounds, [round_], answers)
-        return _merged(rounds, [report])
+        return record(work, claim, rounds, round_, verdicts, reviewer, comments, seconds)
+
+
+@contextmanager
+def answering(work: Workspace) -> Iterator[tuple[Claim, Rounds]]:
+    """Give the rounds as they are, and keep others from answering while the block runs."""
+    work.labels.check_names(saves_views=False)
+    work.labels.check_unlocked()
+    with work.store.lock("record") as claim:
+        yield claim, work.store.all()
+
+
+def record(
+    work: Workspace,
+    claim: Claim,
+    rounds: Rounds,
+    round_: Round,
+    verdicts: Mapping[str, Answer],
+    reviewer: str | None = None,
+    comments: Mapping[str, str] | None = None,
+    seconds: float | None = None,
+    withdrawn: Iterable[AnswerKey] = (),
+) -> PullReport:
+    """Record answers about labels that a round shows; within a block of `answering`.
+
+    `withdrawn` are answers that are taken back; a round that lacks one of them then is open again,
+    unless another one is.
+    """
+    reviews = read_verdicts(
+        verdicts,
+        _classes_for(work, rounds, verdicts),
+        round_=round_.number,
+        reviewer=reviewer,
+        at=next_time(rounds.answers, now()),
+        comments=comments,
+        seconds=seconds,
+    )
+    _check_boxes(work, reviews)
+    claim.check()
+    answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
+    if answers.withdrawn and rounds.open is None:
+        # First: were it cut off in between, the round would just close with the next answer.
+        work.store.reopen(round_)
+        rounds = Rounds(rounds)
+    report, rounds = _take_in(work, rounds, [round_], answers)
+    return _merged(rounds, [report])
 
 
 def _check_boxes(work: Workspace, reviews: Iterable[Review]) -> None:

@@ -17,7 +17,6 @@ from ..core.errors import DataError, RoundError
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.sheets import Place, places
-from ..desks.app import AppDesk
 from ..desks.base import Desk, Options, ReviewTask, Sent, Subject
 from ..reports import RoundReport
 from ..store import views
@@ -59,7 +58,7 @@ def push_round(
             f"gold must be between 0 and n, got gold={asked.gold} and n={n}.",
             "One gold image in ten or twenty is enough to see how much a reviewer misses.",
         )
-    if asked.gold and not desk.shows_labels:
+    if asked.gold and desk.shows_dataset:
         raise DataError(
             f"gold must be 0 at the desk {desk.name!r}, which shows the labels of the dataset and "
             f"no swapped ones, got gold={asked.gold}.",
@@ -69,29 +68,30 @@ def push_round(
     with work.store.lock("push") as claim:
         rounds = work.store.all()
         round_ = rounds.open
+        is_new = round_ is None
         if round_ is None:
             choice = choose(work, rounds, asked, n)
             work.labels.check_names(choice.queues, work.store.next_number())
             options = {**options, "n": n, "controls": controls, "desk": desk.name}
             round_ = draw_round(work, rounds, choice, controls, options)
             hide_gold(work, rounds, round_, asked.gold)
-            reviewed = _subject(work, rounds, round_)
-            with pictures_for(work, desk, round_.config["options"]) as show:
-                images = show(item.sample_id for item in round_.shown)
-                desk.check(reviewed, show_options(work, round_), images)
-            claim.check()
-            pair = (round_.class_of_interest, round_.rival) if round_.rival else None
-            freeze_start(work, pair)
-            rounds = rounds.plus(work.store.create(round_))
         else:
             _check_desk(round_, desk)
             work.labels.check_names(round_.queues, round_.number)
-            reviewed = _subject(work, rounds, round_)
+        reviewed = _subject(work, rounds, round_)
+        with pictures_for(work, desk, round_.config["options"]) as show:
+            if is_new:
+                images = show(item.sample_id for item in round_.shown)
+                desk.check(reviewed, show_options(work, round_), images)
             claim.check()
-        _show_round(work, rounds, round_)
-        if desk.name == AppDesk.name:
-            offer_classes(work.labels, reviewed.classes)
-        sent = send(work, rounds, round_, desk, reviewed, progress)
+            if is_new:
+                pair = (round_.class_of_interest, round_.rival) if round_.rival else None
+                freeze_start(work, pair)
+                rounds = rounds.plus(work.store.create(round_))
+            _show_round(work, rounds, round_)
+            if desk.shows_dataset:
+                offer_classes(work.labels, reviewed.classes)
+            sent = send(work, rounds, round_, desk, reviewed, show, progress)
     return RoundReport(
         round=round_.number,
         scope=round_.scope.value,
@@ -127,16 +127,16 @@ def send(
     round_: Round,
     desk: Desk,
     reviewed: Subject,
+    show: Show,
     progress: Progress | None,
 ) -> Sent:
     """Send those tasks of a round that lack answers, and remember where they are."""
     open_ids = rounds.lost_unanswered(round_)
     lacking = rounds.lacking(round_)
     wanted = dict.fromkeys(open_ids) | lacking
-    with pictures_for(work, desk, round_.config["options"]) as show:
-        tasks = _tasks(work, rounds, round_, wanted, places_of(round_), show)
-        options = _with_examples(work, rounds, round_, tasks, show)
-        sent = desk.send(reviewed, options, round_.number, tasks, progress)
+    tasks = _tasks(work, rounds, round_, wanted, places_of(round_), show)
+    options = _with_examples(work, rounds, round_, desk, tasks, show)
+    sent = desk.send(reviewed, options, round_.number, tasks, progress)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url)
     finished = len(round_.shown) - len(open_ids)
@@ -162,7 +162,7 @@ def send_unnamed(
         tasks = _tasks(work, rounds, round_, lacking, {}, show)
         if not tasks:
             return 0
-        options = _with_examples(work, rounds, round_, tasks, show)
+        options = _with_examples(work, rounds, round_, desk, tasks, show)
         sent = desk.send(reviewed, options, round_.number, tasks, None)
     _remember(work, round_, desk, sent)
     work.store.save_url(round_, sent.url, of_unnamed=True)
@@ -243,7 +243,12 @@ def show_options(work: Workspace, round_: Round) -> Options:
 
 
 def _with_examples(
-    work: Workspace, rounds: Rounds, round_: Round, tasks: Sequence[ReviewTask], show: Show
+    work: Workspace,
+    rounds: Rounds,
+    round_: Round,
+    desk: Desk,
+    tasks: Sequence[ReviewTask],
+    show: Show,
 ) -> Options:
     """Return how a round is shown, with the examples that its pages need."""
     options = show_options(work, round_)
@@ -252,8 +257,8 @@ def _with_examples(
     if not options.hide_suggestion:
         classes |= {task.suggested_label for task in tasks if task.place is None}
     wanted = int(round_.config["options"].get("examples", 0))
-    if round_.desk == "app":
-        wanted = 0  # the App shows whatever one likes to look at
+    if desk.shows_dataset:
+        wanted = 0  # there, people look at whatever they like
     examples = find_examples(work, rounds, round_, sorted(classes), wanted, show)
     return replace(options, examples=examples)
 

@@ -25,7 +25,7 @@ Said = str | tuple[str, str]
 class Script(AppDesk):
     """A script that answers what it is shown, whatever the dataset says."""
 
-    shows_labels = True
+    shows_dataset = False
 
 
 def push(loop: CleaningLoop, gold: int = 4, n: int = 12, **options: Any) -> Round:

@@ -8,7 +8,7 @@ import fiftyone.operators as foo
 from fiftyone.operators import types
 
 from ...core.errors import CleaningError
-from ...core.review.grid import Mark, asked_for
+from ...core.review.grid import asked_for
 from .. import grid
 from ..context import loop_for
 from ..pictures import picture
@@ -34,7 +34,7 @@ class NameMarked(LoopOperator):
         """Show each image that was marked, with the classes to choose from."""
         loop = loop_for(ctx)
         label_ids, marks = grid.read(ctx, loop)
-        asked = asked_for(label_ids, {i: Mark(mark) for i, mark in marks.items()})
+        asked = asked_for(label_ids, marks)
         answers = {f"{_CLASS}{name}": name for name in loop.label_choices()}
         answers |= {_DELETE: "Delete it: it is none of these", _UNSURE: "Can't tell"}
         if not asked:
@@ -71,7 +71,7 @@ class NameMarked(LoopOperator):
         """Save the page."""
         loop = loop_for(ctx)
         label_ids, marks = grid.read(ctx, loop)
-        asked = asked_for(label_ids, {i: Mark(mark) for i, mark in marks.items()})
+        asked = asked_for(label_ids, marks)
         same = bool(ctx.params.get("same")) and len(asked) > 1
         names = ["all" if same else f"answer_{number}" for number in range(len(asked))]
         others = {i: _verdict(ctx.params.get(name)) for i, name in zip(asked, names, strict=True)}

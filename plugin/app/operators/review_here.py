@@ -7,6 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ...core.review.states import open_row
+from ...desks.app import AppDesk
 from .. import grid
 from ..context import loop_for, progress_for
 from .base import (
@@ -21,7 +22,6 @@ from .base import (
     warn_if_not_persistent,
 )
 
-_DESK = "app"
 _MOST = 60  # images on a page
 
 
@@ -44,7 +44,7 @@ class ReviewHere(LoopOperator):
         warn_if_not_persistent(ctx, inputs)
         history = loop_for(ctx).history()
         row = open_row(history)
-        if row is not None and row["desk"] != _DESK:
+        if row is not None and row["desk"] != AppDesk.name:
             refuse(
                 inputs,
                 "other_desk",
@@ -72,8 +72,6 @@ class ReviewHere(LoopOperator):
 
     def run(self, ctx: Any) -> Answer:
         """Push the round to the desk here, and show its next page."""
-        from ...desks.app import AppDesk
-
         loop = loop_for(ctx)
         size = int(ctx.params.get("page_size") or grid.page_size(ctx))
         grid.set_page_size(ctx, size)

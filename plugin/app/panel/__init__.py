@@ -7,7 +7,7 @@ from typing import Any
 import fiftyone.operators as foo
 from fiftyone.operators import types
 
-from ...core.errors import CleaningError
+from ...core.errors import CleaningError, sentence
 from ...core.review.states import RoundState
 from .. import settings
 from ..context import PLUGIN, loop_for, show_queue
@@ -23,7 +23,6 @@ from .steps import (
     failure,
     next_step,
     secondary,
-    sentence,
     warnings,
 )
 

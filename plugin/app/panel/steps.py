@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from ...core.errors import sentence
 from ...core.review.scope import Scope
 from ...core.review.states import RoundState
+from ...desks.app import AppDesk
 from ..context import NOT_PERSISTENT
 from ..server import ServerState
 
-HERE = "app"  # the desk at which the App's user answers
 STEPS = ("Embeddings", "Importance", "Review", "Evaluation")
 
 
@@ -130,7 +131,7 @@ def next_step(facts: dict[str, Any]) -> Step:
         )
     if name is Stage.OPEN:
         last = next(r for r in reversed(standing) if r["state"] == RoundState.OPEN.value)
-        if last["desk"] == HERE:
+        if last["desk"] == AppDesk.name:
             return Step(
                 2,
                 f"Round {last['round']} is in review here",
@@ -208,7 +209,7 @@ def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
 
 
 def _at_label_studio(facts: dict[str, Any]) -> bool:
-    return any(row["desk"] != HERE for row in facts.get("rounds", []))
+    return any(row["desk"] != AppDesk.name for row in facts.get("rounds", []))
 
 
 def blocked(facts: dict[str, Any], step: Step) -> tuple[str, str] | None:
@@ -250,8 +251,3 @@ def failure(what: str, fix: str) -> dict[str, Any]:
     """Return what the panel shows of a dataset that can't be read."""
     text = sentence(what) + (f"\n\n**Fix:** {sentence(fix)}" if fix else "")
     return {"step": Stage.ERROR.value, "text": text}
-
-
-def sentence(text: str) -> str:
-    """Return a text with a capital letter at its beginning."""
-    return text[:1].upper() + text[1:]

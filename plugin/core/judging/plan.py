@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError
+from ..errors import DataError, sentence
 from ..review.queue import class_codes
 from ..review.scope import WHOLE_DATASET, Scope
 from ..scoring.linalg import Float, Int
@@ -243,11 +243,6 @@ def _promise(row: QueuePlan) -> str:
     return f"of its next {row.reviews} labels {_range(row.found)} are expected to be wrong"
 
 
-def sentence(text: str) -> str:
-    """Return a text with a capital letter at its beginning."""
-    return text[:1].upper() + text[1:]
-
-
 def make_plan(
     wrong_probability: ArrayLike,
     classes: Sequence[str],
@@ -298,8 +293,9 @@ def make_plan(
     chance: Float = np.zeros(len(x))  # of each label, the mean of all draws
     rates_left, rates_next = np.zeros(_DRAWS), np.zeros(_DRAWS)
     rows = []
-    for name in sorted(set(classes)):
-        mine = np.flatnonzero(codes == codes[classes.index(name)])
+    names = list(dict.fromkeys(classes))  # in the order of their codes
+    by_class = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
+    for name, mine in sorted(zip(names, by_class, strict=False), key=lambda pair: pair[0]):
         if name in odds.classes:
             of_class = told[:, odds.classes.index(name)]
         else:

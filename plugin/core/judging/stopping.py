@@ -111,8 +111,9 @@ def next_step(
         proposal = propose(plan, last.scope, last.class_of_interest) if last else propose(plan)
     decision = _judge(history, baseline, plateau_rounds, min_gain, min_reviewed, budget, proposal)
     # To whom a rule has said stop, the plan does not say go on.
-    speaks = proposal is not None and (decision.continue_ or proposal.exhausted)
-    words = proposal.reasons if proposal is not None and speaks else ()
+    words: tuple[str, ...] = ()
+    if proposal and (decision.continue_ or proposal.exhausted):
+        words = proposal.reasons
     return StopDecision(decision.continue_, (*decision.reasons, *words), proposal)
 
 

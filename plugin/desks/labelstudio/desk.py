@@ -39,8 +39,7 @@ class LabelStudioDesk:
     """
 
     name = "labelstudio"
-    shows_boxes = False
-    shows_labels = True
+    shows_dataset = False
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
