@@ -15,13 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
 from ..errors import DataError
+from ..scoring.calibration import open_probability
 from ..scoring.linalg import Float, Int
 
 # Log-odds at which the curve has a value; in between it is straight, beyond them level.
 _KNOTS = np.linspace(-6.0, 6.0, 7)
 _REACH = 3.0  # log-odds over which its values go together
 # Standard deviations before any verdict, of the curve as a whole, of its shape and of a class, and
-# the mean of the first: from label sets of 9 to 40 % noise, see `scripts/bench plan`.
+# the mean of the first: from label sets of 9 to 40 % noise, see docs/rounds.md.
 _LEVEL, _SHAPE, _CLASS, _MEAN = 0.25, 0.5, 0.5, 0.2
 _LARGEST = 9.0  # log-odds beyond it are no surer
 _NEWTON = 50
@@ -86,14 +87,7 @@ def log_odds(wrong_probability: ArrayLike) -> Float:
     DataError
         When they are no probabilities.
     """
-    p = np.asarray(wrong_probability, dtype=np.float64)
-    if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
-        raise DataError(
-            f"wrong_probability: must be of shape (n,) and lie in 0..1, got shape {p.shape}.",
-            "Pass what score_labels gave.",
-        )
-    with np.errstate(divide="ignore"):
-        clipped: Float = np.clip(logit(p), -_LARGEST, _LARGEST)
+    clipped: Float = np.clip(logit(open_probability(wrong_probability)), -_LARGEST, _LARGEST)
     return clipped
 
 

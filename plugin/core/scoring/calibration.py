@@ -40,11 +40,11 @@ class Calibration:
 
     def apply(self, wrong_probability: ArrayLike) -> Float:
         """Calibrated probabilities, in the order of the given ones."""
-        return _shifted(_open(wrong_probability), self.shift)
+        return _shifted(open_probability(wrong_probability), self.shift)
 
     def expected_errors(self, wrong_probability: ArrayLike) -> tuple[float, float, float]:
         """Return the expected number of wrong labels, and the ends of its 95 % interval."""
-        p = _open(wrong_probability)
+        p = open_probability(wrong_probability)
         reach = Z_95 * self.deviation
         middle, low, high = (
             float(_shifted(p, self.shift + step).sum()) for step in (0, -reach, reach)
@@ -78,7 +78,7 @@ def calibrate(control_probability: ArrayLike, control_wrong: ArrayLike) -> Calib
     >>> calibration.apply([0.1, 0.5]).round(2).tolist()
     [0.19, 0.68]
     """
-    p, wrong = _open(control_probability), np.asarray(control_wrong, dtype=bool)
+    p, wrong = open_probability(control_probability), np.asarray(control_wrong, dtype=bool)
     if wrong.shape != p.shape:
         raise DataError(
             f"control_wrong: must be of shape {p.shape}, one for each control, got {wrong.shape}.",
@@ -102,7 +102,14 @@ def _shifted(p: Float, shift: float) -> Float:
     return shifted
 
 
-def _open(probability: ArrayLike) -> Float:
+def open_probability(probability: ArrayLike) -> Float:
+    """Return probabilities that labels are wrong, none of them quite 0 or 1.
+
+    Raises
+    ------
+    DataError
+        When they are no probabilities.
+    """
     p = np.asarray(probability, dtype=np.float64)
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise DataError(
