@@ -20,8 +20,15 @@ from label_studio_server import LabelStudioProcess
 from review_page import ReviewPage, SheetPage
 
 WINDOW = {"width": 1400, "height": 820}
-# Images on the sheet, width of the window, theme.
-SHEETS = [(20, 1400, "Light"), (20, 1280, "Dark"), (12, 1400, "Light"), (30, 1920, "Light")]
+# Images on the sheet, width of the window, theme, classes.
+SHEETS = [
+    (20, 1400, "Light", 10),
+    (20, 1280, "Dark", 10),
+    (12, 1400, "Dark", 2),
+    (12, 1920, "Light", 10),
+    (30, 1920, "Dark", 1000),
+    (30, 1280, "Light", 1000),
+]
 WRONG = (2, 5, 8, 11)
 _numbers = itertools.count()
 NOTE = "73% of the most similar images carry another label."
@@ -45,16 +52,18 @@ def take(folder: Path) -> None:
                     page.locator(".htx-taxonomy .ant-select-selector").click()
                     page.get_by_placeholder("Search").fill("77")
                 shoot(page, folder / f"review-page-{n}-relabel.png")
-            for size, width, scheme in SHEETS:
+            for size, width, scheme, n in SHEETS:
                 page.set_viewport_size({"width": width, "height": width * 9 // 14})
-                review.start(push_sheet(process, work, size))
+                review.start(push_sheet(process, work, size, n))
                 sheet = SheetPage(page)
                 sheet.shows(size)
                 choose_theme(page, scheme)
                 for slot in WRONG:
                     sheet.picture(slot).click()
                 sheet.chip(WRONG[1], "another").click()
-                shoot(page, folder / f"review-sheet-{size}-{width}-{scheme}.png")
+                if n > 2:
+                    sheet.chip(WRONG[2], "second guess").click()
+                shoot(page, folder / f"review-sheet-{size}-{width}-{scheme}-{n}.png")
                 choose_theme(page, "Light")
 
 
@@ -67,8 +76,8 @@ def choose_theme(page: Any, name: str) -> None:
         button.click()
 
 
-def push_sheet(process: LabelStudioProcess, work: Path, size: int) -> str:
-    """Push a sheet of digits labeled 3, some of which are not; return its link."""
+def push_sheet(process: LabelStudioProcess, work: Path, size: int, n: int) -> str:
+    """Push a sheet of digits labeled 3, some of which are not, of n classes; return its link."""
     from PIL import Image
     from sklearn.datasets import load_digits
 
@@ -87,17 +96,28 @@ def push_sheet(process: LabelStudioProcess, work: Path, size: int) -> str:
         Image.fromarray(pixels).save(path)
         return str(path)
 
+    def name(digit: int) -> str:
+        if n == 2:
+            return ["an even digit", "an odd digit"][digit % 2]
+        return str(digit) if n == 10 else f"handwriting, digit {digit}, from form {digit * 100}"
+
     found = tuple(Example(f"e{i}", image(next(threes))) for i in range(4))
     tasks = []
     for slot in range(1, size + 1):
         row = next(others) if slot in WRONG else next(threes)
-        suggested = str(digits.target[row]) if slot in WRONG else "859"[slot % 3]
+        first = digits.target[row] if slot in WRONG else (8, 5, 9)[slot % 3]
+        # Of two classes, the other one.
+        suggested = name(2 if n == 2 else first)
         probability = 0.97 - slot / 50 if slot in WRONG else 0.6 - slot / 70
-        task = ReviewTask(f"s{slot}", image(row), slot, size, "3", suggested, probability, NOTE)
-        tasks.append(replace(task, place=Place(1, slot)))
-    subject = Subject(f"sheet-{size}-{next(_numbers)}", "digits", "label", tuple("0123456789"))
+        task = ReviewTask(f"s{slot}", image(row), slot, size, name(3), suggested, probability, NOTE)
+        second = None if n == 2 else name(7)
+        tasks.append(replace(task, place=Place(1, slot), second_guess=second))
+    classes = tuple(dict.fromkeys(map(name, range(10))))
+    if n == 1000:
+        classes += tuple(f"class {i:03d}" for i in range(n - 10))
+    subject = Subject(f"sheet-{size}-{next(_numbers)}", "digits", "label", classes)
     desk = LabelStudioDesk(LabelStudioServer(process.url, process.admin_token))
-    options = Options(smooth=False, sheet=size, examples={"3": found})
+    options = Options(smooth=False, sheet=size, examples={name(3): found})
     return desk.send(subject, options, 1, tasks).url
 
 

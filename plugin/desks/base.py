@@ -119,6 +119,8 @@ class ReviewTask:
         Answers that a label with some answers still lacks. Default: as many as the round wants.
     place : Place, optional
         Where it stands on which sheet. Default: on a page of its own.
+    second_guess : str, optional
+        Next most probable class; None where none is known.
     """
 
     sample_id: str
@@ -132,6 +134,7 @@ class ReviewTask:
     earlier_answers: tuple[str, ...] = ()
     lacking: int | None = None
     place: Place | None = None
+    second_guess: str | None = None
 
 
 @dataclass(frozen=True)

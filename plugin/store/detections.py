@@ -338,7 +338,7 @@ class DetectionsField(LabelField):
         """Make what finds an object by its id; queues look at all objects, however sorted."""
         self.dataset.create_index(f"{self.root}.id")
 
-    def suggestion(self, label: str, confidence: float) -> Any:
+    def suggestion(self, label: str, confidence: float, second_guess: str | None) -> Any:
         """Return a suggested class as FiftyOne stores it: making documents takes longer."""
         return {
             "_id": ObjectId(),
@@ -346,6 +346,7 @@ class DetectionsField(LabelField):
             "tags": [],
             "label": label,
             "confidence": confidence,
+            "second_guess": second_guess,
         }
 
     def taken_values(self) -> list[str]:

@@ -195,9 +195,9 @@ class LabelField:
     def renew_views(self) -> None:
         """Let saved views of ours show the labels as they are now; most always do."""
 
-    def suggestion(self, label: str, confidence: float) -> Any:
+    def suggestion(self, label: str, confidence: float, second_guess: str | None) -> Any:
         """Return a suggested class as it is written."""
-        return fo.Classification(label=label, confidence=confidence)
+        return fo.Classification(label=label, confidence=confidence, second_guess=second_guess)
 
     def taken_values(self) -> list[str]:
         """Return names of ours that hold values although no field of that name is declared."""
@@ -432,10 +432,15 @@ class LabelField:
         self._declare(
             ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
         )
+        self._declare(ours.second_guess, ftype=fo.StringField)
+        named = [*rows.classes, None]  # the last for -1, where there is no second guess
         suggestions = [
-            self.suggestion(rows.classes[index], float(probability))
-            for index, probability in zip(
-                scores.suggested_class, scores.suggested_probability, strict=True
+            self.suggestion(named[first], float(probability), named[second])
+            for first, probability, second in zip(
+                scores.suggested_class,
+                scores.suggested_probability,
+                scores.second_class,
+                strict=True,
             )
         ]
         columns: dict[str, Sequence[Any]] = {}

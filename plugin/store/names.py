@@ -87,6 +87,11 @@ class Names:
         return self._field("suggested_label")
 
     @property
+    def second_guess(self) -> str:
+        """The most probable class but for the given one and the suggestion."""
+        return f"{self.suggested}.second_guess"
+
+    @property
     def disagreement(self) -> str:
         """Share of the nearest neighbours with another label."""
         return self._field("knn_disagreement")

@@ -187,7 +187,9 @@ def _tasks(
     answers = rounds.answer_ids(round_)
     # What is said of a gold image is said of the label that it passes for.
     says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
-    disagreement = work.labels.columns([work.labels.names.disagreement], list(says.values()))
+    ours = work.labels.names
+    known = work.labels.columns([ours.disagreement, ours.second_guess], list(says.values()))
+    unknown = (None, None)
     return [
         ReviewTask(
             sample_id=item.sample_id,
@@ -197,10 +199,11 @@ def _tasks(
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
-            note=_note(disagreement.get(says[item.sample_id], (None,))[0]),
+            note=_note(known.get(says[item.sample_id], unknown)[0]),
             earlier_answers=tuple(answers.get(item.sample_id, ())),
             lacking=lacking[item.sample_id],
             place=where.get(item.sample_id),
+            second_guess=known.get(says[item.sample_id], unknown)[1],
         )
         for item in round_.shown
         if item.sample_id in images and item.sample_id in lacking

@@ -205,9 +205,9 @@ def answer_pages(review: Any, hands: Hands, known: dict[str, Image], n: int) -> 
 
 
 def sheet(loop: Any, desks: Desks, hands: Hands, known: dict[str, Image], size: int) -> None:
-    """Sheets: a click on each wrong one, another where the suggestion is not right, Ctrl+Enter.
+    """Sheets: a click on each wrong one, a chip where the suggestion is not right, Ctrl+Enter.
 
-    Those come back on pages of their own, which are waited for and answered, too.
+    Images marked *another* come back on pages of their own, which are waited for and answered, too.
     """
     from review_page import SheetPage
 
@@ -222,7 +222,8 @@ def sheet(loop: Any, desks: Desks, hands: Hands, known: dict[str, Image], size: 
             if image.is_wrong:
                 hands.click(page.picture(int(slot["slot"])))
                 if not image.suggestion_is_right:
-                    hands.click(page.chip(int(slot["slot"]), "another"))
+                    chip = "second guess" if slot.get("second") == image.true else "another"
+                    hands.click(page.chip(int(slot["slot"]), chip))
         hands.wait(
             lambda: hands.press("Control+Enter"),
             review.is_done if left == 1 else partial(review.shows_another_sheet, task),

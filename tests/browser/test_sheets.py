@@ -37,7 +37,9 @@ def test_two_sheets_and_the_second_stage(
         sheet.chip(2, "another").click()
         sheet.picture(4).click()
         sheet.chip(4, "delete").click()
-        assert sheet.marked() == ["1", "2", "4"]
+        sheet.picture(5).click()
+        sheet.chip(5, "second guess").click()
+        assert sheet.marked() == ["1", "2", "4", "5"]
         page.keyboard.press("Control+Enter")
         sheet.shows(3)
         page.keyboard.press("Control+Enter")  # all right
@@ -52,6 +54,8 @@ def test_two_sheets_and_the_second_stage(
         review.is_done()
     assert loop.pull_reviews(server).closed == [1]
     reviews = [loop.samples.dataset[item.sample_id].cleaning_review.verdict for item in batch]
-    assert reviews == ["relabeled", "relabeled", "kept", "deleted", *["kept"] * 4]
+    assert reviews == ["relabeled", "relabeled", "kept", "deleted", "relabeled", *["kept"] * 3]
     assert loop.samples.dataset[batch[1].sample_id].ground_truth.label == "9"
+    [third] = {"3", "8", "9"} - {"3", batch[4].suggested_label}
+    assert loop.samples.dataset[batch[4].sample_id].ground_truth.label == third
     assert all(event.lead_time for event in loop.rounds.load(1).events)

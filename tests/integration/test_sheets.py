@@ -61,8 +61,11 @@ def test_a_round_on_sheets_with_its_second_stage(
     assert list(pages) == [ids[1]]
 
     answer_sheet(server, second)
-    answer_sheet(server, third, "2")
+    answer_sheet(server, third, "2", "2:second")
     assert loop.pull_reviews(server).answered == 9
+    # Of three classes, the one that is neither given nor suggested.
+    [guess] = {"3", "8", "9"} - {"8", batch[9].suggested_label}
+    assert loop.samples.dataset[ids[9]].ground_truth.label == guess
     answer_task(server, pages[ids[1]], "relabel", "9")
     report = loop.pull_reviews(server)
     assert (report.closed, report.answered, report.problems) == ([1], 10, [])

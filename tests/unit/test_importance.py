@@ -76,6 +76,11 @@ def test_planted_errors_come_first():
     first = np.argsort(-scores.importance)[: wrong.sum()]
     assert wrong[first].mean() > 0.95
     assert (scores.suggested_class[wrong] == true[wrong]).mean() > 0.95
+    assert not (scores.second_class == scores.suggested_class).any()
+    assert not (scores.second_class == given).any()
+    assert set(scores.second_class) == set(given)
+    two = score_labels(X, (given > 1).astype(int))
+    assert set(two.second_class) == {-1}  # of two classes, one is given and one suggested
     assert (scores.wrong_probability[wrong] > 0.5).mean() > 0.7
     assert (scores.wrong_probability[~wrong] < 0.5).mean() > 0.98
     assert_sane(scores, len(X), 4)

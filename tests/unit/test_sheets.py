@@ -20,6 +20,7 @@ from coreset_cleaning.desks.labelstudio.config import Answer
 from coreset_cleaning.desks.labelstudio.sheet_config import grid, sheet_config
 from coreset_cleaning.desks.labelstudio.sheets import (
     CHIPS,
+    SECOND,
     first_image,
     read_sheet,
     sheet_data,
@@ -43,14 +44,23 @@ def item(rank: int, label: str) -> BatchItem:
     return BatchItem(f"s{rank}", rank, 1.0, label, 1.0, False, "other", 0.5)
 
 
-def task(slot: int, suggested: str = "dog", label: str = "cat", sheet: int = 1) -> ReviewTask:
+def task(slot: int, suggested: str = "dog", second: str | None = None) -> ReviewTask:
     return ReviewTask(
-        f"s{slot}", f"{slot}.png", slot, 9, label, suggested, 0.5, "", place=Place(sheet, slot)
+        f"s{slot}",
+        f"{slot}.png",
+        slot,
+        9,
+        "cat",
+        suggested,
+        0.5,
+        "",
+        place=Place(1, slot),
+        second_guess=second,
     )
 
 
-def sheet(n: int, suggested: str = "dog", hide: bool = False) -> dict:
-    tasks = [task(slot, suggested) for slot in range(1, n + 1)]
+def sheet(n: int, suggested: str = "dog", hide: bool = False, second: str | None = None) -> dict:
+    tasks = [task(slot, suggested, second) for slot in range(1, n + 1)]
     return sheet_data(tasks, {t.sample_id: f"/data/{t.image}" for t in tasks}, hide)
 
 
@@ -113,13 +123,16 @@ class Seen(HTMLParser):
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_names_and_paths_are_text_and_never_markup(hostile: str, name: str, path: str) -> None:
     for suggested in (hostile, name):
-        one = task(1, suggested)
+        one = task(1, suggested, suggested)
         data = sheet_data([one], {"s1": f"/data/{path}"}, hide_suggestion=False)
         seen = Seen(data["images"][0]["html"])
         assert seen.tags == ["img", "span", "bdi"]
         # Blanks that a browser would drop are shown as signs.
         assert suggested.strip().replace(" ", "") in seen.text.replace(" ", "").replace("␣", "")
         assert seen.sources == [f"/data/{path}"]
+        chip = Seen(data["images"][1]["html"])
+        assert chip.tags == ["span", "bdi"]
+        assert chip.text == seen.text.removesuffix(" (50%)")
         assert first_image(data) == f"/data/{path}"
 
 
@@ -137,6 +150,9 @@ def test_images_have_keys_and_captions_and_chips_after_them() -> None:
     hidden = sheet(2, hide=True)
     assert [image["alias"] for image in hidden["images"][:3]] == ["1", "1:unsure", "1:delete"]
     assert "dog" not in str(hidden)
+    guessed = sheet(2, second="fox")
+    assert [image["alias"] for image in guessed["images"][:3]] == ["1", "1:second", "1:other"]
+    assert "fox" not in str(sheet(2, hide=True, second="fox"))
 
 
 @given(st.integers(2, LARGEST), st.booleans())
@@ -158,7 +174,8 @@ def test_the_config_is_made_for_its_size(size: int, smooth: bool) -> None:
 
 @given(st.integers(1, LARGEST), st.booleans(), st.data())
 def test_an_answer_says_one_thing_of_each_image(n: int, hide: bool, draw: st.DataObject) -> None:
-    chips = [c for c in CHIPS if not (hide and c == "other")]
+    chips = [*CHIPS] if hide else [SECOND, *CHIPS]
+    chips = [c for c in chips if not (hide and c == "other")]
     told = {
         str(slot): draw.draw(st.sampled_from(["right", "wrong", "taken back", *chips]))
         for slot in range(1, n + 1)
@@ -168,10 +185,13 @@ def test_an_answer_says_one_thing_of_each_image(n: int, hide: bool, draw: st.Dat
     # A chip of an image that was unmarked again stays in the result.
     marks += [f"{slot}:delete" for slot, what in told.items() if what == "taken back"]
     said = read_sheet(
-        sheet_result(draw.draw(st.permutations(marks))), sheet(n, hide=hide), ("cat", "dog")
+        sheet_result(draw.draw(st.permutations(marks))),
+        sheet(n, hide=hide, second="fox"),
+        ("cat", "dog", "fox"),
     )
     wrong = None if hide else Answer(Verdict.RELABEL, "dog", "")
     meaning = {"right": KEEP, "taken back": KEEP, "wrong": wrong, "other": None}
+    meaning[SECOND] = Answer(Verdict.RELABEL, "fox", "")
     for slot, what in told.items():
         assert said[slot] == (
             meaning[what] if what in meaning else Answer(Verdict.parse(what), None, "")

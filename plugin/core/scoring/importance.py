@@ -46,6 +46,8 @@ class LabelScores:
         Most probable class other than the given one.
     suggested_probability : array of shape (n,)
         Its probability; at most `wrong_probability`.
+    second_class : int array of shape (n,)
+        Most probable class but for these two, -1 where there is none.
     influence : array of shape (n,)
         How far the row alone moves a softmax regression of the labels, verified where they are; for
         `sample_coreset`.
@@ -76,6 +78,7 @@ class LabelScores:
     wrong_probability: Float
     suggested_class: NDArray[np.int64]
     suggested_probability: Float
+    second_class: NDArray[np.int64]
     influence: Float
     knn_disagreement: Float
     total_sensitivity: float
@@ -249,6 +252,7 @@ def _score_labels(
         wrong_probability=scores.wrong[place],
         suggested_class=classes[scores.suggested[place]],
         suggested_probability=scores.suggested_probability[place],
+        second_class=np.append(classes, -1)[scores.second[place]],
         influence=scores.influence[place],
         knn_disagreement=scores.disagreement[place],
         total_sensitivity=float(scores.importance.sum()),

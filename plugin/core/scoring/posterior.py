@@ -29,12 +29,13 @@ LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true class
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowScores:
-    """Arrays of shape (n,) as in `importance.LabelScores`; `suggested` counts fitted classes."""
+    """Arrays of shape (n,) as in `importance.LabelScores`; classes count the fitted ones."""
 
     importance: Float
     wrong: Float
     suggested: NDArray[np.int64]
     suggested_probability: Float
+    second: NDArray[np.int64]
     influence: Float
     disagreement: Float
     radius: float
@@ -132,7 +133,7 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
         ),
         width=max(X.shape[1] + 1, k),
     )
-    margin, leverage, residual, influence, left, variance, best, share, disagreement = rows
+    margin, leverage, residual, influence, left, variance, best, share, second, disagreement = rows
     penalty *= ratio
     gradient += penalty * model.coef
     sensitivity = local_sensitivity(
@@ -150,6 +151,7 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
         wrong,
         best,
         wrong * share,
+        second,
         influence,
         np.clip(disagreement, 0, 1),
         sensitivity.radius,
@@ -228,6 +230,7 @@ def _score_block(
         moved.astype(np.float64),
         rivals.best,
         rivals.share[index, rivals.best],
+        rivals.second(),
         disagreement,
     )
 
@@ -251,3 +254,11 @@ class _Rivals:
         total = share.sum(axis=1, dtype=np.float64)
         share /= total[:, None].astype(np.float32)
         return cls(top + np.log(total) - own_logit, best, share)
+
+    def second(self) -> Int:
+        """Return the second best, -1 where there is none."""
+        index = np.arange(len(self.best))
+        share = self.share.copy()
+        share[index, self.best] = 0
+        second: Int = share.argmax(axis=1)
+        return np.where(share[index, second] > 0, second, -1)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from xml.etree import ElementTree as ET
 
-from .sheets import CHIPS, MARKED, SEEN
+from .sheets import CHIPS, MARKED, SECOND, SEEN
 
 SHEET_INSTRUCTIONS = """
 <p>Each page shows images of one class and asks: which of these are not that?</p>
 <ul>
 <li>Click an image, or press the key in its corner, if it is <b>not</b> what the page says. It is
 crossed out, and gets the class below it instead. Once more takes the mark away.</li>
-<li>On a marked image, choose <b>another class</b> if it is not the class below it either (you are
-asked for it later), <b>can't tell</b> or <b>delete</b>.</li>
+<li>If the class below a marked image is not right either, click the second class on it, or
+<b>another</b> (you are asked for it later), <b>can't tell</b> or <b>delete</b>.</li>
 <li>Images without a mark are right. If all are, mark none.</li>
 </ul>
 <p>Ctrl+Enter submits and shows the next page. Nothing is lost: every answer can be changed.</p>
@@ -148,11 +148,17 @@ def _chip_rules(columns: int) -> list[str]:
     for place, name in enumerate(reversed(CHIPS)):
         right = f"calc((100cqw / {columns} - 12px) / {len(CHIPS)} * {place} + 6px)"
         rules.append(f".sheet .lsf-choice:has(.{name}) label {{ right: {right} }}")
+    width = f"calc(100cqw / {columns} - 12px)"
+    rules.append(
+        f".sheet .lsf-choice:has(.{SECOND}) label "
+        f"{{ right: 6px; bottom: 57px; width: {width}; unicode-bidi: plaintext }}"
+    )
     marked = ".sheet .lsf-choice:has(.pic):has(.ant-checkbox-checked)"
     chip = " + .lsf-choice:has(.chip)"
-    rules += [f"{marked}{chip * n} {{ display: block }}" for n in range(1, len(CHIPS) + 1)]
+    most = len(CHIPS) + 1
+    rules += [f"{marked}{chip * n} {{ display: block }}" for n in range(1, most + 1)]
     # What a chip says counts instead of the class below the image.
-    for n in range(1, len(CHIPS) + 1):
+    for n in range(1, most + 1):
         chosen = "+ .lsf-choice " * n + ".ant-checkbox-checked + span .chip"
         before = f".sheet .lsf-choice:has(.pic):has({chosen})"
         rules.append(

@@ -18,6 +18,8 @@ from .config import Answer, visible
 from .examples import ALIAS
 
 MARKED, SEEN = "marked", "seen"
+# What a chip on a marked image says; the first, with the text of a class, has a line of its own.
+SECOND = "second"
 CHIPS = {
     "other": "another",
     Verdict.UNSURE.value: "can't tell",
@@ -63,15 +65,17 @@ def sheet_data(
                 **({"hotkey": key} if key else {}),
             }
         )
-        for name, text in CHIPS.items():
-            if name != "other" or shown:
-                html = f'<span class="chip {name}">{text}</span>'
-                images.append({"value": f"{slot} {text}", "alias": f"{slot}:{name}", "html": html})
+        second = task.second_guess if shown else None
+        for name, text in _chips(second, bool(shown)).items():
+            html = f'<span class="chip {name}">{text}</span>'
+            says = "second guess" if name == SECOND else text
+            images.append({"value": f"{slot} {says}", "alias": f"{slot}:{name}", "html": html})
         slots.append(
             {
                 "slot": slot,
                 "id": task.sample_id,
                 **({"suggested": task.suggested_label} if shown else {}),
+                **({SECOND: second} if second else {}),
             }
         )
     if examples:
@@ -134,12 +138,12 @@ def read_sheet(
     if SEEN not in chosen:
         raise DataError("it is empty: nobody has submitted the sheet's page.", _READ_FIX)
     marks, slots = chosen.get(MARKED, set()) - {ALIAS}, slots_of(data)
-    known = {*slots, *(f"{slot}:{chip}" for slot in slots for chip in CHIPS)}
+    known = {*slots, *(f"{slot}:{chip}" for slot in slots for chip in (SECOND, *CHIPS))}
     unknown = sorted(marks - known)
     if unknown:
         raise DataError(f"there is no {unknown[0][:80]!r} on the sheet.", _READ_FIX)
-    suggested = {str(row["slot"]): row.get("suggested") for row in data["slots"]}
-    return {slot: _read(slot, marks, suggested[slot], classes) for slot in slots}
+    guesses = {str(row["slot"]): (row.get("suggested"), row.get(SECOND)) for row in data["slots"]}
+    return {slot: _read(slot, marks, guesses[slot], classes) for slot in slots}
 
 
 def sheet_result(marks: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -148,7 +152,8 @@ def sheet_result(marks: Sequence[str] = ()) -> list[dict[str, Any]]:
     Parameters
     ----------
     marks : sequence of str
-        Slots that are marked, such as "3"; chips on them as "3:delete", "3:unsure" or "3:other".
+        Slots that are marked, such as "3"; chips on them as "3:delete", "3:unsure", "3:other" or
+        "3:second", which takes the second guess.
     """
 
     def item(name: str, choices: Sequence[str]) -> dict[str, Any]:
@@ -159,24 +164,34 @@ def sheet_result(marks: Sequence[str] = ()) -> list[dict[str, Any]]:
 
 
 def _read(
-    slot: str, marks: set[str], suggested: str | None, classes: Sequence[str]
+    slot: str,
+    marks: set[str],
+    guesses: tuple[str | None, str | None],
+    classes: Sequence[str],
 ) -> Answer | DataError | None:
     if slot not in marks:
         # Chips on it were chosen before the image was unmarked again.
         return Answer(Verdict.KEEP, None, "")
-    chips = [name for name in CHIPS if f"{slot}:{name}" in marks]
+    chips = [name for name in (SECOND, *CHIPS) if f"{slot}:{name}" in marks]
     if len(chips) > 1 or "other" in chips:
         return None  # chips that contradict each other say no more than that it is wrong
-    if chips:
+    if chips and chips != [SECOND]:
         return Answer(Verdict.parse(chips[0]), None, "")
-    if suggested is None:
+    accepted = guesses[1 if chips else 0]
+    if accepted is None:
         return None
-    if suggested in classes:
-        return Answer(Verdict.RELABEL, suggested, "")
+    if accepted in classes:
+        return Answer(Verdict.RELABEL, accepted, "")
     return DataError(
-        f"the accepted suggestion {suggested!r} is not a class of the dataset.",
+        f"the accepted suggestion {accepted!r} is not a class of the dataset.",
         "Add it to the dataset's classes and pull again, or change the answer.",
     )
+
+
+def _chips(second: str | None, suggests: bool) -> dict[str, str]:
+    """Return the chips of an image, by name, as HTML."""
+    chips = {SECOND: f"→ <bdi>{escape(visible(second))}</bdi>"} if second else {}
+    return chips | {name: text for name, text in CHIPS.items() if name != "other" or suggests}
 
 
 def first_image(data: Mapping[str, Any]) -> str:
