@@ -223,7 +223,8 @@ def launch(
     env = {
         name: value
         for name, value in os.environ.items()
-        if name in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE")
+        if name
+        in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSRF_PROTECTION_ENABLED")
     }
     env.update(
         LABEL_STUDIO_BASE_DATA_DIR=str(data_dir),
