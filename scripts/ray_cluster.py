@@ -13,7 +13,7 @@ from types import TracebackType
 
 import psutil
 
-START_SECONDS, STOP_SECONDS = 120, 10
+START_SECONDS, STOP_SECONDS = 120, 3
 HOST = "127.0.0.1"
 # Otherwise Ray replaces 127.0.0.1 by the machine's address and listens to the whole network. It is
 # read when Ray is imported, so a process that joins must have it, too.

@@ -19,70 +19,44 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNS = ROOT / ".cache" / "demo"
 
 
-def test_the_demo_finds_wrong_labels_and_stops_what_it_started(tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "demonstration",
-            "--limit",
-            "500",
-            "--rounds",
-            "2",
-            "--json",
-            out,
-            "--report",
-            tmp_path / "report",
-            "--model",
-            "efficientnet-lite0",
-            "--wrong",
-            "0.15",
-        ],
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """Start a demo that stays open; its report is in a folder."""
+    common = ["--model", "efficientnet-lite0", "--keep", "--report", folder]
+    return subprocess.Popen(
+        [sys.executable, "-m", "demonstration", *common, *options],
         cwd=ROOT / "scripts",
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=600,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(out.read_text())
-    assert [row["round"] for row in result["rounds"]] == [1, 2]
-    reviewed = sum(row["reviewed"] for row in result["rounds"])
-    found = sum(row["wrong_found"] for row in result["rounds"])
-    assert found / reviewed > 2 * result["random_precision"] > 0
-    page = (tmp_path / "report" / "report.html").read_text()
-    assert f"{found} wrong labels found among {reviewed}" in page
-    assert (tmp_path / "report" / "auroc.png").stat().st_size > 10_000
-    account = json.loads((SEED / ACCOUNT).read_text())
-    shown = done.stdout + done.stderr + out.read_text() + page
-    assert account["token"] not in shown
-    assert account["password"] not in shown
-    port = int(result["label_studio"].split(":")[2].split("/")[0])
-    assert not port_is_taken(port)
 
 
-def test_two_demos_stay_open_side_by_side_until_they_are_interrupted(tmp_path: Path) -> None:
-    options = ["--limit", "200", "--rounds", "1", "--model", "efficientnet-lite0", "--keep"]
-    demos: list[subprocess.Popen[str]] = []
-    addresses: list[str] = []
+def until_open(demo: subprocess.Popen[str]) -> str:
+    """Return what it says until it stays open."""
+    said = ""
+    assert demo.stdout is not None
+    while not said.endswith("Both run until you press Ctrl-C.\n"):
+        line = demo.stdout.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def test_two_demos_find_wrong_labels_side_by_side_and_stop_what_they_started(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out.json"
+    options = ["--limit", "500", "--rounds", "2", "--wrong", "0.15", "--json", str(out)]
+    demos = [
+        start(tmp_path / "report", *options),
+        start(tmp_path / "other", "--limit", "200", "--rounds", "1"),
+    ]
+    said: list[str] = []
     try:
-        for name in ("one", "two"):
-            demo = subprocess.Popen(
-                [sys.executable, "-m", "demonstration", *options, "--report", tmp_path / name],
-                cwd=ROOT / "scripts",
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            demos.append(demo)
-            assert demo.stdout is not None
-            said = ""
-            while not said.endswith("Both run until you press Ctrl-C.\n"):
-                line = demo.stdout.readline()
-                assert line, said
-                said += line
-            addresses += re.findall(r"^(?:FiftyOne App|Label Studio): +(http://\S+)", said, re.M)
+        said += [until_open(demo) for demo in demos]
+        addresses = re.findall(
+            r"^(?:FiftyOne App|Label Studio): +(http://\S+)", "".join(said), re.MULTILINE
+        )
         assert len({urlsplit(address).port for address in addresses}) == 4
         for address in addresses:
             with urllib.request.urlopen(address, timeout=60) as answer:
@@ -95,9 +69,23 @@ def test_two_demos_stay_open_side_by_side_until_they_are_interrupted(tmp_path: P
     finally:
         for demo in demos:
             demo.kill()
-            demo.communicate()
+            rest, _ = demo.communicate()
+            said.append(rest)
     for address in addresses:
         assert not port_is_taken(urlsplit(address).port or 0)
+    result = json.loads(out.read_text())
+    assert [row["round"] for row in result["rounds"]] == [1, 2]
+    reviewed = sum(row["reviewed"] for row in result["rounds"])
+    found = sum(row["wrong_found"] for row in result["rounds"])
+    assert found / reviewed > 2 * result["random_precision"] > 0
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert f"{found} wrong labels found among {reviewed}" in page
+    assert (tmp_path / "report" / "auroc.png").stat().st_size > 10_000
+    account = json.loads((SEED / ACCOUNT).read_text())
+    kept = out.read_text() + page
+    assert account["token"] not in "".join(said) + kept
+    assert account["password"] not in kept
+    assert result["label_studio"].split("/")[2] in {urlsplit(a).netloc for a in addresses}
 
 
 def test_a_dataset_of_the_demo_s_name_is_not_replaced(tmp_path: Path) -> None:
