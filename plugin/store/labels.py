@@ -261,7 +261,10 @@ class LabelField:
             )
 
     def _check_not_locked(self, fields: Iterable[str], why: str) -> None:
-        for name in fields:
+        # What lies in a read-only field is so, too, and is unlocked with it.
+        parts = (name.split(".") for name in fields)
+        paths = (".".join(found[:depth]) for found in parts for depth in range(1, len(found) + 1))
+        for name in dict.fromkeys(paths):
             field = self.dataset.get_field(name)
             if field is not None and field.read_only:
                 raise DataError(
