@@ -522,7 +522,8 @@ class CleaningLoop:
         Raises
         ------
         RoundError
-            When a label is not in the open round or a verdict is missing; nothing is recorded then.
+            When a label is not in the open round, a verdict is missing, or what the page says is
+            not what an answer or an edit by hand says already; nothing is recorded then.
         """
         found = {label_id: Mark(mark) for label_id, mark in marks.items()}
         return grid.commit_page(self._work, label_ids, found, others or {}, reviewer, seconds)
@@ -721,7 +722,7 @@ class CleaningLoop:
             With the keys sample, duplicate_of, cosine, label and proposed (None for delete).
         """
         rows = self.labels.train_rows()
-        originals = self.labels.columns([f"{self.labels.names.original}.label"])
+        originals = self.labels.own_columns([f"{self.labels.names.original}.label"])
         first = {i: label for i, (label,) in originals.items()}
         return propose.propose(rows, first, self.rounds.all().states)
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from ..core.errors import CleaningError
 from .commands import FAILED, Answer, progress_bar, wait_for_reviews
 from .output import stdout_for_the_answer, to_json
-from .parser import command_line_parser
+from .parser import WrongUsage, command_line_parser
 
 __all__ = ["command_line_parser", "main", "progress_bar", "wait_for_reviews"]
 
@@ -30,7 +30,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 failed, 2 wrong usage, 3 stop rule reached.
     """
-    args = command_line_parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        args = command_line_parser().parse_args(argv)
+    except WrongUsage as error:
+        # argparse takes "--js" for "--json".
+        wants_json = any("--json".startswith(arg) for arg in argv if len(arg) > 2)
+        _fail(wants_json, "UsageError", error.what, error.fix)
+        raise
     try:
         with stdout_for_the_answer() if args.json else contextlib.nullcontext():
             answer: Answer = args.run(args)

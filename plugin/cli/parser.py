@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import NoReturn
 
 from ..exports.names import ExportFormat
 from ..version import __version__
@@ -11,9 +12,29 @@ from . import commands
 from .commands import Answer
 
 
+class WrongUsage(SystemExit):
+    """The exit after arguments that are not understood, with what is wrong with them and a fix."""
+
+    def __init__(self, code: int | str | None, what: str, fix: str) -> None:
+        super().__init__(code)
+        self.what = what
+        self.fix = fix
+
+
+class _Parser(argparse.ArgumentParser):
+    """Exits as always, and lets `main` say why."""
+
+    def error(self, message: str) -> NoReturn:
+        try:
+            super().error(message)
+        except SystemExit as stopped:
+            fix = f"See what is possible: `{self.prog} --help`."
+            raise WrongUsage(stopped.code, message, fix) from None
+
+
 def command_line_parser() -> argparse.ArgumentParser:
     """Return the parser of `coreset-cleaning`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="coreset-cleaning",
         description="Find and fix wrong labels in a FiftyOne dataset, with Label Studio reviewers.",
         epilog="The key of Label Studio is read from LABEL_STUDIO_API_KEY. Exit codes: "

@@ -144,6 +144,22 @@ class LabelField:
         """Return label id to values of fields, for these ids or all labels of the view."""
         raise NotImplementedError
 
+    def own_columns(
+        self, fields: Sequence[str], ids: Iterable[str] | None = None
+    ) -> dict[str, tuple[Any, ...]]:
+        """Return the same, with None for what a user has under a name of ours."""
+        names = self.names.fields()
+        known = [
+            field
+            for field in fields
+            if (name := field.removesuffix(".label")) not in names
+            or ownership.is_ours(self.dataset, name)
+        ]
+        return {
+            label_id: tuple(map(dict(zip(known, values, strict=True)).get, fields))
+            for label_id, values in self.columns(known, ids).items()
+        }
+
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
         """Write values by label id."""
         raise NotImplementedError
@@ -245,7 +261,10 @@ class LabelField:
             )
 
     def _check_not_locked(self, fields: Iterable[str], why: str) -> None:
-        for name in fields:
+        # What lies in a read-only field is so, too, and is unlocked with it.
+        parts = (name.split(".") for name in fields)
+        paths = (".".join(found[:depth]) for found in parts for depth in range(1, len(found) + 1))
+        for name in dict.fromkeys(paths):
             field = self.dataset.get_field(name)
             if field is not None and field.read_only:
                 raise DataError(
@@ -398,7 +417,7 @@ class LabelField:
                 f"{self.name!r} and an embedding in {self.embeddings_field!r}.",
                 "Compute the embeddings first: `coreset-cleaning embed`.",
             )
-        known = self.columns([self.path, self.names.weight])
+        known = self.own_columns([self.path, self.names.weight])
         position = {name: index for index, name in enumerate(classes)}
         return Rows(
             ids=ids,

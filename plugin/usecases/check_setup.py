@@ -164,7 +164,7 @@ def coverage(work: Workspace) -> Coverage:
     embedded = dataset.has_field(labels.embeddings_field)
     counts.append(labels.count_embedded(Split.TRAIN) if embedded else counts[-1])
     score = labels.names.importance
-    if not dataset.has_field(score):
+    if not labels.is_scored():
         counts.append(counts[-1])
     elif embedded:
         counts.append(labels.count_embedded(Split.TRAIN, score))

@@ -16,7 +16,6 @@ from ..exports.names import ExportFormat
 from ..exports.target import check_free, written_beside
 from ..exports.training import TrainingSet
 from ..reports.exports import ExportReport
-from ..store import ownership
 from ..store.labels import weight_or_one
 from ..store.marks import read_review
 from .workspace import Workspace
@@ -88,19 +87,13 @@ def list_changes(work: Workspace) -> list[dict[str, Any]]:
 def cleaned_labels(work: Workspace) -> list[CleanedLabel]:
     """Read every label there is, with what reviewers did to it, in the order of the ids."""
     labels, names, rounds = work.labels, work.labels.names, work.store.all()
-    # A field of that name that is the user's own says nothing of ours.
-    ours = {
-        name: ownership.is_ours(labels.dataset, name)
-        for name in (names.weight, names.original, names.review)
-    }
     read = [labels.path, names.weight, f"{names.original}.label", names.review]
-    known = [path for path in read if ours.get(path.removesuffix(".label"), True)]
-    columns = labels.columns(known)
+    columns = labels.own_columns(read)
     images = labels.images(list(columns))
     held_out = _test_images(work)
     found = []
     for label_id, values in sorted(columns.items()):
-        label, weight, original, review = map(dict(zip(known, values, strict=True)).get, read)
+        label, weight, original, review = values
         if label is None:
             continue
         state = rounds.states.get(label_id)

@@ -10,6 +10,7 @@ from ..core.review.grid import (
     Mark,
     Question,
     around,
+    check_marks,
     grid_page,
     last_page,
     read_page,
@@ -19,7 +20,7 @@ from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
 from .examples import find_examples
-from .pull import answering, record, take_edits
+from .pull import answering, hand_edits, record
 from .workspace import Workspace
 
 
@@ -57,9 +58,23 @@ def commit_page(
             )
         verdicts = read_page(label_ids, suggestions, marks, others)
         # Who has edited a label of the page in the tab "Annotate" has said what it is.
-        edited = take_edits(work, rounds, round_)
-        verdicts |= {label_id: edited[label_id] for label_id in label_ids if label_id in edited}
-        return record(work, claim, rounds, round_, verdicts, reviewer, seconds=seconds)
+        found = hand_edits(work, rounds, round_)
+        edited = {label_id: found[label_id] for label_id in label_ids if label_id in found}
+        for label_id, label in edited.items():
+            if label_id not in marks:
+                verdicts[label_id] = ("relabel", label)
+        check_marks(verdicts, edited)
+        return record(
+            work,
+            claim,
+            rounds,
+            round_,
+            verdicts,
+            reviewer,
+            seconds=seconds,
+            edited=edited,
+            of_page=True,
+        )
 
 
 def question(work: Workspace, label_id: str, n_examples: int) -> Question | None:

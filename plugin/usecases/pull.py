@@ -13,6 +13,7 @@ from typing import Any
 
 from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
 from ..core.judging.meter import meter
+from ..core.review.grid import unsaid
 from ..core.review.ledger import (
     AnswerKey,
     Event,
@@ -65,9 +66,13 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
         for home in homes:
             here = [round_ for round_ in mine if round_.home == home]
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
+            edited: dict[str, str] = {}
             if desk.shows_dataset and rounds.open in here:
-                answers.reviews += _edits(work, rounds, rounds.open)
+                edited = hand_edits(work, rounds, rounds.open)
+                answers.reviews += _as_reviews(rounds, rounds.open, edited)
             claim.check()
+            if rounds.open:
+                _adopt(work, rounds.open, edited)
             report, rounds = _take_in(work, rounds, here, answers)
             if answers.project:
                 for round_ in (r for r in here if r.url):
@@ -100,28 +105,39 @@ def _ask_for_classes(
     return report.standing(unnamed=sent, unnamed_url=open_.unnamed_url)
 
 
-def take_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, Answer]:
+def hand_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, str]:
     """Return the labels of a round that wait for an answer and were given another class by hand.
 
     Whoever edits one in FiftyOne's own annotation has answered. It records no user, and of a label
-    that is confirmed it leaves no trace. What was there before is kept, so that undo finds it.
+    that is confirmed it leaves no trace.
+
+    Returns
+    -------
+    dict of str to str
+        Label id to the class that it has now.
     """
     waiting = rounds.lost_unanswered(round_)
     asked = {item.sample_id: item.label for item in round_.batch if item.sample_id in waiting}
-    path = work.labels.path
-    found = work.labels.columns([path], list(asked))
-    edited = {i: label for i, (label,) in found.items() if label not in (None, asked[i])}
-    if edited:
-        adopt_edits(work.labels, {i: asked[i] for i in edited})
-    return {i: ("relabel", label) for i, label in edited.items()}
+    found = work.labels.columns([work.labels.path], list(asked))
+    # What one of several reviewers has said is there already, and is nobody's edit.
+    said = {i: rounds.true_class(rounds.states[i]) for i in found if i in rounds.states}
+    return {i: label for i, (label,) in found.items() if label not in (None, asked[i], said.get(i))}
 
 
-def _edits(work: Workspace, rounds: Rounds, round_: Round) -> list[Review]:
+def _adopt(work: Workspace, round_: Round, edited: Iterable[str]) -> None:
+    """Keep what labels had before somebody edited them, so that undo finds it."""
+    asked = {item.sample_id: item.label for item in round_.batch}
+    given = {i: asked[i] for i in edited}
+    if given:
+        adopt_edits(work.labels, given)
+
+
+def _as_reviews(rounds: Rounds, round_: Round, edited: Mapping[str, str]) -> list[Review]:
     """Return what was edited by hand as answers of the operating system's user."""
-    edited = take_edits(work, rounds, round_)
-    classes = [answer[1] for answer in edited.values()]
+    verdicts: dict[str, Answer] = {i: ("relabel", label) for i, label in edited.items()}
     at = next_time(rounds.answers, now())
-    return read_verdicts(edited, classes, round_=round_.number, reviewer=None, at=at)
+    classes = list(edited.values())
+    return read_verdicts(verdicts, classes, round_=round_.number, reviewer=None, at=at)
 
 
 def _fetch(
@@ -190,11 +206,14 @@ def record(
     comments: Mapping[str, str] | None = None,
     seconds: float | None = None,
     withdrawn: Iterable[AnswerKey] = (),
+    edited: Iterable[str] = (),
+    of_page: bool = False,
 ) -> PullReport:
     """Record answers about labels that a round shows; within a block of `answering`.
 
     `withdrawn` are answers that are taken back; a round that lacks one of them then is open again,
-    unless another one is.
+    unless another one is. `edited` are labels that carry their answer already. What is `of_page`
+    adds to the answers that there are and replaces none.
     """
     reviews = read_verdicts(
         verdicts,
@@ -206,7 +225,10 @@ def record(
         seconds=seconds,
     )
     _check_boxes(work, reviews)
+    if of_page:
+        reviews = unsaid(rounds, round_, reviews)
     claim.check()
+    _adopt(work, round_, edited)
     answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
     if answers.withdrawn and rounds.open is None:
         # First: were it cut off in between, the round would just close with the next answer.

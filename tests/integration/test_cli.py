@@ -278,11 +278,22 @@ def test_wrong_key_and_dead_server_say_what_to_do(
     assert "LABEL_STUDIO_API_KEY" in capsys.readouterr().err
 
 
-def test_usage_errors_exit_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("args", [["push"], ["nonsense"], [], ["score", "x", "--nonsense"]])
+def test_usage_errors_exit_with_2(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["push", "--json"])
+        main(args)
     assert stopped.value.code == 2
-    assert capsys.readouterr().out == ""
+    out, err = capsys.readouterr()
+    assert out == ""
+    with pytest.raises(SystemExit) as stopped:
+        main([*args, "--json"])
+    assert stopped.value.code == 2
+    out, same = capsys.readouterr()
+    assert same == err
+    found = document(out)
+    assert found["error"] == "UsageError"
+    assert found["what"] in err
+    assert "--help" in found["fix"]
 
 
 def test_embed_skips_counts_and_tags_unreadable_images(

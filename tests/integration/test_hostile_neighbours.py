@@ -244,3 +244,26 @@ class Vectors:
 
     def embed_all(self, images: Any) -> Any:
         raise AssertionError("nothing is to be computed")
+
+
+@pytest.mark.parametrize("same_type", [True, False])
+def test_what_a_user_has_under_a_name_of_ours_is_never_read_as_ours(same_type: bool) -> None:
+    plain, dataset = tiny(30), tiny(30)
+    for name in OURS.fields():
+        put_field(dataset, name, same_type)
+    dataset.set_values(OURS.weight, [0.0 if same_type else "mine"] * 30)
+    before = documents(dataset)
+
+    def read(loop: Any) -> list[Any]:
+        return [
+            loop.find_confused_pair().matrix.tolist(),
+            loop.training_set().sample_weight.tolist(),
+            loop.contradictions(),
+            loop.leaks(),
+            loop.propose_corrections(),
+            loop.changes(),
+            str(loop.coverage()),
+        ]
+
+    assert read(loop_of(dataset)) == read(loop_of(plain))
+    assert documents(dataset) == before

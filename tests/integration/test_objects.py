@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 import fiftyone as fo
 import numpy as np
 import pytest
 from fiftyone import ViewField as F
+from fiftyone.operators import types
 from PIL import Image
 
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.app import settings
+from coreset_cleaning.app.operators import name_marked
 from coreset_cleaning.app.panel import facts
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.grid import Mark
@@ -365,6 +368,48 @@ def test_the_app_s_pages_show_objects_in_order_and_their_marks_are_verdicts(
     assert (report.answered, report.total) == (3, 5)
     assert objects.given()[page.label_ids[0]] == suggested
     assert set(loop.next_page(3).label_ids).isdisjoint(page.label_ids)
+
+
+def test_the_form_for_marked_objects_asks_about_each(
+    objects: Objects, loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(loop, n=3)
+    page = loop.next_page(3)
+    assert page is not None
+    one, two, _ = page.label_ids
+    view, marked = loop.page_view(page.label_ids), [{"id": i, "type": "alt"} for i in (one, two)]
+    monkeypatch.setattr(name_marked, "loop_for", lambda ctx: loop)
+
+    def context(**params: Any) -> Any:
+        ctx = SimpleNamespace(view=view, selected_samples=marked, params=params)
+        ctx.store = lambda name: SimpleNamespace(get=lambda key: None)
+        return ctx
+
+    inputs = types.Object()
+    name_marked.NameMarked().form(context(), inputs)
+    given = objects.given()
+    asked = [inputs.properties[f"answer_{k}"].type.to_json() for k in (0, 1)]
+    assert len(asked) == 2
+    texts = [inputs.properties[f"answer_{k}"].view.label for k in (0, 1)]
+    assert texts == [f"Labeled “{given[i]}”. What is it?" for i in (one, two)]
+    name_marked.NameMarked().run(context(answer_0="delete", answer_1="unsure"))
+    deleted = objects.dataset.filter_labels(FIELD, F("sample_weight") == 0)
+    assert deleted.values(f"{FIELD}.detections.id", unwind=True) == [one]
+
+
+@pytest.mark.parametrize("name", [FIELD, f"{FIELD}.detections", f"{FIELD}.detections.tags"])
+def test_a_read_only_field_around_objects_is_named_and_unlocked_once(
+    objects: Objects, loop: CleaningLoop, name: str
+) -> None:
+    dataset = objects.dataset
+    ids = [item.sample_id for item in push(loop).batch]
+    field = dataset.get_field(name)
+    field.read_only = True
+    field.save()
+    with pytest.raises(DataError, match=f"field '{name}' of") as refused:
+        loop.record_verdicts(dict.fromkeys(ids, "delete"))
+    exec(refused.value.fix.removeprefix("Unlock it: "), {"dataset": dataset})
+    assert CleaningLoop(dataset).record_verdicts(dict.fromkeys(ids, "delete")).closed == [1]
 
 
 # ---- Label Studio

@@ -35,6 +35,9 @@ class NameMarked(LoopOperator):
         loop = loop_for(ctx)
         label_ids, marks = grid.read(ctx, loop)
         asked = asked_for(label_ids, marks)
+        # The grid shows the page: samples, or objects that are no samples of the dataset.
+        columns = ctx.view.values(["id", "filepath", f"{loop.label_field}.label"])
+        shown = {label_id: (path, label) for label_id, path, label in zip(*columns, strict=True)}
         answers = {f"{_CLASS}{name}": name for name in loop.label_choices()}
         answers |= {_DELETE: "Delete it: it is none of these", _UNSURE: "Can't tell"}
         if not asked:
@@ -48,13 +51,12 @@ class NameMarked(LoopOperator):
         if together:
             shelf = inputs.h_stack("pictures", gap=1)
             for number, label_id in enumerate(asked):
-                picture(shelf, f"picture_{number}", ctx.dataset[label_id].filepath, _WIDTH)
+                picture(shelf, f"picture_{number}", shown[label_id][0], _WIDTH)
             _ask(inputs, "all", "What are they?", answers)
             return
         for number, label_id in enumerate(asked):
-            sample = ctx.dataset[label_id]
-            label = sample[loop.label_field].label
-            picture(inputs, f"picture_{number}", sample.filepath, _WIDTH)
+            path, label = shown[label_id]
+            picture(inputs, f"picture_{number}", path, _WIDTH)
             _ask(inputs, f"answer_{number}", f"Labeled “{label}”. What is it?", answers)
 
     # Nothing to read and close afterwards: the next page is the answer.

@@ -17,7 +17,7 @@ from .ledger import AnswerKey, Event, EventKind, current_answers
 from .pages import Page
 from .round import Round
 from .rounds import Rounds
-from .verdicts import Outcome, Verdict
+from .verdicts import Outcome, Review, Verdict, settle
 
 
 class Mark(str, Enum):
@@ -191,6 +191,74 @@ def read_page(
         else:
             verdicts[label_id] = "keep" if mark is None else others[label_id]
     return verdicts
+
+
+def check_marks(verdicts: Mapping[str, Any], edited: Mapping[str, str]) -> None:
+    """Make sure that nothing on a page says one thing by its mark and another by its label.
+
+    Parameters
+    ----------
+    verdicts : mapping of str to verdict
+        Of the page.
+    edited : mapping of str to str
+        Label id to the class that somebody gave it by hand while the round was open.
+
+    Raises
+    ------
+    RoundError
+        Names those that do.
+    """
+    both = [i for i, label in edited.items() if verdicts[i] != ("relabel", label)]
+    if both:
+        raise RoundError(
+            f"{len(both)} images are marked and were given another class by hand: "
+            f"{', '.join(both[:5])}.",
+            "Unmark them to keep that class, or edit the label back.",
+        )
+
+
+def unsaid(rounds: Rounds, round_: Round, reviews: Sequence[Review]) -> list[Review]:
+    """Return the answers of a page that are new.
+
+    Another window, or another person, may have saved the page meanwhile; a double click saves it
+    twice.
+
+    Parameters
+    ----------
+    rounds : Rounds
+    round_ : Round
+        The round that the page is of.
+    reviews : sequence of Review
+        What the page says.
+
+    Raises
+    ------
+    RoundError
+        When labels have answers that say something else.
+    """
+    waiting = rounds.lost_unanswered(round_)
+    label_of = {item.sample_id: item.label for item in round_.batch}
+    said: dict[str, dict[str, tuple[Verdict | None, str | None]]] = {}
+    for (_, label_id, answer_id), event in current_answers(round_.events).items():
+        if event.kind is EventKind.REVIEW:
+            said.setdefault(label_id, {})[answer_id] = (event.verdict, event.new_label)
+    new, other = [], []
+    for review in reviews:
+        answers = said.get(review.sample_id, {})
+        if review.sample_id in waiting and review.answer_id not in answers:
+            new.append(review)
+            continue
+        own = answers.get(review.answer_id)
+        settled = settle(review, label_of[review.sample_id])
+        if (settled.verdict, settled.new_label) not in ([own] if own else answers.values()):
+            other.append(review.sample_id)
+    if other:
+        raise RoundError(
+            f"{len(other)} of {len(reviews)} images have another answer already: "
+            f"{', '.join(other[:5])}.",
+            "Show the page again. To change an answer, take its page back, or open the image.",
+        )
+    return new
 
 
 def last_page(round_: Round) -> dict[AnswerKey, Mark | None]:
