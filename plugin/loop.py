@@ -929,9 +929,16 @@ class CleaningLoop:
         """Count the samples that are left out because they lack a label, a vector or a score."""
         return check_setup.coverage(self._work)
 
-    def overview(self) -> Overview:
-        """Return what a page about the rounds shows, from one look at the database."""
-        return evaluate.overview(self._work)
+    def overview(self, *, predict: bool = True) -> Overview:
+        """Return what a page about the rounds shows, from one look at the database.
+
+        Parameters
+        ----------
+        predict : bool, default True
+            Whether the yields say what the next batch will hold: for that, every label that waits
+            is read.
+        """
+        return evaluate.overview(self._work, predict)
 
     def sample_ids(self, number: int) -> set[str]:
         """Return the ids of a round's samples.

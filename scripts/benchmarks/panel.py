@@ -121,7 +121,8 @@ def insert_copies(dataset: Any, n: int, rng: np.random.Generator) -> None:
             copy = dict(originals[i % len(originals)])
             copy |= {name: {**copy[name], "_id": ObjectId()} for name in labels if copy[name]}
             # Of equal importances a queue would be in the order of the ids.
-            copy["coreset_importance"] *= float(rng.uniform(0.5, 1))
+            if copy.get("coreset_importance"):
+                copy["coreset_importance"] *= float(rng.uniform(0.5, 1))
             copies.append({**copy, "_id": ObjectId(), "_rand": float(rng.random())})
         collection.insert_many(copies, ordered=False)
 
@@ -214,7 +215,7 @@ def pages(dataset: Any, repeats: int, size: int) -> dict[str, Any]:
     label_ids = CleaningLoop(dataset).next_page(size).label_ids
     for _ in range(repeats):
         begin = time.perf_counter()
-        marks = {i: Mark.SUGGESTION for i in label_ids[::4]}
+        marks = dict.fromkeys(label_ids[::4], Mark.SUGGESTION)
         CleaningLoop(dataset).commit_page(label_ids, marks, seconds=30)
         commits.append(time.perf_counter() - begin)
         begin = time.perf_counter()
