@@ -495,6 +495,21 @@ class CleaningLoop:
         """
         return grid.next_page(self._work, size)
 
+    def waiting_on_page(self, label_ids: Sequence[str]) -> list[str]:
+        """Return which labels that somebody sees still wait for an answer, if it is the next page.
+
+        Parameters
+        ----------
+        label_ids : sequence of str
+            All that is shown, in that order.
+
+        Raises
+        ------
+        RoundError
+            When it is not the page that is next: nobody has looked at the rest.
+        """
+        return grid.waiting_on_page(self._work, label_ids)
+
     def commit_page(
         self,
         label_ids: Sequence[str],
