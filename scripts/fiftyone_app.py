@@ -228,9 +228,7 @@ class ReviewGrid:
 
     def judge_opened(self, label_id: str, answer: str) -> None:
         """Open a sample, give the first answer that says so in the panel "Verdict", close it."""
-        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
-        box = thumbnail.bounding_box()
-        thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
+        self.open_sample(label_id)
         self.page.get_by_text("Verdict", exact=True).first.click()
         panel = self.page.locator("[data-cy='panel-content-review_sample']")
         question = panel.get_by_role("heading").first
@@ -244,8 +242,29 @@ class ReviewGrid:
             " return image && image.getAttribute('src') !== before; }",
             arg=["[data-cy='panel-content-review_sample']", image],
         )
-        self.page.mouse.click(12, 450)  # beside the opened sample, which closes it
-        panel.wait_for(state="hidden")
+        self._close_sample()
+
+    def edit_opened(self, label_id: str, name: str) -> None:
+        """Open a sample, give its label another class in FiftyOne's own annotation, close it."""
+        self.open_sample(label_id)
+        self.page.locator("[data-cy=annotate]").click()
+        self.page.locator("[data-cy^=annotate-label-]").first.click()
+        # It is saved by itself.
+        with self.page.expect_response(lambda r: r.request.method == "PATCH" and r.ok):
+            self.page.locator("[data-cy=modal]").get_by_role("radio", name=name).check()
+        self._close_sample()
+
+    def open_sample(self, label_id: str) -> None:
+        """Open a sample of the page in full."""
+        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
+        box = thumbnail.bounding_box()
+        thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
+        self.page.locator("[data-cy=modal]").wait_for()
+
+    def _close_sample(self) -> None:
+        """Click beside the opened sample, which closes it."""
+        self.page.mouse.click(12, 450)
+        self.page.locator("[data-cy=modal]").wait_for(state="hidden")
 
     def answer(self, *answers: str) -> None:
         """Say what the images are that were marked with Alt+click, in their order."""
