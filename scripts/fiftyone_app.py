@@ -179,6 +179,8 @@ class ReviewGrid:
         self.page = page
         self.app = AppPage(page, url)
         self._on_page: list[str] = []
+        self._loaded: list[str] = []  # what the grid has asked for and got
+        page.on("requestfinished", self._note)
 
     @property
     def panel(self) -> Any:
@@ -199,6 +201,9 @@ class ReviewGrid:
     def wait_for_page(self, title: str, label_ids: list[str]) -> None:
         """Wait until panel and grid show a page."""
         self.panel.get_by_text(title, exact=True).wait_for()
+        # Two pages of one size look alike but for what is on them.
+        while not any(label_ids[0] in asked for asked in self._loaded):
+            self.page.wait_for_event("requestfinished")
         # The bar above the grid names the first sample of the view.
         self.page.wait_for_function(
             "id => [...document.querySelectorAll('input')].some(i => i.value.includes(id))"
@@ -211,6 +216,10 @@ class ReviewGrid:
         )
         thumbnails.first.wait_for()
         self._on_page = list(label_ids)
+
+    def _note(self, request: Any) -> None:
+        if request.url.endswith("/graphql") and "paginateSamples" in (request.post_data or ""):
+            self._loaded.append(request.post_data)
 
     def mark(self, label_id: str, *, other: bool = False) -> None:
         """Click the top edge of an image: with `other`, while Alt is held."""
