@@ -495,6 +495,21 @@ class CleaningLoop:
         """
         return grid.next_page(self._work, size)
 
+    def waiting_on_page(self, label_ids: Sequence[str]) -> list[str]:
+        """Return which labels that somebody sees still wait for an answer, if it is the next page.
+
+        Parameters
+        ----------
+        label_ids : sequence of str
+            All that is shown, in that order.
+
+        Raises
+        ------
+        RoundError
+            When it is not the page that is next: nobody has looked at the rest.
+        """
+        return grid.waiting_on_page(self._work, label_ids)
+
     def commit_page(
         self,
         label_ids: Sequence[str],
@@ -930,9 +945,16 @@ class CleaningLoop:
         """Count the samples that are left out because they lack a label, a vector or a score."""
         return check_setup.coverage(self._work)
 
-    def overview(self) -> Overview:
-        """Return what a page about the rounds shows, from one look at the database."""
-        return evaluate.overview(self._work)
+    def overview(self, *, predict: bool = True) -> Overview:
+        """Return what a page about the rounds shows, from one look at the database.
+
+        Parameters
+        ----------
+        predict : bool, default True
+            Whether the yields say what the next batch will hold: for that, every label that waits
+            is read.
+        """
+        return evaluate.overview(self._work, predict)
 
     def sample_ids(self, number: int) -> set[str]:
         """Return the ids of a round's samples.

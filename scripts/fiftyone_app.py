@@ -179,6 +179,8 @@ class ReviewGrid:
         self.page = page
         self.app = AppPage(page, url)
         self._on_page: list[str] = []
+        self._loaded: list[str] = []  # what the grid has asked for and got
+        page.on("requestfinished", self._note)
 
     @property
     def panel(self) -> Any:
@@ -199,6 +201,9 @@ class ReviewGrid:
     def wait_for_page(self, title: str, label_ids: list[str]) -> None:
         """Wait until panel and grid show a page."""
         self.panel.get_by_text(title, exact=True).wait_for()
+        # Two pages of one size look alike but for what is on them.
+        while not any(label_ids[0] in asked for asked in self._loaded):
+            self.page.wait_for_event("requestfinished")
         # The bar above the grid names the first sample of the view.
         self.page.wait_for_function(
             "id => [...document.querySelectorAll('input')].some(i => i.value.includes(id))"
@@ -211,6 +216,10 @@ class ReviewGrid:
         )
         thumbnails.first.wait_for()
         self._on_page = list(label_ids)
+
+    def _note(self, request: Any) -> None:
+        if request.url.endswith("/graphql") and "paginateSamples" in (request.post_data or ""):
+            self._loaded.append(request.post_data)
 
     def mark(self, label_id: str, *, other: bool = False) -> None:
         """Click the top edge of an image: with `other`, while Alt is held."""
@@ -228,9 +237,7 @@ class ReviewGrid:
 
     def judge_opened(self, label_id: str, answer: str) -> None:
         """Open a sample, give the first answer that says so in the panel "Verdict", close it."""
-        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
-        box = thumbnail.bounding_box()
-        thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
+        self.open_sample(label_id)
         self.page.get_by_text("Verdict", exact=True).first.click()
         panel = self.page.locator("[data-cy='panel-content-review_sample']")
         question = panel.get_by_role("heading").first
@@ -244,8 +251,29 @@ class ReviewGrid:
             " return image && image.getAttribute('src') !== before; }",
             arg=["[data-cy='panel-content-review_sample']", image],
         )
-        self.page.mouse.click(12, 450)  # beside the opened sample, which closes it
-        panel.wait_for(state="hidden")
+        self._close_sample()
+
+    def edit_opened(self, label_id: str, name: str) -> None:
+        """Open a sample, give its label another class in FiftyOne's own annotation, close it."""
+        self.open_sample(label_id)
+        self.page.locator("[data-cy=annotate]").click()
+        self.page.locator("[data-cy^=annotate-label-]").first.click()
+        # It is saved by itself.
+        with self.page.expect_response(lambda r: r.request.method == "PATCH" and r.ok):
+            self.page.locator("[data-cy=modal]").get_by_role("radio", name=name).check()
+        self._close_sample()
+
+    def open_sample(self, label_id: str) -> None:
+        """Open a sample of the page in full."""
+        thumbnail = self.page.locator("[data-cy=looker]").nth(self._on_page.index(label_id))
+        box = thumbnail.bounding_box()
+        thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
+        self.page.locator("[data-cy=modal]").wait_for()
+
+    def _close_sample(self) -> None:
+        """Click beside the opened sample, which closes it."""
+        self.page.mouse.click(12, 450)
+        self.page.locator("[data-cy=modal]").wait_for(state="hidden")
 
     def answer(self, *answers: str) -> None:
         """Say what the images are that were marked with Alt+click, in their order."""

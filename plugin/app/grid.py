@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import fiftyone as fo
 
-from ..core.errors import RoundError
 from ..core.review.grid import Mark
 
 if TYPE_CHECKING:
@@ -77,16 +76,6 @@ def read(ctx: Any, loop: CleaningLoop) -> tuple[list[str], dict[str, Mark]]:
         When the grid shows something else than the page: nobody has looked at the rest.
     """
     shown = ctx.view.values("id")
-    page = loop.next_page(max(1, len(shown)))
-    expected = list(page.label_ids) if page else []
-    # What was answered meanwhile, beside the opened sample, is on the page no longer.
-    waiting = [i for i in shown if i in set(expected)]
-    strange = set(shown) - loop.sample_ids(page.round) if page else set(shown)
-    if not waiting or strange or waiting != expected[: len(waiting)]:
-        raise RoundError(
-            f"the grid shows {len(shown)} images that are not the page that is next, so nothing "
-            "was saved.",
-            "Show the page again.",
-        )
+    waiting = loop.waiting_on_page(shown)
     marks = {sample["id"]: Mark(sample["type"]) for sample in ctx.selected_samples}
     return waiting, {i: mark for i, mark in marks.items() if i in waiting or i not in shown}

@@ -338,7 +338,7 @@ class LabelField:
         DataError
             When there are fewer than two, or one of them is empty.
         """
-        used = self.samples.view.distinct(self.path)
+        used = self.samples.distinct(self.path)
         if "" in used:
             [empty] = self.values(Selection(Split.VIEW, ("",)), [])
             raise DataError(

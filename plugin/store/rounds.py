@@ -84,8 +84,12 @@ class RoundStore:
         """Return the rounds of this label field, as they are in the database now."""
         self.dataset.reload()
         found = self._records.documents("round", label_field=self.label_field)
+        new = {file for _, file in found.values() if file is not None} - set(self._batches)
+        contents = self._batches | self._records.contents(new)
         return Rounds(
-            r for key, (head, file) in found.items() if (r := self._round(key, head, file))
+            r
+            for key, (head, file) in found.items()
+            if (r := self._round(key, head, file, contents.get(file)))
         )
 
     def load(self, number: int) -> Round:
@@ -122,10 +126,10 @@ class RoundStore:
         found |= self._old_evaluations(set(found))
         return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
 
-    def _round(self, key: str, head: Head, file: Any) -> Round | None:
+    def _round(self, key: str, head: Head, file: Any, content: Head | None) -> Round | None:
         """Return a round; None when an old version was killed before it was saved."""
         number = int(key.rsplit("_", 1)[1])
-        content = self._batches.get(file) or self._records.content(key)
+        content = content or self._records.content(key)
         if content is None:
             return None
         if content.get("schema", 1) >= SCHEMA:

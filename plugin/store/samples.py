@@ -91,6 +91,25 @@ class Samples:
         """The dataset's id: it survives a rename."""
         return str(self.dataset._doc.id)
 
+    def stamp(self) -> tuple[int, Any]:
+        """Return the number of samples, and when one of them was changed last.
+
+        Both are looked up and not counted: it takes no longer the more samples there are.
+        """
+        newest = self.everything().sort_by("last_modified_at", reverse=True).limit(1)
+        return len(self.dataset), next(iter(newest.values("last_modified_at")), None)
+
+    def distinct(self, field: str) -> list[Any]:
+        """Return the values of a field in the view, sorted."""
+        if isinstance(self.view, fo.Dataset):
+            # FiftyOne's own way reads every sample; this one reads an index where there is one.
+            return sorted(v for v in self._collection.distinct(field) if v is not None)
+        return list(self.view.distinct(field))
+
+    @property
+    def _collection(self) -> Any:
+        return self.dataset._sample_collection
+
     # ---- splits
 
     def train_view(self) -> Any:

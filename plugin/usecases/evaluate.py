@@ -190,11 +190,14 @@ def _decide(
     return next_step(counted, baseline=_baseline(found), **parameters)
 
 
-def overview(work: Workspace) -> Overview:
-    """Return what a page about the rounds shows, from one look at the database."""
+def overview(work: Workspace, predict: bool = True) -> Overview:
+    """Return what a page about the rounds shows, from one look at the database.
+
+    With `predict` the yields say what the next batch will hold, for which the queue is read.
+    """
     rounds, found = work.store.all(), work.store.evaluations()
     what = _what(rounds, None, None)
-    report = _yields(work, rounds) if rounds.counted else None
+    report = _yields(work, rounds, predict=predict) if rounds.counted else None
     whole, each = meters(rounds, {what: report.noise_rate} if report else None)
     rows = rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
     return Overview(
@@ -226,12 +229,17 @@ def yields(work: Workspace, class_of_interest: str | None, scope: str | None = N
 
 
 def _yields(
-    work: Workspace, rounds: Rounds, scope: Scope | None = None, asked: str | None = None
+    work: Workspace,
+    rounds: Rounds,
+    scope: Scope | None = None,
+    asked: str | None = None,
+    *,
+    predict: bool = True,
 ) -> YieldReport:
     cls = _what(rounds, scope, asked)
     mine = round_yields(rounds, cls)
     kind = Scope.DATASET if cls is None else Scope.CLASS
-    if not mine:
+    if not mine or not predict:
         return yield_report(mine, None, kind)
     return yield_report(mine, _next_batch(work, rounds, cls), kind)
 

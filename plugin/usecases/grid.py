@@ -37,6 +37,29 @@ def next_page(work: Workspace, size: int) -> GridPage | None:
     return grid_page(rounds, round_, size, set(work.labels.existing(round_.sample_ids)))
 
 
+def waiting_on_page(work: Workspace, shown: Sequence[str]) -> list[str]:
+    """Return the labels of a page that still wait for an answer; what is shown must be that page.
+
+    Raises
+    ------
+    RoundError
+        When it is anything else than the next page: nobody has looked at the rest.
+    """
+    rounds = work.store.all()
+    round_ = _open(work, rounds)
+    present = set(work.labels.existing(round_.sample_ids))
+    waiting = grid_page(rounds, round_, max(1, len(shown)), present).label_ids
+    # What was answered meanwhile, beside the opened sample, is on the page no longer.
+    here = [i for i in shown if i in set(waiting)]
+    if not here or set(shown) - round_.sample_ids or here != [*waiting[: len(here)]]:
+        raise RoundError(
+            f"the grid shows {len(shown)} images that are not the page that is next, so nothing "
+            "was saved.",
+            "Show the page again.",
+        )
+    return here
+
+
 def commit_page(
     work: Workspace,
     label_ids: Sequence[str],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +69,8 @@ def fashion_mnist(folder: Path, seed: int, wrong: float, limit: int | None) -> l
     raw.mkdir(parents=True, exist_ok=True)
     if DEBIAN_FASHION_MNIST.is_dir():
         for archive in DEBIAN_FASHION_MNIST.glob("*.gz"):
-            shutil.copy(archive, raw / archive.name)
+            # Unpacked: packed anew by Debian, they are not the archives that torchvision expects.
+            (raw / archive.stem).write_bytes(gzip.decompress(archive.read_bytes()))
     try:
         data = FashionMNIST(str(FASHION_MNIST), train=True, download=True)
     except (OSError, RuntimeError) as error:

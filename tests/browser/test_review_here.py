@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
+
 import pytest
 from playwright.sync_api import expect
 
 from chromium import open_browser
-from coreset_cleaning import CleaningLoop
+from coreset_cleaning import AppDesk, CleaningLoop
 from fiftyone_app import ReviewGrid, serve_app
 
 
@@ -62,3 +64,16 @@ def test_a_round_by_the_page(grid, confused_scored):
     dataset.reload()
     assert dataset[order[0]].ground_truth.label == suggested[order[0]]
     assert loop.history()[0]["unsure"] == 1
+
+    classes = dataset.distinct("ground_truth.label")
+    wanted = next(
+        c for c in classes if c not in (before[order[6]], loop.next_page(6).suggestions[order[6]])
+    )
+    grid.edit_opened(order[6], wanted)  # in FiftyOne's own annotation
+    assert loop.pull_reviews(AppDesk()).new_answers == 1
+    state = loop.rounds.all().states[order[6]]
+    assert (state.outcome.value, state.new_label) == ("relabeled", wanted)
+    assert state.reviewers == (getpass.getuser(),)
+    dataset.reload()
+    assert dataset[order[6]].original_label.label == before[order[6]]
+    assert loop.next_page(6).label_ids == tuple(order[7:])

@@ -653,6 +653,32 @@ def test_what_would_be_lost_or_left_out_is_said(scored, server):
     assert "not persistent" not in json.dumps(form(scored, "push_round"))
 
 
+def test_many_samples_are_counted_beside_the_app_and_again_when_one_has_changed(
+    scored, monkeypatch
+):
+    ours = type(OperatorRegistry().get_operator(f"{PLUGIN}/label_cleaning")).__module__
+    monkeypatch.setattr(sys.modules[f"{ours}.whole"], "AT_ONCE", 0)
+
+    def counted(facts):
+        assert facts["counting"]
+        give_up = time.monotonic() + 60
+        while facts["counting"]:
+            assert time.monotonic() < give_up
+            facts, _, _ = panel(scored, "poll", {"facts": facts})
+        return facts
+
+    facts, layout, _ = panel(scored)
+    assert (facts["left_out"], facts["step"]) == (None, "ready")
+    assert '"interval": 1000' in json.dumps(layout)
+    assert counted(facts)["left_out"] is None
+    facts, _, _ = panel(scored)
+    assert not facts["counting"]  # nothing has changed
+    first, *others = scored.match_tags("train").values("id")
+    scored.set_values("resnet18_embedding", {first: None}, key_field="id")
+    facts, _, _ = panel(scored)
+    assert f"1 of {1 + len(others)} samples" in counted(facts)["left_out"]["what"]
+
+
 def test_the_panel_does_not_wait_for_a_server_that_hangs(scored, monkeypatch):
     run(scored, "find_confused_classes")
     with socket.create_server(("127.0.0.1", 0)) as listener:  # nobody ever accepts

@@ -27,8 +27,10 @@ from .steps import (
 )
 
 _NO_BAR = {"displayModeBar": False, "responsive": True}
-# How often to look again: at runs in the background, and for the answer of a slow server.
+# How often to look again: at runs in the background, at a count of all samples, and for the answer
+# of a slow server.
 _RUN_MILLISECONDS = 3000
+_COUNT_MILLISECONDS = 1000
 _SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
 # As many charts beside each other as fit: one in half a window, two or three in a whole one.
 _CHARTS = {
@@ -242,6 +244,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 types.Error(label=f"{run['name']} failed", description=run["text"]),
             )
         waits = [_RUN_MILLISECONDS] if facts["running"] else []
+        waits += [_COUNT_MILLISECONDS] if facts.get("counting") else []
         waits += filter(None, [_SERVER_MILLISECONDS.get(ServerState(facts["server"]["state"]))])
         # Older versions of FiftyOne have no timer: there, Refresh shows the progress.
         if waits and hasattr(types, "TimerView"):

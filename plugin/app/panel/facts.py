@@ -13,6 +13,7 @@ from ..confusion import load_confusion
 from ..context import PLUGIN, loop_for
 from ..server import server_state
 from .steps import Stage
+from .whole import COUNTS
 
 if TYPE_CHECKING:
     from ...loop import CleaningLoop
@@ -46,7 +47,8 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
     loop = loop_for(ctx)
     if not loop.is_scored():
         return {**facts, "step": Stage.NO_IMPORTANCE.value}
-    found = {**facts, **coverage(loop), **rounds(loop)}
+    found = {**facts, **rounds(loop)}
+    found |= COUNTS.get(loop, has_yields=bool(found["yields"]))
     # They are for those who have not begun: what was reviewed since has changed the data.
     data = [] if found["rounds"] else settings.findings(ctx.dataset, chosen.label_field)
     return {**found, "data": data}
@@ -55,8 +57,12 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
 def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
     """Return the facts with what changes by itself: background runs and the server's state.
 
-    None when a run has ended meanwhile, so that everything has to be read again.
+    None when a run or a count has ended meanwhile, so that everything has to be read again.
     """
+    if facts.get("counting") and not COUNTS.is_counting(
+        str(ctx.dataset._doc.id), facts["label_field"]
+    ):
+        return None
     found = delegated(ctx.dataset.name)
     before, now = (Counter(run["name"] for run in f["running"]) for f in (facts, found))
     if before - now or found["failed"] != facts["failed"]:
@@ -64,15 +70,9 @@ def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
     return {**facts, **found, "server": server_state(ctx, wait=0.0).to_dict()}
 
 
-def coverage(loop: CleaningLoop) -> dict[str, Any]:
-    """Return what is left out of scoring and review, in words; empty when nothing is."""
-    found = loop.coverage()
-    return {"left_out": {"what": str(found), "fix": found.fix} if found.left_out else None}
-
-
 def rounds(loop: CleaningLoop) -> dict[str, Any]:
-    """Return rounds, evaluations and the decision."""
-    seen = loop.overview()
+    """Return rounds, evaluations and the decision; no sample is read for it."""
+    seen = loop.overview(predict=False)
     history = seen.history
     evaluations = [(0, seen.baseline)] if seen.baseline else []
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]
