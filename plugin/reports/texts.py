@@ -9,7 +9,9 @@ from typing import Any
 from ..core.errors import sentence
 from ..core.judging.evaluation import AurocEvaluation, leading_scores
 from ..core.judging.meter import Meter
+from ..core.judging.plan import Plan
 from ..core.judging.stopping import StopDecision
+from ..core.judging.tally import ImportanceBar
 from ..core.judging.yields import YieldReport
 from ..core.review.scope import Scope
 
@@ -513,6 +515,11 @@ class Overview(Report):
         Number of the next round.
     meter : Meter or None
         What the reviews cost; None when no answer counts.
+    plan : Plan or None
+        Of the next round, as it is on record; None while a round is open, or where the scores do
+        not tell.
+    importance : list of ImportanceBar
+        What reviewed labels turned out to be, by importance; empty when no answer counts.
     """
 
     history: list[dict[str, Any]]
@@ -521,11 +528,14 @@ class Overview(Report):
     decision: StopDecision
     next_round: int
     meter: Meter | None = None
+    plan: Plan | None = None
+    importance: list[ImportanceBar] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the overview as JSON-able values."""
         meter = self.meter.to_dict() if self.meter else None
-        return {**asdict(replace(self, meter=None)), "meter": meter}
+        plan = self.plan.to_dict() if self.plan else None
+        return {**asdict(replace(self, meter=None, plan=None)), "meter": meter, "plan": plan}
 
     def leading(self, evaluation: Mapping[str, Any]) -> str:
         """Return which scores of an evaluation lead: "pair" or "all_classes"."""

@@ -213,6 +213,14 @@ class LabelField:
         """Put on record what the scores rest on, and with it the names of the marks."""
         self.names = replace(self._scores.write(record, self._prefix), root=self.root)
 
+    def kept_plan(self) -> dict[str, Any] | None:
+        """Return the plan that was kept last, with what it rests on; None when there is none."""
+        return self._scores.read_plan()
+
+    def keep_plan(self, plan: dict[str, Any]) -> None:
+        """Keep a plan beside the scores that it rests on."""
+        self._scores.write_plan(plan)
+
     def is_scored(self) -> bool:
         """Tell whether importance has been computed for this field."""
         return ownership.is_ours(self.dataset, self.names.importance)

@@ -108,6 +108,16 @@ class ScoreRecords:
             self._records.update(self._key, scores=record.to_dict())
         return names
 
+    def read_plan(self) -> dict[str, Any] | None:
+        """Return the plan that was kept last, with what it rests on; None when there is none."""
+        head = self._records.head(self._key)
+        return None if head is None else head.get("plan")
+
+    def write_plan(self, plan: dict[str, Any]) -> None:
+        """Keep a plan beside the scores; without scores on record there is nothing to keep."""
+        if self._records.head(self._key) is not None:
+            self._records.update(self._key, plan=plan)
+
     def _check_mine(self, head: dict[str, Any]) -> None:
         """Refuse a field whose records would have the keys of another one's."""
         other = head["label_field"]

@@ -13,7 +13,7 @@ from ..core.judging.confusion import predict_confusion
 from ..core.judging.evaluation import AurocEvaluation, evaluate_auroc
 from ..core.judging.meter import Meter, meter, meters
 from ..core.judging.stopping import RoundSummary, StopDecision, next_step
-from ..core.judging.tally import round_yields
+from ..core.judging.tally import importance_bars, round_yields
 from ..core.judging.yields import (
     BudgetPoint,
     Estimate,
@@ -33,7 +33,7 @@ from ..store import evaluations, views
 from ..store.labels import Rows
 from ..store.queues import read_queue
 from ..store.rounds import Start, now
-from .plan import plan_round
+from .plan import kept_plan, plan_round
 from .workspace import Workspace
 
 
@@ -197,13 +197,16 @@ def overview(work: Workspace) -> Overview:
     report = _yields(work, rounds) if rounds.counted else None
     whole, each = meters(rounds, {what: report.noise_rate} if report else None)
     rows = rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
+    kept = kept_plan(work, rounds)
     return Overview(
         history=[row.to_dict() for row in rows],
         baseline=found.get(0),
         yields=report,
-        decision=_decide(rows, found),
+        decision=_decide(rows, found, plan=kept),
         next_round=work.store.next_number(),
         meter=whole if rounds.counted else None,
+        plan=kept,
+        importance=importance_bars(rounds),
     )
 
 

@@ -24,7 +24,7 @@ from ..store.rounds import now
 from ..store.scores import ScoreRecord
 from ..store.selection import Split
 from .embed import check_engine
-from .plan import learned_odds
+from .plan import keep_plan, learned_odds
 from .workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -81,6 +81,7 @@ def compute_importance(
         )
         declare_review_fields(work.labels)
         work.labels.write_scores(rows, scores)
+    keep_plan(work, rounds)
     unlabeled, without_vector = work.labels.left_out()
     open_rows = (rows.weights > 0) & (known.verified < 0)
     expected = expected_errors(
