@@ -81,6 +81,10 @@ class CleaningLoop:
     prefix : str, optional
         Comes before the names of our fields, tags and views: the way out where the dataset has
         something of that name. Default: that of the first scoring, else none.
+    split : {"train", "test"}, default "train"
+        What is scored, queued and changed. With "test" it is the test split, in rounds of its own
+        that no other loop knows of; score the rest first. Held-out AUROC from before and after is
+        not measured with the same yardstick then, and evaluations say so.
 
     Raises
     ------
@@ -102,10 +106,11 @@ class CleaningLoop:
         test_tag: str | None = "test",
         random_state: int = 0,
         prefix: str | None = None,
+        split: str = "train",
     ) -> None:
-        samples = Samples(dataset_or_view, test_tag)
+        samples = Samples(dataset_or_view, test_tag, split)
         labels = open_label_field(samples, label_field, embeddings_field, prefix)
-        store = RoundStore(samples.dataset, label_field)
+        store = RoundStore(samples.dataset, label_field, split)
         self._work = Workspace(samples, labels, store, random_state)
 
     @property

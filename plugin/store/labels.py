@@ -91,7 +91,7 @@ class LabelField:
         self.name = name
         self.embeddings_field = embeddings_field
         self._records = Records(samples.dataset)
-        self._scores = ScoreRecords(self._records, name)
+        self._scores = ScoreRecords(self._records, name, samples.split)
         self._prefix = prefix
         self.names = replace(self._scores.names(prefix), root=self.root)
 
@@ -222,7 +222,9 @@ class LabelField:
         self._scores.write_plan(plan)
 
     def is_scored(self) -> bool:
-        """Tell whether importance has been computed for this field."""
+        """Tell whether importance has been computed for this field, or for its test split."""
+        if self.samples.of_test_split and self.score_record() is None:
+            return False
         return ownership.is_ours(self.dataset, self.names.importance)
 
     def has_rounds(self) -> bool:
