@@ -221,6 +221,14 @@ class LabelField:
         """Keep a plan beside the scores that it rests on."""
         self._scores.write_plan(plan)
 
+    def kept_fit(self) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of the fit that the scores are of; None when they were not kept."""
+        return self._scores.read_fit()
+
+    def keep_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of the fit that the scores are of."""
+        self._scores.write_fit(arrays)
+
     def is_scored(self) -> bool:
         """Tell whether importance has been computed for this field, or for its test split."""
         if self.samples.of_test_split and self.score_record() is None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.errors import DataError
+from ..core.scoring.importance import SCORER_VERSION
 from . import ownership
 from .names import Names, field_run_key
 from .records import Records
@@ -122,6 +128,24 @@ class ScoreRecords:
         """Keep a plan beside the scores; without scores on record there is nothing to keep."""
         if self._records.head(self._key) is not None:
             self._records.update(self._key, **{self._plan: plan})
+
+    def read_fit(self) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of the fit that the scores are of; None when they were not kept.
+
+        Nor where another version of the scorer wrote them: it may mean something else by them.
+        """
+        content = None if self._plan != "plan" else self._records.content(self._key)
+        if content is None or content["scorer_version"] != SCORER_VERSION:
+            return None
+        with np.load(io.BytesIO(content["fit"]), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def write_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of the fit that the scores are of."""
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)
+        content = {"scorer_version": SCORER_VERSION, "fit": packed.getvalue()}
+        self._records.write_content(self._key, content)
 
     def _check_mine(self, head: dict[str, Any]) -> None:
         """Refuse a field whose records would have the keys of another one's."""

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.judging.plan import expected_errors
 from ..core.review.rounds import Rounds
-from ..core.scoring.importance import SCORER_VERSION, LabelScores, score_labels
+from ..core.scoring.importance import SCORER_VERSION, LabelModel, LabelScores, score_labels
+from ..core.scoring.kept import from_arrays, to_arrays
 from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..reports import CoresetReport, ImportanceReport
 from ..store import coreset, embedding_run, ownership, views
@@ -87,6 +88,7 @@ def compute_importance(
         )
         declare_review_fields(work.labels)
         work.labels.write_scores(rows, scores)
+    _keep_fit(work, scores.model)
     keep_plan(work, rounds)
     unlabeled, without_vector = work.labels.left_out()
     open_rows = (rows.weights > 0) & (verified < 0)
@@ -108,6 +110,20 @@ def compute_importance(
         without_vector=without_vector,
         persistent=bool(work.samples.dataset.persistent),
     )
+
+
+def _keep_fit(work: Workspace, model: LabelModel) -> None:
+    """Keep a fit for other processes, unless it is large; the test split is quickly fitted."""
+    arrays = None if work.samples.of_test_split else to_arrays(model)
+    if arrays is not None:
+        work.labels.keep_fit(arrays)
+
+
+def start_from_kept_fit(work: Workspace) -> None:
+    """Let the next scoring start where another process has stopped."""
+    if work.model is None and not work.samples.of_test_split:
+        arrays = work.labels.kept_fit()
+        work.model = None if arrays is None else from_arrays(arrays)
 
 
 def _seen(work: Workspace, rounds: Rounds) -> Rounds:

@@ -103,4 +103,4 @@ def test_the_command_line_cleans_the_test_split(
     assert main([*push, "--scope", "dataset"]) == 0
     assert "yardstick" in capsys.readouterr().out
     assert main(["status", name, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rounds"] == []
+    assert json.loads(capsys.readouterr().out) == []
