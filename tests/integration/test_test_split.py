@@ -104,3 +104,28 @@ def test_the_command_line_cleans_the_test_split(
     assert "yardstick" in capsys.readouterr().out
     assert main(["status", name, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_forms_offer_the_test_split_and_warn(confused_scored: Any) -> None:
+    from fiftyone.operators import types
+    from fiftyone.operators.executor import ExecutionContext
+
+    from coreset_cleaning.app.context import loop_for
+    from coreset_cleaning.app.operators.base import add_split
+
+    dataset = confused_scored.dataset
+
+    def asked(**params: Any) -> tuple[ExecutionContext, dict[str, Any]]:
+        request = {"dataset_name": dataset.name, "params": params}
+        inputs = types.Object()
+        add_split(ctx := ExecutionContext(request_params=request), inputs)
+        return ctx, inputs.to_json()["properties"]
+
+    ctx, fields = asked()
+    assert (list(fields), fields["split"]["default"]) == (["split"], "train")
+    assert not loop_for(ctx).samples.of_test_split
+    ctx, fields = asked(split="test")
+    assert list(fields) == ["split", "yardstick"]
+    assert loop_for(ctx).samples.of_test_split
+    dataset.untag_samples("test")
+    assert asked()[1] == {}
