@@ -12,6 +12,7 @@ from .core.judging.confusion import ConfusedPair
 from .core.judging.meter import Meter
 from .core.judging.plan import Plan
 from .core.judging.stopping import StopDecision
+from .core.judging.tally import ImportanceBar, importance_bars
 from .core.judging.yields import BudgetPoint, YieldReport
 from .core.review.grid import GridPage, Mark, Question
 from .core.review.sheets import check_sheet
@@ -80,6 +81,10 @@ class CleaningLoop:
     prefix : str, optional
         Comes before the names of our fields, tags and views: the way out where the dataset has
         something of that name. Default: that of the first scoring, else none.
+    split : {"train", "test"}, default "train"
+        What is scored, queued and changed. With "test" it is the test split, in rounds of its own
+        that no other loop knows of; score the rest first. Held-out AUROC from before and after is
+        not measured with the same yardstick then, and evaluations say so.
 
     Raises
     ------
@@ -101,10 +106,11 @@ class CleaningLoop:
         test_tag: str | None = "test",
         random_state: int = 0,
         prefix: str | None = None,
+        split: str = "train",
     ) -> None:
-        samples = Samples(dataset_or_view, test_tag)
+        samples = Samples(dataset_or_view, test_tag, split)
         labels = open_label_field(samples, label_field, embeddings_field, prefix)
-        store = RoundStore(samples.dataset, label_field)
+        store = RoundStore(samples.dataset, label_field, split)
         self._work = Workspace(samples, labels, store, random_state)
 
     @property
@@ -835,7 +841,7 @@ class CleaningLoop:
         return evaluate.cost(self._work)
 
     def save_charts(self, folder: str | os.PathLike[str]) -> list[Path]:
-        """Draw AUROC, verdicts and wrong labels found, by round, as PNG files.
+        """Draw AUROC, verdicts, wrong labels found and what importance is worth, as PNG files.
 
         Parameters
         ----------
@@ -845,13 +851,26 @@ class CleaningLoop:
         Returns
         -------
         list of Path
-            auroc.png (when something was evaluated), verdicts.png and budget.png.
+            auroc.png (when something was evaluated), verdicts.png, budget.png and importance.png
+            (when something was reviewed).
         """
         from .reports.charts import save_charts
 
         Path(folder).mkdir(parents=True, exist_ok=True)
         baseline = self.rounds.evaluations().get(0)
-        return save_charts(self.history(), Path(folder), baseline=baseline)
+        return save_charts(
+            self.history(), Path(folder), baseline=baseline, importance=self.importance_bars()
+        )
+
+    def importance_bars(self) -> list[ImportanceBar]:
+        """Return what reviewed labels turned out to be, by their importance when they were pushed.
+
+        Returns
+        -------
+        list of ImportanceBar
+            From the lowest importance to the highest; empty before the first answer.
+        """
+        return importance_bars(self.rounds.all())
 
     def history(self) -> list[dict[str, Any]]:
         """Return one row per round: what was reviewed, what it came to, and its evaluation."""

@@ -30,6 +30,7 @@ def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
         chosen.label_field,
         chosen.embeddings_field,
         test_tag=chosen.test_tag,
+        split=ctx.params.get("split") or "train",
     )
 
 

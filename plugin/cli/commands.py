@@ -335,6 +335,7 @@ def _loop(args: argparse.Namespace) -> CleaningLoop:
         args.embeddings_field,
         test_tag=args.test_tag or None,
         prefix=args.prefix,
+        split=args.split,
     )
 
 

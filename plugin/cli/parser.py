@@ -66,6 +66,13 @@ def command_line_parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--test-tag", default="test", help="sample tag of the test split (default: %(default)s)"
         )
+        sub.add_argument(
+            "--split",
+            choices=("train", "test"),
+            default="train",
+            help="test: clean the test split, in rounds of its own; held-out AUROC from before and "
+            "after is not measured with the same yardstick then (default: %(default)s)",
+        )
         sub.add_argument("--view", help="saved view to work on (default: the whole dataset)")
         sub.add_argument(
             "--prefix",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..core.judging.evaluation import leading_scores
+from ..core.judging.tally import ImportanceBar
 from ..core.judging.yields import RoundYield, budget_curve, wilson_interval
 from ..core.review.scope import Scope
 from ..core.review.verdicts import Outcome
@@ -31,8 +32,11 @@ def save_charts(
     *,
     baseline: dict[str, Any] | None = None,
     random_precision: float | None = None,
+    importance: Sequence[ImportanceBar] = (),
+    name: str = "this review",
+    beside: Mapping[str, Sequence[tuple[int, int]]] | None = None,
 ) -> list[Path]:
-    """Draw AUROC per round, verdicts per round and errors found against images reviewed.
+    """Draw AUROC, verdicts, errors found against images reviewed, and what importance is worth.
 
     Parameters
     ----------
@@ -44,11 +48,18 @@ def save_charts(
         Evaluation before the first round.
     random_precision : float, optional
         Share of wrong labels that a random review finds. Default: estimated from the controls.
+    importance : sequence of ImportanceBar, optional
+        What reviewed labels turned out to be, by importance.
+    name : str, default "this review"
+        What the curve of errors found is called.
+    beside : mapping of str to sequence of (int, int), optional
+        Further curves, by name: images reviewed and errors found after each round.
 
     Returns
     -------
     list of Path
-        auroc.png (only when something was evaluated), verdicts.png, budget.png.
+        auroc.png (only when something was evaluated), verdicts.png, budget.png, importance.png
+        (only where there are bars).
     """
     rows = [row for row in history if not row["undone"]]
     paths = []
@@ -56,7 +67,13 @@ def save_charts(
     if points["round"]:
         paths.append(_auroc(points, folder / "auroc.png"))
     paths.append(_verdicts(rows, folder / "verdicts.png"))
-    paths.append(_budget(budget_points(rows, random_precision), folder / "budget.png"))
+    curves = {name: budget_points(rows, random_precision)}
+    for other, points in (beside or {}).items():
+        reviewed, found = zip((0, 0), *points, strict=True)
+        curves[other] = {"reviewed": list(map(float, reviewed)), "found": list(map(float, found))}
+    paths.append(_budget(curves, folder / "budget.png"))
+    if importance:
+        paths.append(_importance(importance, folder / "importance.png"))
     return paths
 
 
@@ -178,9 +195,13 @@ def _verdicts(rows: Sequence[dict[str, Any]], path: Path) -> Path:
     return _save(figure, axes, path)
 
 
-def _budget(points: dict[str, list[float]], path: Path) -> Path:
+def _budget(curves: Mapping[str, dict[str, list[float]]], path: Path) -> Path:
+    """Draw one or more curves, and the random review of the first."""
     figure, axes = _figure("Wrong labels found", "images reviewed", "wrong labels found")
-    axes.plot(points["reviewed"], points["found"], "o-", color=_BLUE, label="this review")
+    styles = zip(("o-", "s-", "^-"), (_BLUE, _ORANGE, _GREEN), strict=True)
+    for (name, curve), (marker, color) in zip(curves.items(), styles, strict=False):
+        axes.plot(curve["reviewed"], curve["found"], marker, color=color, label=name)
+    points = next(iter(curves.values()))
     if points["random"]:
         axes.plot(points["reviewed"], points["random"], "--", color=_GREY, label="random review")
     if points["low"]:
@@ -195,6 +216,21 @@ def _budget(points: dict[str, list[float]], path: Path) -> Path:
         )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    return _save(figure, axes, path)
+
+
+def _importance(bars: Sequence[ImportanceBar], path: Path) -> Path:
+    """Draw what reviewed labels turned out to be, by their importance when they were pushed."""
+    title = "Importance of right and wrong labels"
+    figure, axes = _figure(title, "importance", "reviewed labels")
+    left = [bar.low for bar in bars]
+    width = [bar.high - bar.low or bar.low for bar in bars]
+    wrong, right = [bar.wrong for bar in bars], [bar.right for bar in bars]
+    style = {"align": "edge", "edgecolor": "#404040", "linewidth": 0.6}
+    axes.bar(left, wrong, width, color=_ORANGE, hatch="//", label="wrong", **style)
+    axes.bar(left, right, width, bottom=wrong, color="#D0D0D0", label="right", **style)
+    axes.set_xscale("log")
     axes.yaxis.get_major_locator().set_params(integer=True)
     return _save(figure, axes, path)
 

@@ -9,7 +9,9 @@ from typing import Any
 from ..core.errors import sentence
 from ..core.judging.evaluation import AurocEvaluation, leading_scores
 from ..core.judging.meter import Meter
+from ..core.judging.plan import Plan
 from ..core.judging.stopping import StopDecision
+from ..core.judging.tally import ImportanceBar
 from ..core.judging.yields import YieldReport
 from ..core.review.scope import Scope
 
@@ -144,6 +146,8 @@ class RoundReport(Report):
         Link to the round there; empty at a desk without one.
     desk : str
         Where it is reviewed.
+    split : str, default "train"
+        "test" of a round of the test split.
     test_duplicates : int, default 0
         Samples of the batch that are near-duplicates of a test sample.
     unscored : int, default 0
@@ -174,6 +178,7 @@ class RoundReport(Report):
     persistent: bool = True
     gold: int = 0
     sheets: int = 0
+    split: str = "train"
 
     def __str__(self) -> str:
         what = f"images sent, on {self.sheets} sheets" if self.sheets else "tasks created"
@@ -193,6 +198,11 @@ class RoundReport(Report):
             text += (
                 f"\nLeft out: {self.unscored} samples without a score. Compute it again to queue "
                 "them: `coreset-cleaning score`."
+            )
+        if self.split == "test":
+            text += (
+                "\nWarning: it changes labels of the test split. Held-out AUROC from before and "
+                "after is not measured with the same yardstick."
             )
         if self.test_duplicates:
             text += (
@@ -386,18 +396,22 @@ class EvaluationReport(Report):
         Before the first round.
     scope : str, default "class"
         That of the round: with "dataset" the scores of all classes lead.
+    test_changes : int, default 0
+        Labels of the test split that its own rounds have changed so far.
     """
 
     round: int
     evaluation: AurocEvaluation
     baseline: AurocEvaluation | None
     scope: str = Scope.CLASS.value
+    test_changes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON-able values."""
         return {
             "round": self.round,
             "scope": self.scope,
+            "test_changes": self.test_changes,
             "evaluation": self.evaluation.to_dict(),
             "baseline": self.baseline.to_dict() if self.baseline else None,
         }
@@ -418,6 +432,11 @@ class EvaluationReport(Report):
                 change = f" ({value - before:+.4f})" if self.round and before is not None else ""
                 parts.append(f"{kind} {value:.4f}{change}")
             lines.append(f"  {name.replace('_', ' ')}: " + ", ".join(parts))
+        if self.test_changes:
+            lines.append(
+                f"  {self.test_changes} labels of the test split were changed by rounds of its "
+                "own: held-out AUROC from before and after is not measured with the same yardstick."
+            )
         return "\n".join(lines)
 
 
@@ -513,6 +532,11 @@ class Overview(Report):
         Number of the next round.
     meter : Meter or None
         What the reviews cost; None when no answer counts.
+    plan : Plan or None
+        Of the next round, as it is on record; None while a round is open, or where the scores do
+        not tell.
+    importance : list of ImportanceBar
+        What reviewed labels turned out to be, by importance; empty when no answer counts.
     """
 
     history: list[dict[str, Any]]
@@ -521,11 +545,14 @@ class Overview(Report):
     decision: StopDecision
     next_round: int
     meter: Meter | None = None
+    plan: Plan | None = None
+    importance: list[ImportanceBar] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the overview as JSON-able values."""
         meter = self.meter.to_dict() if self.meter else None
-        return {**asdict(replace(self, meter=None)), "meter": meter}
+        plan = self.plan.to_dict() if self.plan else None
+        return {**asdict(replace(self, meter=None, plan=None)), "meter": meter, "plan": plan}
 
     def leading(self, evaluation: Mapping[str, Any]) -> str:
         """Return which scores of an evaluation lead: "pair" or "all_classes"."""

@@ -91,7 +91,7 @@ class LabelField:
         self.name = name
         self.embeddings_field = embeddings_field
         self._records = Records(samples.dataset)
-        self._scores = ScoreRecords(self._records, name)
+        self._scores = ScoreRecords(self._records, name, samples.split)
         self._prefix = prefix
         self.names = replace(self._scores.names(prefix), root=self.root)
 
@@ -229,8 +229,26 @@ class LabelField:
         """Put on record what the scores rest on, and with it the names of the marks."""
         self.names = replace(self._scores.write(record, self._prefix), root=self.root)
 
+    def kept_plan(self) -> dict[str, Any] | None:
+        """Return the plan that was kept last, with what it rests on; None when there is none."""
+        return self._scores.read_plan()
+
+    def keep_plan(self, plan: dict[str, Any]) -> None:
+        """Keep a plan beside the scores that it rests on."""
+        self._scores.write_plan(plan)
+
+    def kept_fit(self) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of the fit that the scores are of; None when they were not kept."""
+        return self._scores.read_fit()
+
+    def keep_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of the fit that the scores are of."""
+        self._scores.write_fit(arrays)
+
     def is_scored(self) -> bool:
-        """Tell whether importance has been computed for this field."""
+        """Tell whether importance has been computed for this field, or for its test split."""
+        if self.samples.of_test_split and self.score_record() is None:
+            return False
         return ownership.is_ours(self.dataset, self.names.importance)
 
     def has_rounds(self) -> bool:

@@ -13,6 +13,7 @@ record                              what it holds
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from ..core.review.rounds import Rounds
 from ..core.review.schema import SCHEMA, check_schema, split_round, split_start
 from . import lock, names
 from .records import Head, Records
+from .samples import TRAIN_SPLIT
 
 _OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
 _CHANGING = ("events", "gold_events", "closed_at", "home", "url", "unnamed_url")
@@ -69,11 +71,16 @@ class RoundStore:
     ----------
     dataset : fiftyone.Dataset
     label_field : str
+    split : {"train", "test"}, default "train"
+        Whose rounds: those of the test split stand apart from all others.
     """
 
-    def __init__(self, dataset: fo.Dataset, label_field: str) -> None:
+    def __init__(self, dataset: fo.Dataset, label_field: str, split: str = TRAIN_SPLIT) -> None:
         self.dataset = dataset
         self.label_field = label_field
+        self.split = split
+        # What records beside the rounds are filed under.
+        self._subject = label_field if split == TRAIN_SPLIT else f"{label_field}__test_split"
         self._records = Records(dataset)
         # Batches by the id of the file that holds them, which never changes.
         self._batches: dict[Any, Head] = {}
@@ -89,8 +96,13 @@ class RoundStore:
         return Rounds(
             r
             for key, (head, file) in found.items()
-            if (r := self._round(key, head, file, contents.get(file)))
+            if head.get("split", TRAIN_SPLIT) == self.split
+            and (r := self._round(key, head, file, contents.get(file)))
         )
+
+    def other(self, split: str) -> RoundStore:
+        """Return the rounds of the other split."""
+        return RoundStore(self.dataset, self.label_field, split)
 
     def load(self, number: int) -> Round:
         """Read a round of this label field, as it is in the database now.
@@ -120,8 +132,12 @@ class RoundStore:
 
     def evaluations(self) -> dict[int, dict[str, Any]]:
         """Return round number to what was measured after it; 0 is before the first."""
-        key = names.field_run_key("evaluation", self.label_field)
-        heads = self._records.heads("evaluation", label_field=self.label_field)
+        key = names.field_run_key("evaluation", self._subject)
+        heads = {
+            k: head
+            for k, head in self._records.heads("evaluation", label_field=self.label_field).items()
+            if re.fullmatch(re.escape(key) + r"_\d+", k)
+        }
         found = {int(k[len(key) + 1 :]): self._records.content(k) or {} for k in heads}
         found |= self._old_evaluations(set(found))
         return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
@@ -248,7 +264,7 @@ class RoundStore:
     def save_evaluation(self, number: int, evaluation: dict[str, Any]) -> None:
         """Keep what was measured after a round; 0 is before the first."""
         self._upgrade()
-        key = names.field_run_key("evaluation", self.label_field) + f"_{number:03d}"
+        key = names.field_run_key("evaluation", self._subject) + f"_{number:03d}"
         content = {"schema": SCHEMA, "evaluation": evaluation}
         head = {"label_field": self.label_field, "round": number}
         if not self._records.create(key, "evaluation", head, content):
@@ -258,7 +274,7 @@ class RoundStore:
 
     @property
     def _project_key(self) -> str:
-        return names.field_run_key("project", self.label_field)
+        return names.field_run_key("project", self._subject)
 
     def projects(self) -> dict[str, dict[str, Any]]:
         """Return home to where its desk keeps the rounds: server, id, cursor."""
@@ -284,7 +300,7 @@ class RoundStore:
 
     @property
     def _start_key(self) -> str:
-        return names.field_run_key("start", self.label_field)
+        return names.field_run_key("start", self._subject)
 
     def load_start(self) -> Start | None:
         """Return the state before the first round, or None when nothing was started."""
@@ -318,6 +334,8 @@ class RoundStore:
 
     def _old_contents(self) -> dict[str, tuple[Head, Head]]:
         """Return key to head and content of what was stored before schema 3."""
+        if self.split != TRAIN_SPLIT:
+            return {}  # there were no others then
         # Before schema 3, heads named none.
         heads = self._records.heads("round", label_field=self.label_field, schema=None)
         heads |= self._records.heads("start", label_field=self.label_field, schema=None)
@@ -363,7 +381,7 @@ class RoundStore:
                 {"label_field": self.label_field, "homes": {home: project}},
             )
         for number, found in self._old_evaluations(set()).items():
-            key = names.field_run_key("evaluation", self.label_field) + f"_{number:03d}"
+            key = names.field_run_key("evaluation", self._subject) + f"_{number:03d}"
             head = {"label_field": self.label_field, "round": number}
             self._records.create(key, "evaluation", head, {"schema": SCHEMA, **found})
         for key, (head, content) in old.items():

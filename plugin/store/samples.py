@@ -26,6 +26,9 @@ def everything(dataset: fo.Dataset) -> Any:
     return dataset
 
 
+TRAIN_SPLIT, TEST_SPLIT = "train", "test"
+
+
 class Samples:
     """A dataset or view with the tag of its test split.
 
@@ -36,14 +39,19 @@ class Samples:
         slice that is active now.
     test_tag : str or None
         Tag of the test split, which is never queued and never changed.
+    split : {"train", "test"}, default "train"
+        What is cleaned: with "test" the test split itself, in place of everything else.
 
     Raises
     ------
     DataError
-        When it is something else, or a view whose documents are made up: patches, frames, clips.
+        When it is something else, or a view whose documents are made up: patches, frames, clips;
+        or when the test split is to be cleaned and there is none.
     """
 
-    def __init__(self, dataset_or_view: Any, test_tag: str | None) -> None:
+    def __init__(
+        self, dataset_or_view: Any, test_tag: str | None, split: str = TRAIN_SPLIT
+    ) -> None:
         if not isinstance(dataset_or_view, fo.Dataset | fo.DatasetView):
             raise DataError(
                 "dataset_or_view must be a fiftyone.Dataset or a view of one, "
@@ -53,6 +61,29 @@ class Samples:
         self.dataset: fo.Dataset = dataset_or_view._root_dataset
         self.view = self._documents_of(dataset_or_view)
         self.test_tag = test_tag
+        self.split = self._check_split(split)
+
+    @property
+    def of_test_split(self) -> bool:
+        """Whether it is the test split that is cleaned."""
+        return self.split == TEST_SPLIT
+
+    def _check_split(self, split: str) -> str:
+        if split not in (TRAIN_SPLIT, TEST_SPLIT):
+            raise DataError(
+                f'split must be "{TRAIN_SPLIT}" or "{TEST_SPLIT}", got {split!r}.',
+                "Leave it out to clean everything but the test split.",
+            )
+        if split == TEST_SPLIT and (not self.test_tag or not self._tagged()):
+            raise DataError(
+                f"dataset {self.dataset.name!r} must have a test split to clean, got no sample "
+                f"with the tag {self.test_tag!r}.",
+                "Tag its samples, or name their tag: test_tag=..., --test-tag.",
+            )
+        return split
+
+    def _tagged(self) -> Any:
+        return self.view.match_tags(self.test_tag)
 
     def _documents_of(self, given: Any) -> Any:
         """Return the view's samples as plain documents with all their fields."""
@@ -114,13 +145,15 @@ class Samples:
 
     def train_view(self) -> Any:
         """Return the samples that may be queued and changed."""
+        if self.of_test_split:
+            return self._tagged()
         return self.view.match_tags(self.test_tag, bool=False) if self.test_tag else self.view
 
     def test_view(self) -> Any | None:
-        """Return the test split, or None when no sample carries the test tag."""
-        if not self.test_tag:
+        """Return the held-out split, or None: it is cleaned itself, or no sample has its tag."""
+        if not self.test_tag or self.of_test_split:
             return None
-        view = self.view.match_tags(self.test_tag)
+        view = self._tagged()
         return view if len(view) else None
 
     # ---- by id

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.errors import DataError
+from ..core.scoring.importance import SCORER_VERSION
 from . import ownership
 from .names import Names, field_run_key
 from .records import Records
+from .samples import TRAIN_SPLIT
 
 
 @dataclass(frozen=True)
@@ -57,13 +64,17 @@ class ScoreRecords:
     ----------
     records : Records
     label_field : str
+    split : {"train", "test"}, default "train"
+        Whose scores: those of the test split stand beside the others, under the same names.
     """
 
-    def __init__(self, records: Records, label_field: str) -> None:
+    def __init__(self, records: Records, label_field: str, split: str = TRAIN_SPLIT) -> None:
         self._records = records
         self._dataset = records.dataset
         self._field = label_field
         self._key = field_run_key("score", label_field)
+        start = "" if split == TRAIN_SPLIT else f"{split}_"
+        self._scores, self._plan = f"{start}scores", f"{start}plan"
 
     def names(self, prefix: str | None) -> Names:
         """Return the names on record; without a record, those that are free.
@@ -92,7 +103,7 @@ class ScoreRecords:
     def read(self) -> dict[str, Any] | None:
         """Return what the scores rest on; None when they are not on record."""
         head = self._records.head(self._key)
-        return None if head is None else head["scores"]
+        return None if head is None else head.get(self._scores)
 
     def write(self, record: ScoreRecord, prefix: str | None) -> Names:
         """Put on record what the scores rest on; return the names, which are fixed from now on."""
@@ -102,11 +113,39 @@ class ScoreRecords:
             "label_field": self._field,
             "prefix": names.prefix,
             "suffix": names.label_field,
-            "scores": record.to_dict(),
+            self._scores: record.to_dict(),
         }
         if not self._records.create(self._key, "score", head):
-            self._records.update(self._key, scores=record.to_dict())
+            self._records.update(self._key, **{self._scores: record.to_dict()})
         return names
+
+    def read_plan(self) -> dict[str, Any] | None:
+        """Return the plan that was kept last, with what it rests on; None when there is none."""
+        head = self._records.head(self._key)
+        return None if head is None else head.get(self._plan)
+
+    def write_plan(self, plan: dict[str, Any]) -> None:
+        """Keep a plan beside the scores; without scores on record there is nothing to keep."""
+        if self._records.head(self._key) is not None:
+            self._records.update(self._key, **{self._plan: plan})
+
+    def read_fit(self) -> dict[str, NDArray[Any]] | None:
+        """Return the arrays of the fit that the scores are of; None when they were not kept.
+
+        Nor where another version of the scorer wrote them: it may mean something else by them.
+        """
+        content = None if self._plan != "plan" else self._records.content(self._key)
+        if content is None or content["scorer_version"] != SCORER_VERSION:
+            return None
+        with np.load(io.BytesIO(content["fit"]), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    def write_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keep the arrays of the fit that the scores are of."""
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)
+        content = {"scorer_version": SCORER_VERSION, "fit": packed.getvalue()}
+        self._records.write_content(self._key, content)
 
     def _check_mine(self, head: dict[str, Any]) -> None:
         """Refuse a field whose records would have the keys of another one's."""

@@ -25,7 +25,7 @@ def scored(labels: LabelField, field: str | None = None) -> Selection:
         When importance has not been computed for this label field.
     """
     field = field or labels.names.importance
-    if not ownership.is_ours(labels.dataset, field):
+    if not (labels.is_scored() and ownership.is_ours(labels.dataset, field)):
         raise DataError(
             f"field {labels.name!r} of dataset {labels.dataset.name!r} must have been scored: "
             f"{field!r} does not exist.",

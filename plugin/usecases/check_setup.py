@@ -183,7 +183,7 @@ def check_project(
     check = checkup.ProjectCheck(
         server,
         rounds[-1].home if rounds else work.samples.dataset_id,
-        work.labels.name,
+        work.subject,
         work.given_classes(rounds),
         options.get("hide_suggestion", False),
         not shows_small_images(work),

@@ -9,6 +9,7 @@ from ..core.review.round import Round
 from ..reports import CloseReport
 from ..store.marks import write_back
 from ..store.rounds import now
+from .plan import keep_plan
 from .pull import pull_reviews
 from .push import subject
 from .workspace import Workspace, desk_for
@@ -35,6 +36,7 @@ def close_round(
             work.store.append(round_, [], now())
         rounds = work.store.all()
         write_back(work.labels, rounds)
+        keep_plan(work, rounds)
     return CloseReport(
         round=round_.number,
         answered=len(rounds.complete(round_)),

@@ -27,6 +27,7 @@ from ..store import embedding_run, views
 from ..store.labels import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
+from ..store.samples import TEST_SPLIT
 from ..store.selection import Split
 from ..version import __version__
 from .confuse import find_confused_pair
@@ -205,6 +206,7 @@ def draw_round(
             "created_at": now(),
             "options": {**options, "scope": choice.scope.value, "max_per_class": limit},
             **({"boxes": boxes} if boxes else {}),
+            **({"split": TEST_SPLIT} if work.samples.of_test_split else {}),
         },
         batch=batch,
         pools=pools,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..core.judging.confusion import predict_confusion
 from ..core.judging.evaluation import AurocEvaluation, evaluate_auroc
 from ..core.judging.meter import Meter, meter, meters
 from ..core.judging.stopping import RoundSummary, StopDecision, next_step
-from ..core.judging.tally import round_yields
+from ..core.judging.tally import importance_bars, round_yields
 from ..core.judging.yields import (
     BudgetPoint,
     Estimate,
@@ -33,7 +34,8 @@ from ..store import evaluations, views
 from ..store.labels import Rows
 from ..store.queues import read_queue
 from ..store.rounds import Start, now
-from .plan import plan_round
+from ..store.samples import TEST_SPLIT
+from .plan import kept_plan, plan_round
 from .workspace import Workspace
 
 
@@ -69,7 +71,8 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
     store, random_state = work.store, work.random_state
     with store.lock("evaluate"):
         start = freeze_start(work)
-    train, test = work.labels.train_rows(), work.labels.test_rows()
+    train, test = work.labels.train_rows(), _held_out(work)
+    test_changes = _test_changes(work)
     rounds = store.all()
     # Labels of what was added after the start, before a verdict changed them.
     given_labels = {**rounds.first_labels, **start.given_labels}
@@ -107,9 +110,33 @@ def evaluate_round(work: Workspace) -> EvaluationReport:
         claim.check()
         last = rounds.last_counted
         number = last.number if last else 0
-        store.save_evaluation(number, evaluation.to_dict())
+        store.save_evaluation(number, {**evaluation.to_dict(), "test_changes": test_changes})
     scope = last.scope if last else Scope.CLASS
-    return EvaluationReport(number, evaluation, _baseline(store.evaluations()), scope.value)
+    before = _baseline(store.evaluations())
+    return EvaluationReport(number, evaluation, before, scope.value, test_changes)
+
+
+def _held_out(work: Workspace) -> Rows | None:
+    """Return the test split without what its own rounds have deleted; None when there is none."""
+    test = work.labels.test_rows()
+    if test is None or test.weights.all():
+        return test
+    stays = np.flatnonzero(test.weights > 0)
+    return replace(
+        test,
+        ids=[test.ids[row] for row in stays],
+        labels=test.labels[stays],
+        weights=test.weights[stays],
+        embeddings=test.embeddings[stays],
+    )
+
+
+def _test_changes(work: Workspace) -> int:
+    """Count the labels of the test split that its own rounds found wrong."""
+    if work.samples.of_test_split:
+        return 0
+    states = work.store.other(TEST_SPLIT).all().states.values()
+    return sum(state.outcome.is_error for state in states)
 
 
 def publish_evaluation(work: Workspace) -> str:
@@ -186,8 +213,25 @@ def decide(work: Workspace, **parameters: Any) -> StopDecision:
 def _decide(
     rows: Sequence[HistoryRow], found: dict[int, dict[str, Any]], **parameters: Any
 ) -> StopDecision:
-    counted = [_summary(row) for row in rows if row.counts]
-    return next_step(counted, baseline=_baseline(found), **parameters)
+    counted = [row for row in rows if row.counts]
+    now = counted[-1].evaluation if counted else None
+    alike = {n: _by_yardstick(evaluation, now) for n, evaluation in found.items()}
+    summaries = [_summary(replace(r, evaluation=_by_yardstick(r.evaluation, now))) for r in counted]
+    return next_step(summaries, baseline=_baseline(alike), **parameters)
+
+
+def _by_yardstick(found: dict[str, Any] | None, now: dict[str, Any] | None) -> Any:
+    """Return an evaluation without held-out replicates where the test labels were others then.
+
+    A difference from them would be that of two yardsticks.
+    """
+    if not found or not now or found.get("test_changes", 0) == now.get("test_changes", 0):
+        return found
+    lost = {"heldout_replicates": ()}
+    return {
+        **found,
+        **{k: {**found[k], **lost} for k in ("pair", "all_classes") if found[k]},
+    }
 
 
 def overview(work: Workspace, predict: bool = True) -> Overview:
@@ -200,13 +244,16 @@ def overview(work: Workspace, predict: bool = True) -> Overview:
     report = _yields(work, rounds, predict=predict) if rounds.counted else None
     whole, each = meters(rounds, {what: report.noise_rate} if report else None)
     rows = rounds.history(found, {n: cost.to_dict() for n, cost in each.items()})
+    kept = kept_plan(work, rounds)
     return Overview(
         history=[row.to_dict() for row in rows],
         baseline=found.get(0),
         yields=report,
-        decision=_decide(rows, found),
+        decision=_decide(rows, found, plan=kept),
         next_round=work.store.next_number(),
         meter=whole if rounds.counted else None,
+        plan=kept,
+        importance=importance_bars(rounds),
     )
 
 

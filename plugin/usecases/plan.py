@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..core.errors import DataError
 from ..core.judging.odds import Odds, fit_odds
 from ..core.judging.plan import Plan, make_plan
+from ..core.judging.plan_record import from_record, position, to_record
 from ..core.review.rounds import Rounds
 from ..store import views
 from ..store.queues import knows_chances, read_chances
@@ -30,6 +33,34 @@ def plan_round(work: Workspace, rounds: Rounds) -> Plan | None:
     if not work.labels.is_scored() or not knows_chances(work.labels):
         return None
     return _plan(work, rounds, len(rounds.counted[-1].batch) if rounds.counted else ROUND)
+
+
+def keep_plan(work: Workspace, rounds: Rounds) -> None:
+    """Plan the next round and keep that, unless a round is open or what is kept still holds.
+
+    Who shows it, as the panel does at every event, reads no queue.
+    """
+    if rounds.open is not None or not work.labels.is_scored():
+        return
+    where, kept = _position(work, rounds), work.labels.kept_plan()
+    if kept is not None and kept["position"] == where:
+        return
+    planned = plan_round(work, rounds)
+    if planned is not None:
+        last = [rounds.counted[-1].class_of_interest] if rounds.counted else []
+        work.labels.keep_plan({"position": where, "plan": to_record(planned, *last)})
+
+
+def kept_plan(work: Workspace, rounds: Rounds) -> Plan | None:
+    """Return the plan on record; None when something was reviewed or scored since."""
+    kept = work.labels.kept_plan()
+    if kept is None or kept["position"] != _position(work, rounds):
+        return None
+    return from_record(kept["plan"])
+
+
+def _position(work: Workspace, rounds: Rounds) -> dict[str, Any]:
+    return position(rounds, (work.labels.score_record() or {}).get("scored_at", ""))
 
 
 def _plan(work: Workspace, rounds: Rounds, budget: int) -> Plan:

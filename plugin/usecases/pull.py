@@ -32,6 +32,7 @@ from ..reports import PullReport
 from ..store.lock import Claim
 from ..store.marks import adopt_edits, write_back
 from ..store.rounds import now
+from .plan import keep_plan
 from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
 
@@ -85,6 +86,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
                 # Last, with what this pull began at: if it died before, the next one reads it all.
                 kept = work.store.projects().get(home, {})
                 work.store.save_project(home, {**kept, **answers.project})
+        keep_plan(work, rounds)
         return _merged(rounds, reports)
 
 
@@ -235,6 +237,7 @@ def record(
         work.store.reopen(round_)
         rounds = Rounds(rounds)
     report, rounds = _take_in(work, rounds, [round_], answers)
+    keep_plan(work, rounds)
     return _merged(rounds, [report])
 
 

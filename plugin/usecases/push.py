@@ -109,6 +109,7 @@ def push_round(
         test_duplicates=round_.config.get("test_duplicates", 0),
         unscored=round_.config.get("unscored", 0),
         persistent=bool(work.samples.dataset.persistent),
+        split=work.samples.split,
     )
 
 
@@ -225,7 +226,7 @@ def subject(work: Workspace, rounds: Rounds, home: str, *more: Mapping[str, Any]
     return Subject(
         home=home,
         dataset_name=work.samples.dataset.name,
-        label_field=work.labels.name,
+        label_field=work.subject,
         classes=work.given_classes(rounds, *more),
         of_objects=work.labels.of_crops,
     )

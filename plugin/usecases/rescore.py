@@ -13,10 +13,12 @@ _NEXT = 50  # labels at the head of the queue that are compared
 def after_pull(work: Workspace, report: PullReport) -> PullReport:
     """Score again; say how many of the next labels are new.
 
-    The predictions that the last scores rest on are used again.
+    The fit starts where the last one stopped, whichever process made that: after a few verdicts it
+    is nearly the same. The predictions that the last scores rest on are used again.
     """
     before = set(_head(work))
     record = work.labels.score_record() or {}
+    score.start_from_kept_fit(work)
     score.compute_importance(work, None, "local", None, record.get("probabilities_field"))
     head = _head(work)
     return report.standing(next_labels=len(head), next_new=len(set(head) - before))

@@ -10,21 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.errors import DataError
 from ..core.judging.plan import expected_errors
 from ..core.review.rounds import Rounds
-from ..core.scoring.importance import SCORER_VERSION, score_labels
+from ..core.scoring.importance import SCORER_VERSION, LabelModel, LabelScores, score_labels
+from ..core.scoring.kept import from_arrays, to_arrays
 from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..reports import CoresetReport, ImportanceReport
-from ..store import coreset, embedding_run, views
+from ..store import coreset, embedding_run, ownership, views
 from ..store.labels import Rows, weight_or_one
 from ..store.lock import lock
 from ..store.marks import declare_review_fields
 from ..store.probabilities import read_probabilities
 from ..store.rounds import now
+from ..store.samples import TRAIN_SPLIT
 from ..store.scores import ScoreRecord
-from ..store.selection import Split
+from ..store.selection import Selection, Split
 from .embed import check_engine
-from .plan import learned_odds
+from .plan import keep_plan, learned_odds
 from .workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -41,9 +44,10 @@ def compute_importance(
     check_engine(engine)
     work.labels.check_names()
     rounds = work.store.all()
+    seen = _seen(work, rounds)
     with contextlib.ExitStack() as stack:
         rows = _rows(work, engine, num_workers, stack)
-        known = with_verdicts(rows, rounds)
+        known = with_verdicts(rows, seen)
         predicted = None
         if probabilities_field is not None:
             predicted = read_probabilities(
@@ -62,6 +66,9 @@ def compute_importance(
         )
     work.model = scores.model
     rows = replace(rows, classes=known.classes)
+    verified = known.verified
+    if work.samples.of_test_split:
+        rows, scores, verified = _of_test_split(work, rows, scores, verified)
     with lock(work.samples.dataset, "names", "score"):  # fields of one dataset share them
         work.labels.check_names()
         work.labels.record_scores(
@@ -81,8 +88,10 @@ def compute_importance(
         )
         declare_review_fields(work.labels)
         work.labels.write_scores(rows, scores)
+    _keep_fit(work, scores.model)
+    keep_plan(work, rounds)
     unlabeled, without_vector = work.labels.left_out()
-    open_rows = (rows.weights > 0) & (known.verified < 0)
+    open_rows = (rows.weights > 0) & (verified < 0)
     expected = expected_errors(
         scores.wrong_probability[open_rows],
         [rows.classes[code] for code in rows.labels[open_rows]],
@@ -101,6 +110,61 @@ def compute_importance(
         without_vector=without_vector,
         persistent=bool(work.samples.dataset.persistent),
     )
+
+
+def _keep_fit(work: Workspace, model: LabelModel) -> None:
+    """Keep a fit for other processes, unless it is large; the test split is quickly fitted."""
+    arrays = None if work.samples.of_test_split else to_arrays(model)
+    if arrays is not None:
+        work.labels.keep_fit(arrays)
+
+
+def start_from_kept_fit(work: Workspace) -> None:
+    """Let the next scoring start where another process has stopped."""
+    if work.model is None and not work.samples.of_test_split:
+        arrays = work.labels.kept_fit()
+        work.model = None if arrays is None else from_arrays(arrays)
+
+
+def _seen(work: Workspace, rounds: Rounds) -> Rounds:
+    """Return the rounds whose verdicts teach: of the test split's scores, those of both splits.
+
+    What is cleaned for training never learns from the test split.
+
+    Raises
+    ------
+    DataError
+        When the test split is to be scored and the rest is not scored yet.
+    """
+    if not work.samples.of_test_split:
+        return rounds
+    if not ownership.is_ours(work.labels.dataset, work.labels.names.importance):
+        raise DataError(
+            f"{work.where} must have been scored outside the test split before the test split is.",
+            "Score that first: `coreset-cleaning score` or "
+            "CleaningLoop(dataset).compute_importance().",
+        )
+    return Rounds([*work.store.other(TRAIN_SPLIT).all(), *rounds])
+
+
+def _of_test_split(
+    work: Workspace, rows: Rows, scores: LabelScores, verified: NDArray[np.int64]
+) -> tuple[Rows, LabelScores, NDArray[np.int64]]:
+    """Return what is to be written: rows, scores and verdicts of the test split."""
+    [ids] = work.labels.values(Selection(Split.TRAIN), [])
+    mine = np.isin(rows.ids, ids)
+    columns = (
+        "importance", "wrong_probability", "suggested_class", "suggested_probability",
+        "influence", "knn_disagreement",
+    )  # fmt: skip
+    part = {name: getattr(scores, name)[mine] for name in columns}
+    of_split = replace(
+        rows,
+        ids=[label_id for label_id, own in zip(rows.ids, mine, strict=True) if own],
+        labels=rows.labels[mine],
+        weights=rows.weights[mine],
+    )
+    return of_split, replace(scores, **part), verified[mine]
 
 
 @dataclass(frozen=True)
@@ -143,8 +207,10 @@ def with_verdicts(rows: Rows, rounds: Rounds) -> Known:
 def _rows(
     work: Workspace, engine: str, num_workers: int | None, stack: contextlib.ExitStack
 ) -> Rows:
+    # The test split alone is small: it is judged by a fit of all labels.
+    split = Split.VIEW if work.samples.of_test_split else Split.TRAIN
     if engine != "ray":
-        return work.labels.train_rows()
+        return work.labels.read(split, work.labels.classes())
     from ..ray.rows import RayRows
 
     def read(view: Any, field: str) -> Any:
@@ -153,7 +219,7 @@ def _rows(
         stack.callback(vectors.close)
         return ids, vectors, np.zeros(len(ids), bool)
 
-    return work.labels.read(Split.TRAIN, work.labels.classes(), read)
+    return work.labels.read(split, work.labels.classes(), read)
 
 
 def sample_coreset(work: Workspace, m: int) -> CoresetReport:

@@ -7,6 +7,7 @@ from ..core.review.ledger import is_left_out, next_time, redo, undo
 from ..core.review.rounds import Rounds
 from ..store.marks import write_back
 from ..store.rounds import now
+from .plan import keep_plan
 from .workspace import Workspace
 
 
@@ -45,4 +46,7 @@ def _record(work: Workspace, number: int, sample_id: str | None, out: bool) -> i
             claim.check()
             event = (undo if out else redo)(number, next_time(rounds.events, now()), sample_id)
             work.store.append(round_, [event])
-        return write_back(work.labels, Rounds(rounds)).changed
+        rounds = Rounds(rounds)
+        changed = write_back(work.labels, rounds).changed
+        keep_plan(work, rounds)
+        return changed

@@ -42,6 +42,11 @@ class Workspace:
         """The label field and dataset, for messages."""
         return f"field {self.labels.name!r} of dataset {self.samples.dataset.name!r}"
 
+    @property
+    def subject(self) -> str:
+        """What a desk calls the label field: the test split has a project of its own there."""
+        return self.labels.name + ("/test" if self.samples.of_test_split else "")
+
     def given_classes(self, rounds: Rounds, *more: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the classes a reviewer may give: the dataset's, and those that pushes add.
 

@@ -112,6 +112,13 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--report", default="demo-report", help="folder of the report (%(default)s)")
     add("--json", metavar="FILE", help="write the numbers to FILE")
+    add(
+        "--beside",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="numbers of another run (its --json), whose curve is drawn beside this one's",
+    )
     add_database_option(parser)
     add("--keep", action="store_true", help="keep FiftyOne's App and Label Studio open at the end")
     return parser

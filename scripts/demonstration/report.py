@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from coreset_cleaning.core.judging.tally import ImportanceBar
 from coreset_cleaning.reports.charts import save_charts
 from demonstration.data import DemoImage
 
@@ -57,14 +60,26 @@ def table_line(row: dict[str, Any]) -> str:
     return "  ".join(cell.rjust(len(title)) for (_, title, _), cell in cells)
 
 
-def write(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -> list[Path]:
-    """Write the charts and the page; return the page first, then the charts."""
+def write(
+    folder: Path,
+    result: dict[str, Any],
+    history: list[dict[str, Any]],
+    importance: Sequence[ImportanceBar] = (),
+    beside: Sequence[dict[str, Any]] = (),
+) -> list[Path]:
+    """Write the charts and the page; return the page first, then the charts.
+
+    `beside` are results of other runs, whose curves of errors found are drawn, too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     charts = save_charts(
         history,
         folder,
         baseline=result["baseline"],
         random_precision=result["random_precision"],
+        importance=importance,
+        name=_shown(result) if beside else "this review",
+        beside={_shown(other): list(_curve(other)) for other in beside},
     )
     reviewed = sum(row["reviewed"] for row in result["rounds"])
     found = sum(row["wrong_found"] for row in result["rounds"])
@@ -93,6 +108,19 @@ def write(folder: Path, result: dict[str, Any], history: list[dict[str, Any]]) -
         encoding="utf-8",
     )
     return [page, *charts]
+
+
+def _shown(result: dict[str, Any]) -> str:
+    """Return what a run has reviewed, in words."""
+    if result["scope"] == "dataset":
+        return "the whole dataset"
+    return f"class “{result['class_of_interest']}”"
+
+
+def _curve(result: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """Yield images reviewed and errors found after each round."""
+    counts = [(row["reviewed"], row["wrong_found"]) for row in result["rounds"]]
+    yield from accumulate(counts, lambda total, row: (total[0] + row[0], total[1] + row[1]))
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

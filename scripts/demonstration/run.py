@@ -107,7 +107,9 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
         "label_studio": loop.history()[-1]["url"],
     }
     folder = Path(args.report)
-    for path in report.write(folder, result, loop.history()):
+    beside = [json.loads(Path(path).read_text()) for path in args.beside]
+    written = report.write(folder, result, loop.history(), loop.importance_bars(), beside)
+    for path in written:
         print(f"Report: {path}")
     if args.json:
         Path(args.json).write_text(json.dumps(result, indent=2) + "\n")

@@ -595,8 +595,14 @@ def test_the_panel_leads_from_empty_to_the_first_round(bare):
 
 def test_the_panel_through_a_round(scored, server):
     run(scored, "find_confused_classes")
-    _, layout, _ = panel(scored)
+    facts, layout, _ = panel(scored)
     assert "Push round 1" in labels_in(layout)
+    assert facts["plan"]["proposal"]["scope"] == "dataset"
+    words = json.dumps(layout)
+    assert "Review the whole dataset" in words
+    assert facts["plan"]["headline"] in words
+    assert facts["plan"]["rows"][0]["class"].startswith("digit")
+    assert '"preset": {"scope": "dataset"}' in words  # what the button fills in
     run(scored, "push_round", n=8, controls=1)
     facts, layout, _ = panel(scored)
     assert facts["step"] == "open"
@@ -609,6 +615,8 @@ def test_the_panel_through_a_round(scored, server):
     facts, layout, requests = panel(scored)
     assert facts["step"] in ("go_on", "done")
     assert facts["auroc"][-1]["round"] == 1
+    assert sum(bar["wrong"] + bar["right"] for bar in facts["importance"]) == 8
+    assert "Importance of right and wrong labels" in json.dumps(layout)
     assert len(json.dumps(requests, default=str)) < 200_000
 
     _, _, requests = panel(scored, "show_round", {"facts": facts}, row=0)

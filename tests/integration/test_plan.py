@@ -10,6 +10,8 @@ import pytest
 from coreset_cleaning import AppDesk, CleaningLoop
 from coreset_cleaning.cli import main
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.scoring import importance
+from coreset_cleaning.store import views
 from support.digits import TRUE_DIGIT
 
 
@@ -57,3 +59,51 @@ def test_scores_of_an_older_version_have_to_be_computed_again(confused_scored: A
     assert loop.next_step().proposal is None
     loop.compute_importance()
     assert loop.plan(10).whole.reviews == 10
+
+
+def test_scoring_after_a_pull_starts_from_the_fit_of_another_process(
+    confused_scored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = confused_scored.dataset
+    loop = CleaningLoop(dataset)
+    loop.push_round(AppDesk(), n=8, controls=0, scope="dataset")
+    loop.record_verdicts(dict.fromkeys(list(loop.sample_ids(1))[:4], "delete"))
+    fitted = []
+    whole = importance.fit_model
+    monkeypatch.setattr(importance, "fit_model", lambda *args: fitted.append(1) or whole(*args))
+    other = CleaningLoop(dataset)  # as another process would be: it has fitted nothing yet
+    verdicts = dict.fromkeys(list(loop.sample_ids(1))[4:], "delete")
+    report = other.rescore(other.record_verdicts(verdicts))
+    assert (report.next_labels, fitted) == (50, [])
+    # Vectors that have changed are fitted anew.
+    first = dataset.match_tags("train").first()
+    first["resnet18_embedding"] = first["resnet18_embedding"] + 1
+    first.save()
+    CleaningLoop(dataset).rescore(report)
+    assert fitted
+
+
+def test_the_next_round_is_planned_once_and_kept(
+    confused_scored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = CleaningLoop(confused_scored.dataset)
+    kept = loop.overview().plan
+    assert kept == loop.plan(50)
+    monkeypatch.setattr(views, "queue", None)  # reading a queue would fail
+    shown = loop.overview()
+    assert shown.plan == kept
+    assert shown.decision.proposal is not None
+    monkeypatch.undo()
+    loop.push_round(AppDesk(), n=20, controls=4, scope="dataset")
+    assert loop.overview().plan is None
+    batch = list(loop.sample_ids(1))
+    loop.record_verdicts(dict.fromkeys(batch, "delete"))
+    after = loop.overview()
+    assert after.plan == loop.plan(20)
+    assert after.plan.n_verdicts == 20
+    assert sum(bar.wrong + bar.right for bar in after.importance) == 20
+    assert after.to_dict()["plan"]["budget"] == 20
+    loop.undo_round(1)
+    assert loop.overview().plan == kept
+    loop.compute_importance()
+    assert loop.overview().plan == loop.plan(50)

@@ -556,7 +556,8 @@ def test_charts_are_written(loop: CleaningLoop, tmp_path: Path) -> None:
     record(loop, 1, {**verdicts, **dict.fromkeys(rest, ("unsure", None))})
     loop.evaluate_round()
     paths = loop.save_charts(tmp_path)
-    assert [p.name for p in paths] == ["auroc.png", "verdicts.png", "budget.png"]
+    names = ["auroc.png", "verdicts.png", "budget.png", "importance.png"]
+    assert [p.name for p in paths] == names
     for path in paths:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("L"))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coreset_cleaning.reports.charts import budget_points
+from coreset_cleaning.app.panel import charts as panel_charts
+from coreset_cleaning.core.judging.tally import ImportanceBar
+from coreset_cleaning.core.review.verdicts import Outcome
+from coreset_cleaning.reports.charts import budget_points, save_charts
 
 
 def row(
@@ -54,3 +57,25 @@ def test_controls_of_several_classes_are_put_together():
 
 def test_an_open_round_without_answers_is_passed_over():
     assert budget_points([row(), row(reviewed=0, errors=0)], None)["reviewed"] == [0, 50]
+
+
+def test_several_curves_share_a_picture_and_bars_of_importance_have_one_of_their_own(tmp_path):
+    drawn = {**dict.fromkeys((o.value for o in Outcome), 0), **row(), "round": 1, "undone": False}
+    history = [{**drawn, "evaluation": None}]
+    (folder := tmp_path / "alone").mkdir()
+    assert [path.name for path in save_charts(history, folder)] == ["verdicts.png", "budget.png"]
+    bars = [ImportanceBar(0.1, 1.0, 0, 4), ImportanceBar(1.0, 10.0, 5, 1)]
+    (both := tmp_path / "both").mkdir()
+    *_, budget, importance = save_charts(
+        history, both, importance=bars, beside={"the whole dataset": [(50, 45), (100, 80)]}
+    )
+    assert importance.name == "importance.png"
+    assert budget.read_bytes() != (folder / "budget.png").read_bytes()
+
+
+def test_the_panel_draws_a_bar_for_each_range_of_importance():
+    bars = [{"low": 0.1, "high": 1.0, "wrong": 0, "right": 4},
+            {"low": 1.0, "high": 10.0, "wrong": 5, "right": 1}]  # fmt: skip
+    (wrong, right), layout = panel_charts.importance(bars)
+    assert (wrong["x"], wrong["y"], right["y"]) == (["0.1 to 1", "1 to 10"], [0, 5], [4, 1])
+    assert layout["barmode"] == "stack"

@@ -8,7 +8,7 @@ import pytest
 
 from demonstration.__main__ import parser
 from demonstration.data import DemoImage
-from demonstration.report import error_rate, write
+from demonstration.report import _curve, _shown, error_rate, write
 from demonstration.reviewer import SimulatedReviewer
 from demonstration.run import batch_size
 
@@ -57,3 +57,12 @@ def test_the_report_of_the_whole_dataset_names_no_class(tmp_path: Path) -> None:
     assert "8 wrong labels found among 10 reviewed images (80%; a random review" in text
     assert "confused with" not in text
     assert {chart.name for chart in charts} == {"verdicts.png", "budget.png"}
+
+
+def test_the_curve_of_another_run_is_drawn_beside(tmp_path: Path) -> None:
+    rounds = [{"reviewed": 10, "wrong_found": 3}, {"reviewed": 10, "wrong_found": 1}]
+    other = {"scope": "class", "class_of_interest": "cat", "rounds": rounds}
+    assert list(_curve(other)) == [(10, 3), (20, 4)]
+    assert _shown(other) == "class “cat”"
+    assert _shown({"scope": "dataset"}) == "the whole dataset"
+    assert parser().parse_args(["--beside", "a.json"]).beside == ["a.json"]

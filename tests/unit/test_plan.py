@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.judging.odds import fit_odds
 from coreset_cleaning.core.judging.plan import expected_errors, make_plan, propose
+from coreset_cleaning.core.judging.plan_record import MOST_CLASSES, from_record, to_record
 from coreset_cleaning.core.review.scope import Scope
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)
@@ -95,3 +98,20 @@ def test_where_nothing_pays_any_more_it_says_so():
 def test_what_is_no_queue_is_refused(p, classes, budget, match):
     with pytest.raises(DataError, match=match):
         make_plan(p, classes, fit_odds(), budget)
+
+
+def test_a_plan_on_record_is_small_and_proposes_the_same():
+    rng = np.random.default_rng(0)
+    p = np.sort(rng.beta(0.3, 2.0, 3_000))[::-1]
+    classes = [f"class {k % 60:02d}" for k in range(3_000)]
+    plan = make_plan(p, classes, fit_odds(), 50)
+    last = plan.classes[-1].name
+    record = json.loads(json.dumps(to_record(plan, last)))
+    kept = from_record(record)
+    assert len(kept.classes) == MOST_CLASSES + 1
+    assert kept.more_classes == 60 - MOST_CLASSES - 1
+    assert (kept.whole, kept.best, kept.of_class(last)) == (
+        plan.whole, plan.best, plan.of_class(last),
+    )  # fmt: skip
+    assert propose(kept, Scope.CLASS, last) == propose(plan, Scope.CLASS, last)
+    assert from_record(plan.to_dict()) == plan

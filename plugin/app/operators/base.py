@@ -19,6 +19,10 @@ NO_SERVER = (
     "in Label Studio under Account & Settings."
 )
 
+_SPLITS = {
+    "train": "All but the test split",
+    "test": "The test split, in rounds of its own",
+}
 _SCOPES = {"class": "One class, or some", "dataset": "The whole dataset"}
 
 _logger = logging.getLogger(__name__)
@@ -279,6 +283,24 @@ def add_test_tag(ctx: Any, inputs: types.Object) -> None:
         default=known if known in tags else settings.NO_TEST_SPLIT,
         description="Samples with this tag are never queued and never changed",
     )
+
+
+def add_split(ctx: Any, inputs: types.Object) -> None:
+    """Add the choice of the test split, where there is one; it is never the default."""
+    tag = settings.resolve(ctx.dataset).test_tag
+    if tag not in settings.sample_tags(ctx.dataset):
+        return
+    view = types.DropdownView()
+    for value, label in _SPLITS.items():
+        view.add_choice(value, label=label)
+    inputs.enum("split", view.values(), label="Labels", default="train", view=view)
+    if ctx.params.get("split") == "test":
+        warn(
+            inputs,
+            "yardstick",
+            "The labels of the test split will change",
+            "Held-out AUROC from before and after is not measured with the same yardstick.",
+        )
 
 
 def add_class(ctx: Any, inputs: types.Object, default: str | None, **options: Any) -> None:

@@ -8,7 +8,7 @@ from fiftyone.operators import types
 
 from ...core.review.states import open_row
 from ..context import KEY, URL, loop_for, server_for
-from .base import Answer, LoopOperator, add_label_field, refuse, warn
+from .base import Answer, LoopOperator, add_label_field, add_split, refuse, warn
 
 
 class CloseRound(LoopOperator):
@@ -24,6 +24,7 @@ class CloseRound(LoopOperator):
     def form(self, ctx: Any, inputs: types.Object) -> None:
         """Ask what to tidy up; without a server only the dataset is changed."""
         add_label_field(ctx, inputs)
+        add_split(ctx, inputs)
         row = open_row(loop_for(ctx).history())
         if row is None:
             refuse(inputs, "no_round", "There is no open round", "There is nothing to close.")

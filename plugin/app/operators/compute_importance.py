@@ -8,7 +8,14 @@ from fiftyone.operators import types
 
 from .. import settings
 from ..context import loop_for, progress_for
-from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
+from .base import (
+    Answer,
+    LoopOperator,
+    add_embeddings_field,
+    add_label_field,
+    add_split,
+    add_test_tag,
+)
 
 
 class ComputeImportance(LoopOperator):
@@ -26,6 +33,7 @@ class ComputeImportance(LoopOperator):
         add_label_field(ctx, inputs)
         add_embeddings_field(ctx, inputs)
         add_test_tag(ctx, inputs)
+        add_split(ctx, inputs)
         inputs.str(
             "probabilities_field",
             label="Your own predictions",

@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for
-from .base import Answer, LoopOperator, add_label_field, check_scored
+from .base import Answer, LoopOperator, add_label_field, add_split, check_scored
 
 _ROWS = 20  # classes that are listed
 
@@ -26,6 +26,7 @@ class PlanReviews(LoopOperator):
         if not check_scored(ctx, inputs):
             return
         add_label_field(ctx, inputs)
+        add_split(ctx, inputs)
         inputs.int("budget", label="Reviews", default=300, min=1)
 
     def run(self, ctx: Any) -> Answer:

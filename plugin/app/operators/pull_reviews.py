@@ -7,7 +7,7 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for, server_for
-from .base import Answer, LoopOperator, add_label_field, check_server, refuse
+from .base import Answer, LoopOperator, add_label_field, add_split, check_server, refuse
 
 
 class PullReviews(LoopOperator):
@@ -26,6 +26,7 @@ class PullReviews(LoopOperator):
         if not check_server(ctx, inputs):
             return
         add_label_field(ctx, inputs)
+        add_split(ctx, inputs)
         if not loop_for(ctx).history():
             refuse(inputs, "no_round", "There is no round yet", "Push one first.")
         inputs.bool(

@@ -14,6 +14,7 @@ from .base import (
     LoopOperator,
     add_label_field,
     add_round_size,
+    add_split,
     add_what,
     asked,
     check_scored,
@@ -47,6 +48,7 @@ class PushRound(LoopOperator):
         if not (check_scored(ctx, inputs) and check_server(ctx, inputs)):
             return
         add_label_field(ctx, inputs)
+        add_split(ctx, inputs)
         warn_if_not_persistent(ctx, inputs)
         history = loop_for(ctx).history()
         row = open_row(history)

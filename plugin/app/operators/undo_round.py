@@ -10,7 +10,7 @@ from fiftyone.operators import types
 from ...core.errors import RoundError
 from ...core.review.states import RoundState
 from ..context import loop_for
-from .base import Answer, LoopOperator, add_label_field, refuse, warn
+from .base import Answer, LoopOperator, add_label_field, add_split, refuse, warn
 
 if TYPE_CHECKING:
     from ...loop import CleaningLoop
@@ -43,6 +43,7 @@ class UndoRound(LoopOperator):
     def form(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the round, and what to do with it: the default follows its state."""
         add_label_field(ctx, inputs)
+        add_split(ctx, inputs)
         history = loop_for(ctx).history()
         if not history:
             refuse(inputs, "no_round", "There is no round yet", "There is nothing to undo.")

@@ -12,7 +12,7 @@ from ...core.review.states import RoundState
 from .. import settings
 from ..context import PLUGIN, loop_for, show_queue
 from ..server import ServerState
-from . import charts
+from . import charts, plan_card
 from . import facts as facts_of
 from .steps import (
     MESSAGES,
@@ -190,7 +190,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 step.button,
                 variant="contained",
                 on_click=self.open_form,
-                params={"operator": step.operator},
+                params={"operator": step.operator, "preset": step.preset},
             )
             first.btn(
                 "refresh", "Refresh", icon="refresh", variant="outlined", on_click=self.refresh
@@ -267,6 +267,11 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 facts["yields"],
                 charts.budget(facts["budget"]),
             )
+        if facts.get("importance"):
+            note = "Wrong labels belong on the right: so much is the order of the queue worth."
+            chart = charts.importance(facts["importance"])
+            _chart(shelf, "importance", "Importance of right and wrong labels", note, chart)
+        plan_card.show(shelf, facts.get("plan"))
         reviewed = [
             row
             for row in facts.get("rounds", [])

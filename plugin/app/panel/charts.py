@@ -186,6 +186,30 @@ def verdicts(rounds: list[dict[str, Any]]) -> Chart:
     return traces, layout
 
 
+def importance(bars: list[dict[str, Any]]) -> Chart:
+    """Draw what reviewed labels turned out to be, by their importance when they were pushed."""
+    ranges = [f"{bar['low']:.2g} to {bar['high']:.2g}" for bar in bars]
+    traces = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": ranges,
+            "y": [bar[name] for bar in bars],
+            "marker": {"color": color},
+        }
+        for name, color in (("wrong", _ORANGE), ("right", _GREY))
+    ]
+    layout = _layout(
+        height=340,
+        margin={"l": 60, "r": 16, "t": 8, "b": 90},
+        xaxis={"title": {"text": "importance"}, "type": "category", "tickangle": -35},
+        yaxis={"title": {"text": "reviewed labels"}},
+        legend={**_BELOW, "y": -0.45},
+        barmode="stack",
+    )
+    return traces, layout
+
+
 def _layout(**options: Any) -> dict[str, Any]:
     for axis in ("xaxis", "yaxis"):
         options[axis] = {"gridcolor": _GRID, "zeroline": False, **options[axis]}

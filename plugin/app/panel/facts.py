@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ...core.review.states import RoundState, open_row
@@ -12,6 +13,7 @@ from .. import settings
 from ..confusion import load_confusion
 from ..context import PLUGIN, loop_for
 from ..server import server_state
+from . import plan_card
 from .steps import Stage
 from .whole import COUNTS
 
@@ -85,6 +87,8 @@ def rounds(loop: CleaningLoop) -> dict[str, Any]:
         "yields": str(seen.yields) if seen.yields else "",
         "meter": str(seen.meter) if seen.meter and seen.meter.tells else "",
         "reasons": list(seen.decision.reasons) if standing else [],
+        "plan": plan_card.facts(seen),
+        "importance": [asdict(bar) for bar in seen.importance],
         "next_round": seen.next_round,
         "step": _stage(standing, seen.decision.continue_).value,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -12,6 +12,7 @@ from ...core.review.states import RoundState
 from ...desks.app import AppDesk
 from ..context import NOT_PERSISTENT
 from ..server import ServerState
+from . import plan_card
 
 STEPS = ("Embeddings", "Importance", "Review", "Evaluation")
 
@@ -50,6 +51,8 @@ class Step:
         Whether the button is of no use without Label Studio.
     changes_labels : bool
         Whether the button is of no use where the labels are read-only.
+    preset : dict
+        What the form starts with.
     """
 
     position: int
@@ -59,6 +62,7 @@ class Step:
     operator: str
     needs_server: bool = False
     changes_labels: bool = False
+    preset: dict[str, Any] = field(default_factory=dict)
 
 
 # What is shown instead of the loop, by step: (title, text).
@@ -119,6 +123,19 @@ def next_step(facts: dict[str, Any]) -> Step:
             "Find confused classes",
             "find_confused_classes",
         )
+    planned = plan_card.where(facts)
+    if name is Stage.READY and planned:
+        return Step(
+            2,
+            f"Review {planned}",
+            f"{facts['plan']['proposal']['text']} Its most suspicious samples go to Label Studio "
+            f"as round {facts['next_round']}.",
+            f"Push round {facts['next_round']}",
+            "push_round",
+            needs_server=True,
+            changes_labels=True,
+            preset=plan_card.preset(facts),
+        )
     if name is Stage.READY:
         return Step(
             2,
@@ -165,12 +182,15 @@ def next_step(facts: dict[str, Any]) -> Step:
     if name is Stage.GO_ON:
         return Step(
             2,
-            "Another round is worth it",
+            f"Another round is worth it: review {planned}"
+            if planned
+            else "Another round is worth it",
             reasons,
             f"Push round {facts['next_round']}",
             "push_round",
             needs_server=True,
             changes_labels=True,
+            preset=plan_card.preset(facts),
         )
     return Step(4, "Done: stop here", reasons, "Export the audit", "export_audit")
 

@@ -95,6 +95,8 @@ class Plan:
     left_out : int
         Labels that have an importance and no probability of being wrong: scored before there was
         one.
+    more_classes : int
+        Classes that a plan on record leaves out, because others have more to find.
     """
 
     budget: int
@@ -103,6 +105,7 @@ class Plan:
     n_verdicts: int = 0
     n_controls: int = 0
     left_out: int = 0
+    more_classes: int = 0
 
     def of_class(self, name: str) -> QueuePlan | None:
         """Return what is planned of a class; None when nothing of it is unreviewed."""
@@ -120,6 +123,7 @@ class Plan:
             "n_verdicts": self.n_verdicts,
             "n_controls": self.n_controls,
             "left_out": self.left_out,
+            "more_classes": self.more_classes,
             "whole": _to_dict(self.whole),
             "classes": [_to_dict(row) for row in self.classes],
         }

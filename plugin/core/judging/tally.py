@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from ..review.round import ClassCount
 from ..review.rounds import Rounds
 from ..review.scope import Scope
@@ -57,3 +61,59 @@ def _yield(pool: int, count: ClassCount, of_part: bool = False) -> RoundYield:
         control_errors=count.control_errors,
         of_part=of_part,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceBar:
+    """Reviewed labels of like importance, and what they turned out to be.
+
+    Attributes
+    ----------
+    low, high : float
+        Importance when they were pushed.
+    wrong, right : int
+    """
+
+    low: float
+    high: float
+    wrong: int
+    right: int
+
+
+def importance_bars(rounds: Rounds, n_bars: int = 12) -> list[ImportanceBar]:
+    """Return what reviewed labels turned out to be, by their importance, the lowest first.
+
+    The bars are of equal width in the logarithm of importance. Where the score is worth something,
+    what was wrong stands to the right of what was right. Controls show the left part.
+
+    Parameters
+    ----------
+    rounds : Rounds
+    n_bars : int, default 12
+
+    Returns
+    -------
+    list of ImportanceBar
+        Of all bars from the lowest importance to the highest; empty when nothing was judged.
+    """
+    importance, wrong = [], []
+    for round_ in rounds.counted:
+        states = rounds.judged(round_)
+        for item in round_.batch:
+            state = states.get(item.sample_id)
+            if state and state.outcome.decides and item.importance > 0:
+                importance.append(item.importance)
+                wrong.append(state.outcome.is_error)
+    if not importance:
+        return []
+    low, high = min(importance), max(importance)
+    if low == high:
+        return [ImportanceBar(low, high, sum(wrong), len(wrong) - sum(wrong))]
+    edges = np.geomspace(low, high, n_bars + 1)
+    code = np.clip(np.searchsorted(edges, importance, side="right") - 1, 0, n_bars - 1)
+    total = np.bincount(code, minlength=n_bars)
+    bad = np.bincount(code, weights=np.array(wrong, dtype=float), minlength=n_bars).astype(int)
+    return [
+        ImportanceBar(float(edges[k]), float(edges[k + 1]), int(bad[k]), int(total[k] - bad[k]))
+        for k in range(n_bars)
+    ]
