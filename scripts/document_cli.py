@@ -34,8 +34,8 @@ coreset-cleaning COMMAND DATASET [options]
 
 With `--json`, stdout holds exactly one JSON document and everything else goes to stderr. On failure
 the document is `{"error": …, "what": …, "fix": …, "message": …}`: the kind of error, what is wrong,
-how to fix it, and the last two in one; on wrong usage, too. Numbers that are unknown or unbounded are
-`null`.
+how to fix it, and the last two in one; on wrong usage, too. Numbers that are unknown or unbounded
+are `null`.
 
 The key of Label Studio is read from `LABEL_STUDIO_API_KEY`, never from an option: everybody on the
 machine can see options.

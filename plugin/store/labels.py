@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -152,7 +153,7 @@ class LabelField:
         known = [
             field
             for field in fields
-            if (name := field.removesuffix(".label")) not in names
+            if (name := re.sub(r"\.(label|verdict)$", "", field)) not in names
             or ownership.is_ours(self.dataset, name)
         ]
         return {
@@ -295,6 +296,20 @@ class LabelField:
     def taken_names(self) -> list[str]:
         """Return what a user has under names of ours, in words."""
         return taken.taken_names(self, self._fixed_views())
+
+    def check_recorded(self) -> None:
+        """Make sure that labels and what tells of verdicts have the names they are looked for at.
+
+        For those who only read; `check_names` does so, too.
+
+        Raises
+        ------
+        DataError
+            Names what got another name, and how to rename it back.
+        """
+        self.dataset.reload()
+        self._check_there()
+        taken.check_not_renamed(self)
 
     def check_names(
         self,
@@ -501,14 +516,15 @@ class LabelField:
             self.set_values(field, dict(zip(ids, values, strict=True)))
 
     def ensure_weights(self, ids: Iterable[str] | None = None) -> None:
-        """Give labels without a weight, of these or of all, 1, or 0 if a tag says deleted."""
+        """Give labels without a weight, of these or all, 1, or 0 if tag or review say deleted."""
         weight, deleted = self.names.weight, self.names.outcome_tag(Outcome.DELETED)
         self._declare(weight, ftype=fo.FloatField)
         if ids is None:
             [ids] = self.values(Selection(Split.VIEW, lacks=(weight,)), [])
-        found = self.columns([weight, "tags"], ids)
-        bare = {i: tags for i, (value, tags) in found.items() if value is None}
-        self.set_values(weight, {i: float(deleted not in tags) for i, tags in bare.items()})
+        found = self.own_columns([weight, "tags", f"{self.names.review}.verdict"], ids)
+        bare = {i: said for i, (value, *said) in found.items() if value is None}
+        gone = {i for i, (tags, v) in bare.items() if deleted in tags or v == Outcome.DELETED.value}
+        self.set_values(weight, {i: float(i not in gone) for i in bare})
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")

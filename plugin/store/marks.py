@@ -58,19 +58,66 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     part_marks(labels, rounds, _declare_all)
     _declare_all(labels, rounds.weights)
     appearance.arrange(labels.dataset, labels.name, ours)
-    deleted_tag = ours.outcome_tag(Outcome.DELETED)
-    relabeled_to = rounds.relabeled_to
-    was_deleted = rounds.put_by(Verdict.DELETE)
     before: dict[str, Marks] = {}
     after: dict[str, Marks] = {}
     new_tags: dict[str, list[str]] = {}
     outdated = []
+    for label_id, found in standing(labels, rounds).items():
+        before[label_id], after[label_id] = found.before, found.after
+        if found.outdated:
+            outdated.append(label_id)
+        wanted = _tags(labels, found.tags, rounds, label_id, found.after)
+        if sorted(wanted) != sorted(found.tags):
+            new_tags[label_id] = wanted
+    _write(labels, before, after, new_tags)
+    changed = {i for i in before if before[i] != after[i]} | set(new_tags)
+    if changed:
+        labels.renew_views()
+    return Written(len(changed), outdated, [i for i in rounds.states if i not in before])
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands on a label, and what belongs there.
+
+    Attributes
+    ----------
+    before, after : Marks
+        As it is, and as the ledger has it.
+    tags : list of str
+        As they are.
+    outdated : bool
+        Whether its answers are about another class, or box, than it has now.
+    """
+
+    before: Marks
+    after: Marks
+    tags: list[str]
+    outdated: bool
+
+
+def standing(labels: LabelField, rounds: Rounds) -> dict[str, Standing]:
+    """Return label id to what stands on it, of all labels that rounds have shown; write nothing.
+
+    A weight that somebody has cleared is that of the review or the tag.
+    """
+    ours = labels.names
+    deleted_tag = ours.outcome_tag(Outcome.DELETED)
+    relabeled_to = rounds.relabeled_to
+    was_deleted = rounds.put_by(Verdict.DELETE)
     fields = [labels.path, f"{ours.original}.label", ours.weight, "tags", ours.review]
     boxes = labels.boxes(rounds.states)
-    for label_id, values in labels.columns(fields, list(rounds.weights)).items():
-        label, original, weight, tags, review = values
+    found: dict[str, Standing] = {}
+    for label_id, values in labels.own_columns(fields, list(rounds.weights)).items():
+        label, original, weight, tags, document = values
+        review = read_review(document)
+        by_review = review is not None and review.verdict == Outcome.DELETED.value
+        if weight is None:
+            weight = float(deleted_tag not in tags and not by_review)
+        # Somebody may have removed the tag.
+        deleted = deleted_tag in tags or (by_review and weight == 0)
         state = rounds.states.get(label_id)
-        marks = Marks(label, original, weight, deleted_tag in tags, read_review(review))
+        marks = Marks(label, original, weight, deleted, review)
         asked = Asked(
             rounds.asked(state).label if state else rounds.first_labels[label_id],
             rounds.weights[label_id],
@@ -79,17 +126,9 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
             frozenset(relabeled_to.get(label_id, ())),
             _is_moved(rounds.shown_box(label_id), boxes.get(label_id)),
         )
-        before[label_id], after[label_id] = marks, apply_state(marks, state, asked)
-        if is_outdated(marks, state, asked):
-            outdated.append(label_id)
-        wanted = _tags(labels, tags, rounds, label_id, after[label_id])
-        if sorted(wanted) != sorted(tags):
-            new_tags[label_id] = wanted
-    _write(labels, before, after, new_tags)
-    changed = {i for i in before if before[i] != after[i]} | set(new_tags)
-    if changed:
-        labels.renew_views()
-    return Written(len(changed), outdated, [i for i in rounds.states if i not in before])
+        after = apply_state(marks, state, asked)
+        found[label_id] = Standing(marks, after, tags, is_outdated(marks, state, asked))
+    return found
 
 
 def _is_moved(shown: Sequence[float] | None, now: Sequence[float] | None) -> bool:

@@ -57,7 +57,7 @@ def check_names(
     DataError
         Names everything that is in the way, and the way out.
     """
-    _check_not_renamed(labels)
+    check_not_renamed(labels)
     found = taken_names(labels, views, tags)
     if not found:
         return
@@ -153,8 +153,14 @@ def _runs(labels: LabelField) -> list[str]:
     return [key for key in there if not ownership.is_our_run(labels.dataset, key, labels.name)]
 
 
-def _check_not_renamed(labels: LabelField) -> None:
-    """Refuse to go on without what tells of verdicts, when it has only got another name."""
+def check_not_renamed(labels: LabelField) -> None:
+    """Refuse to go on without what tells of verdicts, when it has only got another name.
+
+    Raises
+    ------
+    DataError
+        Names the field or run, and how to rename it back.
+    """
     for key, old in Records(labels.dataset).renamed().items():
         raise DataError(
             f"run {key!r} of dataset {labels.dataset.name!r} is our {old!r} under another key, and "

@@ -17,7 +17,7 @@ from ..exports.target import check_free, written_beside
 from ..exports.training import TrainingSet
 from ..reports.exports import ExportReport
 from ..store.labels import weight_or_one
-from ..store.marks import read_review
+from ..store.marks import read_review, standing
 from .workspace import Workspace
 
 
@@ -86,19 +86,25 @@ def list_changes(work: Workspace) -> list[dict[str, Any]]:
 
 def cleaned_labels(work: Workspace) -> list[CleanedLabel]:
     """Read every label there is, with what reviewers did to it, in the order of the ids."""
+    work.labels.check_recorded()
     labels, names, rounds = work.labels, work.labels.names, work.store.all()
     read = [labels.path, names.weight, f"{names.original}.label", names.review]
     columns = labels.own_columns(read)
+    # What the ledger says counts, even if somebody has cleared the fields that say so.
+    known = {i: found.after for i, found in standing(labels, rounds).items()}
     images = labels.images(list(columns))
     held_out = _test_images(work)
     found = []
     for label_id, values in sorted(columns.items()):
         label, weight, original, review = values
-        if label is None:
+        if label is None:  # nothing to train on
             continue
         state = rounds.states.get(label_id)
         image = images[label_id]
         mark = read_review(review)
+        if label_id in known:
+            marks = known[label_id]
+            label, weight, original, mark = marks.label, marks.weight, marks.original, marks.review
         found.append(
             CleanedLabel(
                 id=label_id,

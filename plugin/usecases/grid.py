@@ -30,6 +30,7 @@ def next_page(work: Workspace, size: int) -> GridPage | None:
         raise RoundError(
             f"a page must hold at least 1 image, got {size}.", "Say how many fit on the screen."
         )
+    work.labels.check_recorded()
     rounds = work.store.all()
     if rounds.open is None:
         return None

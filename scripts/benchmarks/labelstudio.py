@@ -217,9 +217,11 @@ def count_faults() -> dict[str, int]:
     command = [sys.executable, "-m", "pytest", "-q", "-s", "tests/contract/test_faults.py"]
     output = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = re.search(r"injected: (\d+).*duplicates (\d+), losses (\d+)", output)
-    if not found:
+    sheets = re.search(r"faults around sheets: (\d+)", output)
+    if not found or not sheets:
         raise SystemExit(f"tests/contract/test_faults.py printed no counts:\n{output[-2000:]}")
-    return dict(zip(("faults", "duplicates", "losses"), map(int, found.groups()), strict=True))
+    names = ("faults", "duplicates", "losses", "faults_around_sheets")
+    return dict(zip(names, map(int, (*found.groups(), *sheets.groups())), strict=True))
 
 
 def main() -> None:

@@ -64,9 +64,32 @@ def record_some(state: State) -> None:
     state.relabel(first, "B")
 
 
-def record_the_rest(state: State) -> None:
+def record_a_page(state: State) -> None:
     _, _, third, fourth = state.asked
-    state.loop().record_verdicts({third: "keep", fourth: "unsure"}, reviewer="ann")
+    loop = state.loop()
+    page = loop.next_page()
+    assert page is not None
+    assert page.label_ids == (third, fourth)
+    loop.commit_page([third], {}, reviewer="ann")
+    loop.commit_page([fourth], {fourth: "alt"}, {fourth: "delete"}, reviewer="ann")
+
+
+def take_a_page_back(state: State) -> None:
+    fourth = state.asked[3]
+    assert state.loop().take_back_page() == {fourth: "alt"}
+
+
+def record_the_rest(state: State) -> None:
+    state.loop().record_verdicts({state.asked[3]: "unsure"}, reviewer="ann")
+
+
+def take_along(state: State) -> None:
+    loop = state.loop()
+    report = loop.export_cleaned(state.folder / f"labels-{state.times}.csv")
+    labeled = sum(label is not None for label in state.labels.values())
+    # One label was deleted; what a user calls test is no part of the samples that are trained on.
+    assert (report.exported, report.left_out) == (labeled - 1, 1)
+    assert [row["id"] for row in loop.changes()] == sorted(state.asked[:2])
 
 
 def undo(state: State) -> None:
@@ -87,7 +110,20 @@ def close(state: State) -> None:
     assert state.loop().close_round().round == 2
 
 
-STEPS = (score, push_first, record_some, record_the_rest, undo, redo, score, push_second, close)
+STEPS = (
+    score,
+    push_first,
+    record_some,
+    record_a_page,
+    take_a_page_back,
+    record_the_rest,
+    take_along,
+    undo,
+    redo,
+    score,
+    push_second,
+    close,
+)
 
 
 # ---- what happens in between
@@ -337,6 +373,7 @@ ALWAYS = {
     "delete": [delete_other_samples, delete(OURS.disagreement), delete(OURS.review)],
     "no first labels": [delete(OURS.original), delete(OURS.weight)],
     "clear": [clear(OURS.review), clear(OURS.weight)],
+    "clear weights and tags": [clear(OURS.weight), remove_all_tags],
     "clear first labels": [clear(OURS.original), clear(OURS.influence), mark_weights],
     "runs": [delete_run("cleaning_start_a"), delete_run("cleaning_score_a"), publish_and_forget],
     "classes": [list_other_classes, copy_our_fields, rename_scores, new_label_documents],

@@ -91,7 +91,7 @@ def changes(labels: Iterable[CleanedLabel]) -> list[dict[str, Any]]:
                 "id": label.id,
                 "filepath": label.image,
                 "change": label.change,
-                "from": label.original or label.label,
+                "from": label.original or (asked.label if asked else label.label),
                 "to": label.label if label.change == Outcome.RELABELED.value else None,
                 "weight": label.weight,
                 "reviewers": list(label.review.reviewers),
