@@ -128,6 +128,7 @@ def after(browser: Any, url: str, folder: Path) -> None:
     page.set_default_timeout(60_000)
     app = AppPage(page, url)
     app.open(NAME)
+    page.locator("[data-cy=action-toggle-sidebar]").first.click()
     app.panel.locator(".js-plotly-plot").first.wait_for()
     shoot(page, folder / "review-here-after.png")
     row = app.panel.locator("table tbody tr").first
