@@ -13,7 +13,7 @@ from typing import Any
 NAME = "clothes"
 WINDOW = {"width": 1400, "height": 900}
 PANEL_WINDOW = {"width": 1500, "height": 1040}
-IMAGES = 2_000
+IMAGES = 1_200
 WRONG = 0.06
 PAGE = 20
 ROUNDS = 3  # before and after the one that is seen
