@@ -163,9 +163,13 @@ def next_step(facts: dict[str, Any]) -> Step:
         )
     reasons = " ".join(facts["reasons"])
     if name is Stage.GO_ON:
+        title = "Another round is worth it"
+        if not _at_label_studio(facts):
+            # Who reviews here needs no server.
+            return Step(2, title, reasons, "Review here", "review_here", changes_labels=True)
         return Step(
             2,
-            "Another round is worth it",
+            title,
             reasons,
             f"Push round {facts['next_round']}",
             "push_round",
