@@ -13,7 +13,7 @@ from typing import Any
 NAME = "clothes"
 WINDOW = {"width": 1400, "height": 900}
 PANEL_WINDOW = {"width": 1500, "height": 1040}
-IMAGES = 2_000
+IMAGES = 1_200
 WRONG = 0.06
 PAGE = 20
 ROUNDS = 3  # before and after the one that is seen
@@ -128,6 +128,7 @@ def after(browser: Any, url: str, folder: Path) -> None:
     page.set_default_timeout(60_000)
     app = AppPage(page, url)
     app.open(NAME)
+    page.locator("[data-cy=action-toggle-sidebar]").first.click()
     app.panel.locator(".js-plotly-plot").first.wait_for()
     shoot(page, folder / "review-here-after.png")
     row = app.panel.locator("table tbody tr").first

@@ -13,7 +13,8 @@ from . import grid
 from .context import PLUGIN, loop_for
 
 _HOW = (
-    "Each image shows its label, then the suggestion.\n\nClick the top edge of an image: **wrong, the suggestion is right** (a cross).\n\n"
+    "Each image shows its label, then the suggestion.\n\n"
+    "Click the top edge of an image: **wrong, the suggestion is right** (a cross).\n\n"
     "Alt+click: **wrong in another way** (a pin); you are asked which.\n\n"
     "What has no mark counts as right."
 )

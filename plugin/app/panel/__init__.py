@@ -37,6 +37,17 @@ _CHARTS = {
     "display": "grid",
     "gridTemplateColumns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))",
 }
+# A row of buttons that is wider than the panel would widen all that is in it.
+_WRAPPED = {
+    "grid": {
+        "sx": {
+            "display": "flex",
+            "flexDirection": "row",
+            "flexWrap": "wrap",
+            "& > *": {"width": "auto"},
+        }
+    }
+}
 # Plotly follows the window's size only: a chart that has become too wide must not cover another.
 _CUT = {"container": {"sx": {"overflow": "hidden", "minWidth": 0}}}
 
@@ -208,7 +219,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 variant="outlined",
                 href=opened[-1]["url"],
             )
-        second = body.h_stack("second", gap=1)
+        second = body.h_stack("second", gap=1, componentsProps=_WRAPPED)
         for name, label, operator in secondary(facts, step):
             second.btn(
                 name,

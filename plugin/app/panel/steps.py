@@ -180,17 +180,22 @@ def next_step(facts: dict[str, Any]) -> Step:
         )
     reasons = " ".join(facts["reasons"])
     if name is Stage.GO_ON:
+        title = "Another round is worth it" + (f": review {planned}" if planned else "")
+        preset = plan_card.preset(facts)
+        if not _at_label_studio(facts):
+            # Who reviews here needs no server.
+            return Step(
+                2, title, reasons, "Review here", "review_here", changes_labels=True, preset=preset
+            )
         return Step(
             2,
-            f"Another round is worth it: review {planned}"
-            if planned
-            else "Another round is worth it",
+            title,
             reasons,
             f"Push round {facts['next_round']}",
             "push_round",
             needs_server=True,
             changes_labels=True,
-            preset=plan_card.preset(facts),
+            preset=preset,
         )
     return Step(4, "Done: stop here", reasons, "Export the audit", "export_audit")
 
