@@ -68,8 +68,8 @@ def save_charts(
         paths.append(_auroc(points, folder / "auroc.png"))
     paths.append(_verdicts(rows, folder / "verdicts.png"))
     curves = {name: budget_points(rows, random_precision)}
-    for other, points in (beside or {}).items():
-        reviewed, found = zip((0, 0), *points, strict=True)
+    for other, sums in (beside or {}).items():
+        reviewed, found = zip((0, 0), *sums, strict=True)
         curves[other] = {"reviewed": list(map(float, reviewed)), "found": list(map(float, found))}
     paths.append(_budget(curves, folder / "budget.png"))
     if importance:

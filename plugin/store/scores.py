@@ -143,7 +143,7 @@ class ScoreRecords:
     def write_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of the fit that the scores are of."""
         packed = io.BytesIO()
-        np.savez_compressed(packed, **arrays)
+        np.savez_compressed(packed, allow_pickle=False, **arrays)
         content = {"scorer_version": SCORER_VERSION, "fit": packed.getvalue()}
         self._records.write_content(self._key, content)
 

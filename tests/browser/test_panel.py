@@ -71,7 +71,11 @@ def test_a_full_round(app, dataset, label_studio):
     queued = CleaningLoop(dataset).queue_view(cls)
     expect(entries).to_have_text(re.compile(rf"\b{len(queued)} samples"))
 
+    # The plan proposes what has the most to find, and the button fills that in.
+    expect(app.panel).to_contain_text("Review the whole dataset")
+    expect(app.panel).to_contain_text("Wrong among the next")
     app.run("Push round 1", "12 tasks sent", Samples=12)
+    assert CleaningLoop(dataset).history()[0]["scope"] == "dataset"
     expect(app.panel).to_contain_text("Round 1 is in review")
     link = app.panel.get_by_role("link", name="Open Label Studio")
     expect(link).to_have_attribute("href", re.compile(re.escape(label_studio.url)))
@@ -81,7 +85,7 @@ def test_a_full_round(app, dataset, label_studio):
     expect(app.panel).to_contain_text("Round 1 is answered")
 
     charts = app.panel.locator(".js-plotly-plot")
-    expect(charts).to_have_count(3)  # confusion, yield, verdicts
+    expect(charts).to_have_count(4)  # confusion, yield, importance, verdicts
     dataset.reload()
     now = dataset.values("ground_truth.label")
     found = sum(new != old for new, old in zip(now, labels, strict=True))
@@ -89,11 +93,11 @@ def test_a_full_round(app, dataset, label_studio):
     assert app.chart("Yield of the budget")["y"] == [0, found]
 
     app.run("Evaluate", "AUROC after round 1")
-    expect(app.panel).to_contain_text("AUROC, pair")
-    expect(charts).to_have_count(4)
-    assert app.chart("AUROC, pair")["x"] == [1]
+    expect(app.panel).to_contain_text("AUROC, all classes")
+    expect(charts).to_have_count(5)
+    assert app.chart("AUROC, all classes")["x"] == [1]
 
-    row = app.panel.locator("table tbody tr").first
+    row = app.panel.locator("table").last.locator("tbody tr").first  # above it is the plan
     row.get_by_role("button").last.click()
     app.page.mouse.move(1, 1)  # off the button, whose tooltip would lie over the menu
     app.page.get_by_role("menuitem", name="Undo").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.judging.tally import round_yields
+from coreset_cleaning.core.judging.tally import importance_bars, round_yields
 from coreset_cleaning.core.judging.yields import yield_report
 from coreset_cleaning.core.review.ledger import Event, EventKind
 from coreset_cleaning.core.review.queue import BatchItem
@@ -65,7 +66,7 @@ def simulate(seed, plan, m=150, share=0.3):
         mine = [i for i in left if cls in (None, label[i])]
         shown = rng.permutation(mine)[:9].tolist()
         items = [
-            BatchItem(i, rank, 0.5, label[i], 1.0, rank < 3, "x", 0.5)
+            BatchItem(i, rank, 0.5 / (1 + rank), label[i], 1.0, rank < 3, "x", 0.5)
             for rank, i in enumerate(shown)
         ]
         pools = Counter(label[i] for i in mine)
@@ -148,3 +149,13 @@ def test_what_a_round_of_the_whole_dataset_says_of_itself():
     # Rounds of older versions had classes only.
     del part.config["options"]["scope"]
     assert part.scope is Scope.CLASS
+
+
+@given(seed=st.integers(0, 50), plan=plans)
+def test_bars_of_importance_hold_every_judged_label_once(seed, plan):
+    rounds, _, wrong, _ = simulate(seed, plan)
+    bars = importance_bars(rounds, 5)
+    judged = [i for r in rounds for i in rounds.judged(r)]
+    assert sum(bar.wrong for bar in bars) == sum(wrong[i] for i in judged)
+    assert sum(bar.wrong + bar.right for bar in bars) == len(judged)
+    assert all(one.high == pytest.approx(two.low) for one, two in pairwise(bars))
