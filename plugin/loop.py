@@ -905,9 +905,10 @@ class CleaningLoop:
         format : str, optional
             "image-folder" (a folder per class; weights in ``labels.csv``), "csv" (paths, classes,
             weights), "fiftyone" (for ``fiftyone.Dataset.from_dir``), "huggingface" (for
-            ``datasets.load_from_disk``; needs the extra ``huggingface``), or "changes" (what
-            reviewers changed, who did and why, as .csv or .json; every folder holds it as
-            ``changes.csv``, too). Default: "csv" for a name that ends so, else "image-folder".
+            ``datasets.load_from_disk``; needs the extra ``huggingface``), "coco" (objects: images,
+            boxes, classes and weights), or "changes" (what reviewers changed, who did and why, as
+            .csv or .json; every folder holds it as ``changes.csv``, too). Default: "csv" for a name
+            that ends so, else "image-folder".
         keep_deleted : bool, default False
             Whether labels with weight 0 are in it, with their weight. Default: left out.
         progress : callable(fraction, message), optional

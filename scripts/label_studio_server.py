@@ -29,7 +29,8 @@ from typing import Any
 from own_database import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-HOME = ROOT / ".cache" / "label-studio"
+# `scripts/check-lowest` names another one, with an older server in it.
+HOME = Path(os.environ.get("LABEL_STUDIO_HOME") or ROOT / ".cache" / "label-studio")
 SEED = HOME / "seed"
 ACCOUNT = "account.json"
 

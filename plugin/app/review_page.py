@@ -6,6 +6,7 @@ from typing import Any
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
+from fiftyone.operators.categories import Categories
 
 from ..core.errors import CleaningError
 from ..core.review.grid import asked_for
@@ -31,6 +32,7 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
             label="Review labels",
             icon="rule",
             surfaces="grid",
+            category=Categories.CURATE,
             help_markdown="Review the most suspicious labels here, a page of images at a time.",
         )
 

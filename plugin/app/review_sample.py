@@ -6,6 +6,7 @@ from typing import Any
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
+from fiftyone.operators.categories import Categories
 
 from ..core.errors import CleaningError
 from .context import loop_for
@@ -26,6 +27,7 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
             label="Verdict",
             icon="gavel",
             surfaces="modal",
+            category=Categories.CURATE,
             help_markdown="Judge the label of this sample, if the round that is open in the App "
             "shows it.",
         )

@@ -63,7 +63,7 @@ def resolve(dataset: Any, params: dict[str, Any] | None = None) -> Settings:
     Raises
     ------
     DataError
-        When the dataset has no field with labels.
+        When the dataset has no field with labels, or what was given is no name.
     """
     remembered, given = store(dataset).get(_KEY) or {}, _given(params or {})
     chosen = {**remembered, **given}
@@ -104,6 +104,9 @@ def findings(dataset: Any, label_field: str) -> list[dict[str, Any]]:
 
 
 def _given(params: dict[str, Any]) -> dict[str, Any]:
+    for key in ("label_field", "embeddings_field", "test_tag"):
+        if not isinstance(params.get(key), (str, type(None))):
+            raise DataError(f"{key} must be a name, got {params[key]!r}.", "Give a name in quotes.")
     given = {key: params[key] for key in ("label_field", "embeddings_field") if params.get(key)}
     if "test_tag" in params:
         tag = params["test_tag"]

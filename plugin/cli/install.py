@@ -1,7 +1,7 @@
-"""Registers this package with FiftyOne: a folder of two small files among its plugins.
+"""Registers this package with FiftyOne: a small folder among its plugins.
 
-FiftyOne finds plugins in its plugins folder only, pip installs elsewhere. The two files import the
-package and list what it registers.
+FiftyOne finds plugins in its plugins folder only, pip installs elsewhere. The folder's files import
+the package, list what it registers, and hold a copy of its skills for agents.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..version import __version__
 PACKAGE = "fiftyone-coreset-cleaning"
 NAME = "@coreset/label-cleaning"
 FOLDER = "coreset-label-cleaning"
+_SKILLS, _SKILL = "skills", "SKILL.md"
 _DEPTH = 3  # <plugins>/fiftyone.yml down to <plugins>/@owner/name/fiftyone.yml
 _ENTRY = '''"""Written by `coreset-cleaning install-plugin`."""
 
@@ -62,7 +63,9 @@ def install(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
                 f"the plugin {NAME} must be in {root} only once, got another copy in {other}.",
                 "Remove that folder or link first, or keep it and do without this one.",
             )
-    files = {"fiftyone.yml": _manifest(), "__init__.py": _ENTRY}
+    skills = _skills()
+    files = {"fiftyone.yml": _manifest(list(skills)), "__init__.py": _ENTRY}
+    files |= {f"{_SKILLS}/{name}/{_SKILL}": text for name, text in skills.items()}
     before = {name: _read(folder / name) for name in files}
     if before == files:
         return "unchanged", folder
@@ -71,8 +74,8 @@ def install(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
             f"{folder} must hold the plugin {NAME}, got something else.", "Move it away."
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(content, encoding="utf-8")
     except OSError as error:
         raise DataError(
@@ -99,8 +102,10 @@ def uninstall(plugins_dir: str | Path | None = None) -> tuple[str, Path]:
     folder = _plugins_dir(plugins_dir) / FOLDER
     if not folder.exists():
         return "absent", folder
-    names = {path.name for path in folder.iterdir()} - {"__pycache__"}
-    if folder.is_symlink() or not _is_ours(folder) or names != {"fiftyone.yml", "__init__.py"}:
+    names = {path.name for path in folder.iterdir()} - {"__pycache__", _SKILLS}
+    skills = {path.name for path in (folder / _SKILLS).rglob("*") if path.is_file()}
+    ours = names == {"fiftyone.yml", "__init__.py"} and skills <= {_SKILL}
+    if folder.is_symlink() or not _is_ours(folder) or not ours:
         raise DataError(
             f"{folder} must be what `coreset-cleaning install-plugin` wrote, got something else.",
             "Remove it by hand.",
@@ -161,13 +166,27 @@ def _read(path: Path) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _manifest() -> str:
+def _skills() -> dict[str, str]:
+    """Return the text of each skill, by its name: from the package, or the checkout around it."""
+    package = Path(__file__).resolve().parents[1]
+    folders = (package / _SKILLS, package.parent / _SKILLS)
+    folder = next((folder for folder in folders if folder.is_dir()), folders[0])
+    found = sorted(folder.glob(f"*/{_SKILL}"))
+    return {path.parent.name: path.read_text(encoding="utf-8") for path in found}
+
+
+def _manifest(skills: list[str]) -> str:
     """Return the manifest of the installed package; what is registered is the list."""
     import fiftyone.operators as foo
     import yaml
 
     from .. import register
-    from ..desks.labelstudio.connection import KEY_VARIABLE, URL_VARIABLE
+    from ..desks.labelstudio.connection import (
+        CA_VARIABLE,
+        KEY_VARIABLE,
+        ROOT_VARIABLE,
+        URL_VARIABLE,
+    )
 
     listed: dict[str, list[str]] = {"operators": [], "panels": []}
 
@@ -185,7 +204,8 @@ def _manifest() -> str:
                 "description": metadata.metadata(PACKAGE)["Summary"],
                 "license": "Apache-2.0",
                 **listed,
-                "secrets": [URL_VARIABLE, KEY_VARIABLE],
+                "secrets": [URL_VARIABLE, KEY_VARIABLE, CA_VARIABLE, ROOT_VARIABLE],
+                "skills": skills,
             },
             sort_keys=False,
         )

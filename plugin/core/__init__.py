@@ -6,7 +6,6 @@ registry build and needs no scikit-learn for that.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,15 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelScores", "evaluate_auroc", "sample_coreset", "score_labels"]
 
-_HOME = {
-    "LabelScores": ".scoring.importance",
-    "evaluate_auroc": ".judging.evaluation",
-    "sample_coreset": ".scoring.sampling",
-    "score_labels": ".scoring.importance",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name], __name__), name)
+    if name == "evaluate_auroc":
+        from .judging.evaluation import evaluate_auroc
+
+        return evaluate_auroc
+    if name in ("LabelScores", "score_labels"):
+        from .scoring import importance
+
+        return getattr(importance, name)
+    if name == "sample_coreset":
+        from .scoring.sampling import sample_coreset
+
+        return sample_coreset
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

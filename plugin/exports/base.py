@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Cleaned:
         The samples of these labels.
     whole_images : bool
         Whether each label is that of a whole image.
+    boxes : mapping of str to sequence of 4 float
+        Of objects: label id to left, top, width and height, in shares of the image.
     """
 
     labels: Sequence[CleanedLabel]
@@ -37,6 +39,7 @@ class Cleaned:
     classes: tuple[str, ...]
     view: Any
     whole_images: bool
+    boxes: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def splits(self) -> list[str]:
@@ -74,7 +77,7 @@ class Format:
             raise DataError(
                 "this format must hold one label per image, and these labels are of parts of "
                 "images.",
-                "Export them as csv or fiftyone.",
+                "Export them as coco, csv or fiftyone.",
             )
         if self.copies_images:
             gone = [x.image for x in cleaned.labels if not Path(x.image).is_file()]

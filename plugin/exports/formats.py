@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Format
+from .coco import Coco
 from .fiftyone_dataset import FiftyOneDataset
 from .huggingface import HuggingFace
 from .image_folder import ImageFolder
@@ -14,5 +15,6 @@ FORMATS: dict[ExportFormat, Format] = {
     ExportFormat.CSV: Csv(),
     ExportFormat.FIFTYONE: FiftyOneDataset(),
     ExportFormat.HUGGINGFACE: HuggingFace(),
+    ExportFormat.COCO: Coco(),
     ExportFormat.CHANGES: Changes(),
 }

@@ -25,6 +25,7 @@ class ExportFormat(str, Enum):
     CSV = "csv", "CSV: path, class and weight of every label", (".csv",)
     FIFTYONE = "fiftyone", "FiftyOne dataset: images and all fields", ()
     HUGGINGFACE = "huggingface", "Hugging Face dataset: image, class and weight", ()
+    COCO = "coco", "COCO: images, boxes, classes and weights of objects", ()
     CHANGES = "changes", "Changes: what reviewers changed, who did, and why", (".csv", ".json")
 
     def __new__(cls, value: str, words: str, endings: tuple[str, ...]) -> ExportFormat:

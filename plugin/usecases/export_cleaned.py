@@ -50,6 +50,7 @@ def export_cleaned(
         classes=work.labels.classes(),
         view=work.labels.select([label.id for label in stay]),
         whole_images=not work.labels.of_crops,
+        boxes=work.labels.boxes([label.id for label in stay]),
     )
     form.check(cleaned)
     with written_beside(target, folder=folder) as written:

@@ -150,7 +150,9 @@ def test_a_training_set_for_torch_and_others(
 # ---- nothing is overwritten
 
 
-@pytest.mark.parametrize("form", ["image-folder", "fiftyone", "huggingface", "csv", "changes"])
+@pytest.mark.parametrize(
+    "form", ["image-folder", "fiftyone", "huggingface", "coco", "csv", "changes"]
+)
 def test_what_is_there_is_never_overwritten(
     form: str, reviewed: CleaningLoop, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -141,6 +142,39 @@ def test_download_of_an_archive(tmp_path):
         "names": sorted(MANIFEST["operators"] + MANIFEST["panels"]),
         "errors": [],
     }
+    assert alone(plugins, tmp_path) == {
+        "errors": [],
+        "check_setup": "torch is not installed where FiftyOne runs.",
+        "fix": f"Run `fiftyone plugins requirements {NAME} --install` there and restart FiftyOne.",
+    }
+
+
+def alone(plugins: Path, cwd: Path) -> dict[str, Any]:
+    """Return what an archive says where neither its package nor its dependencies are installed."""
+    env = {**os.environ, "FIFTYONE_PLUGINS_DIR": str(plugins)}
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE], env=env, cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# Whatever FiftyOne does not bring itself is taken away.
+ALONE = f"""
+import json, sys
+import fiftyone.operators as foo, fiftyone.plugins.context as c
+from fiftyone.operators.executor import ExecutionContext, Executor
+for name in ("coreset_cleaning", "label_studio_sdk", "torch", "torchvision", "safetensors"):
+    sys.modules[name] = None
+found = [p for p in c.build_plugin_contexts() if p.name == {NAME!r}]
+instances = {{i.config.name: i for p in found for i in p.instances}}
+ctx = ExecutionContext(request_params={{}}, executor=Executor())
+checked = instances["check_setup"].execute(ctx)
+print(json.dumps({{
+    "errors": [e for p in found for e in p.errors],
+    "check_setup": checked["what"],
+    "fix": checked["fix"],
+}}))
+"""
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):

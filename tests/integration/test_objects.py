@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -468,3 +469,47 @@ def test_pictures_are_made_only_where_they_can_be(
     assert loop.push_round(AppDesk(), n=2, controls=0, scope="dataset").created == 2
     with pytest.raises(DataError, match="context must be one of crop, image"):
         loop.push_round(server, context="box")
+
+
+def test_objects_leave_as_coco_and_come_back_with_classes_boxes_and_weights(
+    objects: Objects, loop: CleaningLoop, tmp_path: Path
+) -> None:
+    wrong = sorted(objects.wrong)[:2]
+    loop.push_round(AppDesk(), n=400, controls=0, scope="dataset")
+    loop.record_verdicts({wrong[0]: ("relabel", objects.truth[wrong[0]]), wrong[1]: "delete"})
+    names = ["id", "label", "bounding_box", "sample_weight"]
+    columns = [f"{FIELD}.detections.{name}" for name in names]
+    rows = zip(*(chain(*column) for column in objects.dataset.values(columns)), strict=True)
+    given = {i: (label, box, 1.0 if w is None else w) for i, label, box, w in rows}
+
+    report = loop.export_cleaned(tmp_path / "coco", "coco", keep_deleted=True)
+    assert report.splits == {"train": 400, "test": 100}
+    found = {}
+    for split in ("train", "test"):
+        there = fo.Dataset.from_dir(
+            str(tmp_path / "coco" / split),
+            dataset_type=fo.types.COCODetectionDataset,
+            label_types=["detections"],
+        )
+        try:
+            for sample in there:
+                assert Path(sample.filepath).is_file()
+                for one in sample[FIELD].detections:
+                    found[one["label_id"]] = (one.label, one.bounding_box, one["weight"])
+        finally:
+            there.delete()
+    assert {i: (label, weight) for i, (label, _, weight) in found.items()} == {
+        i: (label, weight) for i, (label, _, weight) in given.items()
+    }
+    assert found[wrong[0]][0] == objects.truth[wrong[0]]
+    assert found[wrong[1]][2] == 0
+    order = list(given)
+    assert np.allclose([found[i][1] for i in order], [given[i][1] for i in order], atol=1e-9)
+
+
+def test_labels_of_whole_images_are_no_coco(digits: Any, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'coco' must be given objects with boxes"):
+        CleaningLoop(digits.dataset, embeddings_field="pixels").export_cleaned(
+            tmp_path / "out", "coco"
+        )
+    assert list(tmp_path.iterdir()) == []

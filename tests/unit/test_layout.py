@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "plugin"
@@ -152,4 +153,78 @@ def test_every_package_is_installed() -> None:
         ".".join(("coreset_cleaning", *init.parent.relative_to(PLUGIN).parts))
         for init in PLUGIN.rglob("__init__.py")
     }
-    assert declared == folders
+    assert declared == folders | {"coreset_cleaning.skills"}  # SKILL.md files beside the plugin
+
+
+# ---- what FiftyOne's makers look for first: plugins run with all rights of the App's server
+
+# What a file may read of the environment besides the secrets that fiftyone.yml declares, and why.
+READS = {
+    "core/scoring/rows.py": {"OMP_NUM_THREADS"},  # the usual bound of threads
+    "desks/labelstudio/proxies.py": {"n"},  # which proxy variable is set, to name it in an error
+    # Only for `engine="ray"`, which no form offers: the App never imports this folder.
+    "ray/cluster.py": {"RAY_ADDRESS"},
+}
+# Names of modules and functions that are not used at all, and where one is, why.
+NEVER = {"subprocess", "pickle", "ctypes", "importlib.import_module", "socket", "requests"}
+EXCEPT = {"ray/cluster.py": {"socket"}}  # whether anything listens at RAY_ADDRESS; sends nothing
+
+
+def read_variables(tree: ast.AST, constants: dict[str, str]) -> set[str]:
+    """List what is read of the environment: a variable's name, or the code that says it."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "os.environ":
+            key: ast.expr = node.slice
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in (
+            "os.environ.get",
+            "os.getenv",
+        ):
+            key = node.args[0]
+        else:
+            continue
+        name = ast.unparse(key)
+        found.add(key.value if isinstance(key, ast.Constant) else constants.get(name, name))
+    return found
+
+
+def test_only_declared_variables_are_read() -> None:
+    secrets = set(yaml.safe_load((ROOT / "fiftyone.yml").read_text(encoding="utf-8"))["secrets"])
+    trees = {
+        path.relative_to(PLUGIN).as_posix(): ast.parse(path.read_text(encoding="utf-8"))
+        for path in MODULES
+    }
+    constants = {
+        node.targets[0].id: node.value.value
+        for tree in trees.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id.endswith("_VARIABLE")
+        and isinstance(node.value, ast.Constant)
+    }
+    beyond = {name: read_variables(tree, constants) - secrets for name, tree in trees.items()}
+    assert {name: found for name, found in beyond.items() if found} == READS
+
+
+def test_nothing_runs_commands_code_or_sockets() -> None:
+    for path in MODULES:
+        name = path.relative_to(PLUGIN).as_posix()
+        used = {module for _, module in imports(path)}
+        assert not used & NEVER - EXCEPT.get(name, set()), name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("eval", "exec", "compile", "__import__", "os.system"), name
+
+
+def test_the_app_never_imports_what_reaches_a_cluster() -> None:
+    """Nor do the use cases when they are loaded: `engine="ray"` does, from Python."""
+    for path in MODULES:
+        if path.relative_to(PLUGIN).parts[0] == "ray":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert (node.module or "").split(".")[0] != "ray", path
+    forms = [path for path in MODULES if path.is_relative_to(PLUGIN / "app")]
+    assert not [path for path in forms if re.search(r"\bengine\b", path.read_text())]

@@ -158,6 +158,8 @@ from coreset_cleaning import core
 for module in pkgutil.walk_packages(core.__path__, "coreset_cleaning.core."):
     importlib.import_module(module.name)
 assert "fiftyone" not in sys.modules
+home = pathlib.Path(coreset_cleaning.__file__).parent
+assert (home / "skills" / "clean-labels" / "SKILL.md").is_file()
 modules = list(pathlib.Path(coreset_cleaning.__file__).parent.rglob("*.py"))
 rng = np.random.default_rng(0)
 true = np.arange(300) % 3

@@ -12,7 +12,8 @@ from fiftyone.operators import types
 
 from ...core.errors import CleaningError
 from .. import settings
-from ..context import KEY, NOT_PERSISTENT, URL, loop_for
+from ..context import KEY, NOT_PERSISTENT, PLUGIN, URL, loop_for
+from .refusals import refuse_bad
 
 NO_SERVER = (
     f"Set {URL} and {KEY} in the environment of the FiftyOne server and restart it. The key is "
@@ -57,13 +58,28 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
     """An operator that makes one call of the cleaning loop.
 
     Subclasses give the class attributes, `form` and `run`.
+
+    Attributes
+    ----------
+    name, label, description, icon : str
+        What the App's list shows, and what an agent chooses by.
+    risk : {"LOW", "MEDIUM", "HIGH", "DANGEROUS"}
+        "LOW" looks; "MEDIUM" writes what can be taken back or is written again; "HIGH" sends data
+        away, deletes, or speaks for a reviewer, so that an agent has to ask first.
+    unlisted : bool, default False
+        Whether it is a part of another one, and not in the App's list.
+    takes_long : bool, default False
+        Whether it may run in the background.
+    changes_samples, changes_labels : bool
+        Whether the App reads the dataset again afterwards; whether a read-only field is refused.
     """
 
     name: str
     label: str
     description: str
     icon: str
-    risk = "LOW"
+    risk: str
+    unlisted = False
     takes_long = False
     changes_samples = True
     changes_labels = False
@@ -79,6 +95,7 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
             description=self.description,
             icon=self.icon,
             dynamic=True,
+            unlisted=self.unlisted,
             allow_delegated_execution=self.takes_long,
             default_choice_to_delegated=self.takes_long and can_schedule,
             risk_level=self.risk,
@@ -102,15 +119,17 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
                 inputs,
                 "no_labels",
                 "This dataset has no labels to clean",
-                "The loop needs a sample field of type Classification.",
+                "The loop needs a sample field of type Classification or Detections.",
             )
-        elif self.changes_labels and not check_unlocked(ctx, inputs):
-            pass
         else:
             try:
-                self.form(ctx, inputs)
+                if not self.changes_labels or check_unlocked(ctx, inputs):
+                    self.form(ctx, inputs)
             except CleaningError as error:
                 refuse(inputs, "problem", "Something is in the way", str(error))
+            except ModuleNotFoundError as error:
+                refuse(inputs, "not_installed", *missing(error))
+        refuse_bad(inputs, ctx.params)
         return types.Property(inputs, view=types.View(label=self.label))
 
     def execute(self, ctx: Any) -> dict[str, Any]:
@@ -122,6 +141,10 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
                 raise
             # The App shows a raised error as a folded traceback, a result as words.
             return {"error": str(error), "what": error.what, "fix": error.fix}
+        except ModuleNotFoundError as error:
+            if ctx.delegated:
+                raise
+            return said_missing(error)
         except Exception as error:
             if ctx.delegated:
                 raise
@@ -199,6 +222,21 @@ class LoopOperator(foo.Operator):  # type: ignore[misc]
         return done
 
 
+def missing(error: ModuleNotFoundError) -> tuple[str, str]:
+    """Return what is not installed, and how to install it: an archive brings no dependencies."""
+    name = (error.name or "a package").split(".")[0]
+    return (
+        f"{name} is not installed where FiftyOne runs.",
+        f"Run `fiftyone plugins requirements {PLUGIN} --install` there and restart FiftyOne.",
+    )
+
+
+def said_missing(error: ModuleNotFoundError) -> dict[str, Any]:
+    """Return an operator's result that says what is not installed."""
+    what, fix = missing(error)
+    return {"error": f"{what} {fix}", "what": what, "fix": fix}
+
+
 def refuse(inputs: types.Object, name: str, label: str, description: str) -> None:
     """Say in a form why it can't be sent, and keep it from being sent."""
     prop = inputs.str(name, label=label, view=types.Error(label=label, description=description))
@@ -209,6 +247,11 @@ def refuse(inputs: types.Object, name: str, label: str, description: str) -> Non
 def warn(inputs: types.Object, name: str, label: str, description: str) -> None:
     """Say something in a form that does not keep it from being sent."""
     inputs.view(name, types.Warning(label=label, description=description))
+
+
+def tell(inputs: types.Object, name: str, label: str, description: str) -> None:
+    """Say in a form what sending it will do."""
+    inputs.view(name, types.Notice(label=label, description=description))
 
 
 def choice(
@@ -364,7 +407,8 @@ def add_round_size(ctx: Any, inputs: types.Object, default: int) -> None:
         default=5,
         min=0,
     )
-    if ctx.params.get("controls", 5) > ctx.params.get("n", default):
+    given = ctx.params.get("controls", 5), ctx.params.get("n", default)
+    if all(isinstance(number, int) for number in given) and given[0] > given[1]:
         prop = inputs.get_property("controls")
         prop.invalid = True
         prop.error_message = "There can't be more controls than samples."
@@ -385,8 +429,9 @@ def check_scored(ctx: Any, inputs: types.Object) -> bool:
 
 def check_unlocked(ctx: Any, inputs: types.Object) -> bool:
     """Tell whether labels can be changed; refuse in the form if not."""
+    loop = loop_for(ctx)
     try:
-        loop_for(ctx).check_unlocked()
+        loop.check_unlocked()
     except CleaningError as error:
         refuse(inputs, "locked", "The labels are read-only", str(error))
         return False

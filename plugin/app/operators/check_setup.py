@@ -8,7 +8,7 @@ from fiftyone.operators import types
 
 from .. import settings
 from ..context import KEY, URL
-from .base import Answer, LoopOperator
+from .base import Answer, LoopOperator, said_missing
 
 # How a finding is marked, by whether it is all right and whether there is something to do.
 _MARKS = {(True, False): "✓", (True, True): "⚠", (False, True): "✗"}
@@ -19,8 +19,12 @@ class CheckSetup(LoopOperator):
 
     name = "check_setup"
     label = "Label cleaning: check the setup"
-    description = "Check versions, server, key, database and weights, and say how to fix them"
+    description = (
+        "Find out what is missing on this machine or server before or after something fails, "
+        "with the fix"
+    )
     icon = "health_and_safety"
+    risk = "LOW"
     changes_samples = False
 
     def resolve_input(self, ctx: Any) -> types.Property:
@@ -29,7 +33,10 @@ class CheckSetup(LoopOperator):
 
     def execute(self, ctx: Any) -> dict[str, Any]:
         """Check, without remembering anything."""
-        answer = self.run(ctx)
+        try:
+            answer = self.run(ctx)
+        except ModuleNotFoundError as error:
+            return said_missing(error)
         return {"text": answer.text, "next": answer.next, "url": "", "report": answer.report}
 
     def run(self, ctx: Any) -> Answer:

@@ -16,9 +16,12 @@ class CloseRound(LoopOperator):
 
     name = "close_round"
     label = "Label cleaning: close a round"
-    description = "End the open round although not every task is answered"
+    description = (
+        "End the open round early although answers are missing: pulls the last ones from Label "
+        "Studio, and deletes unanswered tasks there only if asked to"
+    )
     icon = "done_all"
-    risk = "MEDIUM"
+    risk = "HIGH"
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

@@ -18,8 +18,12 @@ class ComputeEmbeddings(LoopOperator):
 
     name = "compute_embeddings"
     label = "Label cleaning: compute embeddings"
-    description = "Turn every image into a vector with a pre-trained network"
+    description = (
+        "First step: turn every image, or every object, into a vector with a pre-trained "
+        "network, and store it in a field of the dataset"
+    )
     icon = "scatter_plot"
+    risk = "MEDIUM"
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

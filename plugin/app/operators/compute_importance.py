@@ -23,8 +23,12 @@ class ComputeImportance(LoopOperator):
 
     name = "compute_importance"
     label = "Label cleaning: compute importance"
-    description = "Score every label: a high importance means look at this label first"
+    description = (
+        "Second step, and again after each round: score how suspicious every label is, and "
+        "store the score and a suggested class on the dataset"
+    )
     icon = "sort"
+    risk = "MEDIUM"
     takes_long = True
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

@@ -22,8 +22,11 @@ class EvaluateRound(LoopOperator):
 
     name = "evaluate_round"
     label = "Label cleaning: evaluate"
-    description = "Measure AUROC beside honest controls and say whether to go on"
+    description = (
+        "After a round: measure AUROC beside honest controls and say whether to go on or to stop"
+    )
     icon = "show_chart"
+    risk = "LOW"
     takes_long = True
     changes_samples = False
 

@@ -26,9 +26,11 @@ class ExportAudit(LoopOperator):
 
     name = "export_audit"
     label = "Label cleaning: export the audit"
-    description = "Write who decided what and when to a .jsonl or .csv file"
+    description = (
+        "Write a log of every answer to a .jsonl or .csv file: who decided what, when and why"
+    )
     icon = "receipt_long"
-    risk = "MEDIUM"
+    risk = "HIGH"
     changes_samples = False
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

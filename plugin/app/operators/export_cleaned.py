@@ -21,8 +21,8 @@ class ExportCleaned(LoopOperator):
     name = "export_cleaned"
     label = "Label cleaning: export the cleaned data"
     description = (
-        "Copy images with their corrected labels and weights for training elsewhere: image folder, "
-        "CSV, FiftyOne or Hugging Face dataset, or only the list of changes"
+        "Copy images with their corrected labels and weights for training elsewhere: image "
+        "folder, CSV, COCO, FiftyOne or Hugging Face dataset, or only the list of changes"
     )
     icon = "drive_folder_upload"
     risk = "MEDIUM"

@@ -18,8 +18,12 @@ class FindConfusedClasses(LoopOperator):
 
     name = "find_confused_classes"
     label = "Label cleaning: find confused classes"
-    description = "Which class holds another's samples? Measured on held-out data"
+    description = (
+        "Measure the confusion matrix, and name the class that holds most of another class's "
+        "samples"
+    )
     icon = "compare_arrows"
+    risk = "LOW"
     changes_samples = False
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

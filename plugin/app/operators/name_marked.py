@@ -24,9 +24,13 @@ class NameMarked(LoopOperator):
 
     name = "name_marked"
     label = "Label cleaning: save the page"
-    description = "Say what the images are that were marked with Alt+click, and save the page"
+    description = (
+        "A part of reviewing in the App: say what the images marked with Alt+click are, and "
+        "save the page"
+    )
     icon = "done_all"
-    risk = "MEDIUM"
+    risk = "HIGH"
+    unlisted = True  # the panel opens it
     changes_labels = True
     changes_samples = False
 

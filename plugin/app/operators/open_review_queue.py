@@ -16,9 +16,11 @@ class OpenReviewQueue(LoopOperator):
     name = "open_review_queue"
     label = "Label cleaning: open review queue"
     description = (
-        "Show unreviewed samples of a class or the dataset, the most suspicious labels first"
+        "Only look: filter the grid to unreviewed samples, suspicious ones first; nothing is "
+        "recorded"
     )
     icon = "filter_list"
+    risk = "LOW"
     changes_samples = False
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

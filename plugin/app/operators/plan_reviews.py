@@ -17,8 +17,12 @@ class PlanReviews(LoopOperator):
 
     name = "plan_reviews"
     label = "Label cleaning: plan reviews"
-    description = "Predict how many wrong labels the next reviews will find, and in which class"
+    description = (
+        "Before a round: predict how many wrong labels a number of reviews will find, class by "
+        "class"
+    )
     icon = "insights"
+    risk = "LOW"
     changes_samples = False
 
     def form(self, ctx: Any, inputs: types.Object) -> None:

@@ -15,7 +15,10 @@ class PullReviews(LoopOperator):
 
     name = "pull_reviews"
     label = "Label cleaning: pull reviews"
-    description = "Fetch the reviewers' answers, as often as you like"
+    description = (
+        "Fetch reviewers' answers from Label Studio and apply them to labels, tags and weights; "
+        "repeat as often as you like"
+    )
     icon = "cloud_download"
     risk = "MEDIUM"
     changes_labels = True

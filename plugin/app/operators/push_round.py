@@ -8,7 +8,7 @@ from fiftyone.operators import types
 
 from ...core.review.sheets import LARGEST
 from ...core.review.states import open_row
-from ..context import loop_for, progress_for, server_for
+from ..context import URL, loop_for, progress_for, server_for
 from .base import (
     Answer,
     LoopOperator,
@@ -19,6 +19,7 @@ from .base import (
     asked,
     check_scored,
     check_server,
+    tell,
     warn,
     warn_if_not_persistent,
 )
@@ -28,6 +29,11 @@ _IMAGES = {
     "local": "Label Studio reads the same disk",
     "url": "The sample's own URL",
 }
+_LEAVES = {
+    "upload": "Copies of the images go",
+    "local": "The paths of the images go",
+    "url": "The addresses of the images go",
+}
 
 
 class PushRound(LoopOperator):
@@ -36,10 +42,11 @@ class PushRound(LoopOperator):
     name = "push_round"
     label = "Label cleaning: push a round"
     description = (
-        "Send the most suspicious labels of a class or the dataset to Label Studio for review"
+        "Ask people outside the App: sends a batch of labels, and with the default copies of "
+        "their images, to the Label Studio server at LABEL_STUDIO_URL"
     )
     icon = "cloud_upload"
-    risk = "MEDIUM"
+    risk = "HIGH"
     changes_labels = True
     takes_long = True
 
@@ -49,6 +56,7 @@ class PushRound(LoopOperator):
             return
         add_label_field(ctx, inputs)
         add_split(ctx, inputs)
+        tell(inputs, "destination", "What leaves this machine", _what_leaves(ctx))
         warn_if_not_persistent(ctx, inputs)
         history = loop_for(ctx).history()
         row = open_row(history)
@@ -123,3 +131,12 @@ class PushRound(LoopOperator):
             loop.round_view_name(report.round),
             report.to_dict(),
         )
+
+
+def _what_leaves(ctx: Any) -> str:
+    """Say what goes to which server: whoever sends the form agrees to that."""
+    what = _LEAVES.get(str(ctx.params.get("images")), _LEAVES["upload"])
+    return (
+        f"{what} to the Label Studio server at {ctx.secret(URL)}, with the labels and the "
+        "suggested classes. Whoever has an account there can see them."
+    )

@@ -30,7 +30,10 @@ class ReviewHere(LoopOperator):
 
     name = "review_here"
     label = "Label cleaning: review here"
-    description = "Review the most suspicious labels here in the grid, a page of images at a time"
+    description = (
+        "Let the person at the screen judge a batch in the App's own grid, page by page, "
+        "without a server"
+    )
     icon = "rule"
     risk = "MEDIUM"
     changes_labels = True

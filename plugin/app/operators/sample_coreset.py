@@ -15,8 +15,9 @@ class SampleCoreset(LoopOperator):
 
     name = "sample_coreset"
     label = "Label cleaning: sample a coreset"
-    description = "Tag a small weighted subset that trains like the whole dataset"
+    description = "For training: tag a small weighted subset that stands for the whole dataset"
     icon = "bubble_chart"
+    risk = "MEDIUM"
 
     def form(self, ctx: Any, inputs: types.Object) -> None:
         """Ask for the size."""

@@ -35,7 +35,9 @@ class UndoRound(LoopOperator):
 
     name = "undo_round"
     label = "Label cleaning: undo or redo a round"
-    description = "Take a round's answers back, as if it had never been, or apply them again"
+    description = (
+        "Take back what a round changed on the dataset, as if it had never been, or apply it again"
+    )
     icon = "undo"
     risk = "MEDIUM"
     changes_labels = True

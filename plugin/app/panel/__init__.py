@@ -6,6 +6,7 @@ from typing import Any
 
 import fiftyone.operators as foo
 from fiftyone.operators import types
+from fiftyone.operators.categories import Categories
 
 from ...core.errors import CleaningError, sentence
 from ...core.review.states import RoundState
@@ -63,6 +64,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
             label="Label cleaning",
             icon="cleaning_services",
             surfaces="grid",
+            category=Categories.CURATE,
             help_markdown="Find wrong labels by coreset importance, have them reviewed in Label "
             "Studio, and see what it brings.",
         )

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from ...core.errors import DataError, ServerError
 from .config import COMMENT, IMAGE, NEW_LABEL, VERDICT
-from .connection import LabelStudioServer
-from .images import ROOT_VARIABLE, image_suffix
+from .connection import ROOT_VARIABLE, LabelStudioServer
+from .images import image_suffix
 from .pages import PageKind, Sheets, SinglePages
 from .project import find_project, require_right_to_make, wanted_config
 from .proxies import mounts

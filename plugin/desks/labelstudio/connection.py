@@ -28,6 +28,7 @@ __all__ = ["LabelStudioServer", "certificates", "is_refusal"]
 URL_VARIABLE = "LABEL_STUDIO_URL"
 KEY_VARIABLE = "LABEL_STUDIO_API_KEY"
 CA_VARIABLE = "LABEL_STUDIO_CA_BUNDLE"
+ROOT_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 
 # A read changes nothing, so it is tried again; seconds between the attempts.
 READ_PAUSES = (0.2, 0.5, 1.0, 2.0)

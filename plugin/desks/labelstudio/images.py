@@ -9,11 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...core.errors import DataError, ServerError
-from .connection import LabelStudioServer
+from .connection import ROOT_VARIABLE, LabelStudioServer
 from .thumbnails import thumbnail
 
 MODES = ("upload", "local", "url")
-ROOT_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"
 
 # The server refuses more files in a request, and larger requests.
 UPLOAD_FILES = 100
