@@ -280,6 +280,6 @@ class ReviewGrid:
         lists = self.app.form.get_by_role("combobox")
         for number, answer in enumerate(answers):
             lists.nth(number).click()
-            self.page.get_by_role("option", name=answer).click()
+            self.page.get_by_role("option", name=answer, exact=True).click()
         self.app.form.get_by_role("button", name="Execute").click()
         self.app.form.wait_for(state="hidden")

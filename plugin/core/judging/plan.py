@@ -226,7 +226,7 @@ def propose(plan: Plan, scope: Scope | None = None, class_of_interest: str = "")
         chosen = here
     elsewhere = chosen.name != (here.name if here else class_of_interest) and scope is not None
     if chosen.exhausted:
-        reasons.append(f"Further reviews hardly pay: {_promise(chosen)}.")
+        reasons.append(f"Further reviews of {chosen.words} hardly pay: {_promise(chosen)}.")
     else:
         where = "Go on with" if elsewhere else "Review" if scope is None else "Go on in"
         reasons.append(f"{where} {chosen.words}: {_promise(chosen)}.")
