@@ -82,7 +82,7 @@ def test_where_nothing_pays_any_more_it_says_so():
     plan = make_plan([0.01] * 400, ["cat", "dog"] * 200, fit_odds(), 50)
     found = propose(plan, Scope.DATASET)
     assert found.exhausted
-    assert "Further reviews hardly pay" in " ".join(found.reasons)
+    assert "Further reviews of the whole dataset hardly pay" in " ".join(found.reasons)
     assert propose(make_plan([], [], fit_odds(), 50), Scope.DATASET) is None
     assert str(make_plan([], [], fit_odds(), 50)) == "Everything has been reviewed."
 
