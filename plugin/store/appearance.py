@@ -21,7 +21,6 @@ def descriptions(names: Names) -> dict[str, str]:
     """Return our fields in the order of the side bar, with what their tooltips say."""
     return {
         names.suggested: "The most probable other class, with its probability",
-        names.second_guess: "The next most probable class",
         names.importance: "How much this label sways a classifier: the highest are looked at first",
         names.wrong: "How likely the label is wrong, by all but the label itself",
         names.disagreement: "Share of the most similar images that carry another label",

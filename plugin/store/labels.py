@@ -484,7 +484,9 @@ class LabelField:
         self._declare(
             ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
         )
-        self._declare(ours.second_guess, ftype=fo.StringField)
+        # An attribute, which the side bar shows with its label.
+        text = "The next most probable class"
+        ownership.declare(self.dataset, ours.second_guess, text, ftype=fo.StringField)
         named = [*rows.classes, None]  # the last for -1, where there is no second guess
         suggestions = [
             self.suggestion(named[first], float(probability), named[second])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -137,14 +138,16 @@ class ScoreRecords:
         content = None if self._plan != "plan" else self._records.content(self._key)
         if content is None or content["scorer_version"] != SCORER_VERSION:
             return None
-        with np.load(io.BytesIO(content["fit"]), allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(b64decode(content["fit"])), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
     def write_fit(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep the arrays of the fit that the scores are of."""
         packed = io.BytesIO()
         np.savez_compressed(packed, allow_pickle=False, **arrays)
-        content = {"scorer_version": SCORER_VERSION, "fit": packed.getvalue()}
+        # As text: FiftyOne exports what a run holds as JSON.
+        fit = b64encode(packed.getvalue()).decode()
+        content = {"scorer_version": SCORER_VERSION, "fit": fit}
         self._records.write_content(self._key, content)
 
     def _check_mine(self, head: dict[str, Any]) -> None:

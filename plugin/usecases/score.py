@@ -155,7 +155,7 @@ def _of_test_split(
     mine = np.isin(rows.ids, ids)
     columns = (
         "importance", "wrong_probability", "suggested_class", "suggested_probability",
-        "influence", "knn_disagreement",
+        "second_class", "influence", "knn_disagreement",
     )  # fmt: skip
     part = {name: getattr(scores, name)[mine] for name in columns}
     of_split = replace(

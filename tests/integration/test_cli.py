@@ -126,7 +126,7 @@ def test_a_round_by_commands(
     assert (code, yields["budget_curve"][-1]["reviewed"]) == (0, 10)
     assert 0 <= yields["next_batch"]["low"] <= yields["next_batch"]["high"] <= 10
     code, charts = run(capsys, "charts", name, str(tmp_path / "charts"), *own)
-    assert [Path(path).name for path in charts] == ["auroc.png", "verdicts.png", "budget.png"]
+    assert [Path(path).stem for path in charts] == ["auroc", "verdicts", "budget", "importance"]
     code, audit = run(capsys, "audit", name, str(tmp_path / "audit.jsonl"), *own)
     assert audit["events"] == 14  # ten answers, two undos, two redos
     code, exported = run(capsys, "export", name, str(tmp_path / "cleaned.csv"), *own)
