@@ -30,7 +30,8 @@ from coreset_cleaning.desks.labelstudio.sheets import (
 from coreset_cleaning.desks.labelstudio.thumbnails import SIDE, thumbnail
 
 KEEP = Answer(Verdict.KEEP, None, "")
-NAMES = st.text(min_size=1, max_size=200).filter(lambda name: name.strip())
+# Without the sign that stands for blanks: a name that has it looks like one with blanks.
+NAMES = st.text(min_size=1, max_size=200).filter(lambda name: name.strip() and "␣" not in name)
 HOSTILE = [
     "<b>x</b> & \"y\" 'z' $images",
     "<img src=x onerror=alert(1)>",
