@@ -124,27 +124,19 @@ def next_step(facts: dict[str, Any]) -> Step:
             "find_confused_classes",
         )
     planned = plan_card.where(facts)
-    if name is Stage.READY and planned:
-        return Step(
-            2,
-            f"Review {planned}",
-            f"{facts['plan']['proposal']['text']} Its most suspicious samples go to Label Studio "
-            f"as round {facts['next_round']}.",
-            f"Push round {facts['next_round']}",
-            "push_round",
-            needs_server=True,
-            changes_labels=True,
-            preset=plan_card.preset(facts),
-        )
+    preset = plan_card.preset(facts)
     if name is Stage.READY:
+        what = planned or f"the class “{facts['confusion']['class_of_interest']}”"
+        why = f"{facts['plan']['proposal']['text']} " if planned else ""
         return Step(
             2,
-            f"Review the class “{facts['confusion']['class_of_interest']}”",
-            f"Its most suspicious samples go to Label Studio as round {facts['next_round']}.",
+            f"Review {what}",
+            f"{why}Its most suspicious samples go to Label Studio as round {facts['next_round']}.",
             f"Push round {facts['next_round']}",
             "push_round",
             needs_server=True,
             changes_labels=True,
+            preset=preset,
         )
     if name is Stage.OPEN:
         last = next(r for r in reversed(standing) if r["state"] == RoundState.OPEN.value)
@@ -181,7 +173,6 @@ def next_step(facts: dict[str, Any]) -> Step:
     reasons = " ".join(facts["reasons"])
     if name is Stage.GO_ON:
         title = "Another round is worth it" + (f": review {planned}" if planned else "")
-        preset = plan_card.preset(facts)
         if not _at_label_studio(facts):
             # Who reviews here needs no server.
             return Step(

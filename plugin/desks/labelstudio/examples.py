@@ -8,10 +8,8 @@ from html import escape
 from ...core.errors import DataError
 from ..base import Example
 from .config import visible
-from .images import ImageSource
+from .images import IN_A_BUCKET, ImageSource
 
-# Label Studio turns the first of such addresses in a text into one that a browser can open.
-_IN_A_BUCKET = ("s3:", "gs:", "azure-blob:")
 # What the strip is called among the choices of a page; nobody can choose it.
 ALIAS = "examples"
 
@@ -48,7 +46,8 @@ class Strips:
         addresses = [self._addresses[i] for i in found if i in self._addresses]
         if not addresses:
             return ""
-        if addresses[0].startswith(_IN_A_BUCKET):
+        if addresses[0].startswith(IN_A_BUCKET):
+            # Label Studio lets a browser open only the first of such addresses in a text.
             del addresses[1:]
         images = "".join(f'<img src="{escape(a)}" alt="">' for a in addresses)
         who = f'<span class="who">Sure: <bdi>{escape(visible(class_name))}</bdi></span>'

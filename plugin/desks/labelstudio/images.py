@@ -28,7 +28,8 @@ _SUFFIXES = {
     b"<?xml": ".svg",
 }
 _LOCAL = "/data/local-files/?d="
-_REMOTE = ("http://", "https://", "s3://", "gs://", "azure-blob://")
+IN_A_BUCKET = ("s3://", "gs://", "azure-blob://")
+_REMOTE = ("http://", "https://", *IN_A_BUCKET)
 _NAMED_AT_MOST = 5
 
 
