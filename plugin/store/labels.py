@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -478,8 +479,11 @@ class LabelField:
 
     # ---- scores
 
-    def write_scores(self, rows: Rows, scores: Any) -> None:
-        """Write the scores of `score_labels`, and the index that queues sort by."""
+    def write_scores(self, rows: Rows, scores: Any, asked: AbstractSet[str] = frozenset()) -> None:
+        """Write the scores of `score_labels`, and the index that queues sort by.
+
+        The labels in `asked` keep their suggestion: somebody is looking at it.
+        """
         ours = self.names
         self._declare(
             ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
@@ -497,6 +501,10 @@ class LabelField:
                 strict=True,
             )
         ]
+        shown = self.columns([ours.suggested], asked) if asked else {}
+        for row, label_id in enumerate(rows.ids if shown else ()):
+            if label_id in shown:
+                [suggestions[row]] = shown[label_id]
         columns: dict[str, Sequence[Any]] = {}
         for field, values in (
             (ours.importance, scores.importance),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..core.review.rounds import Rounds
 from ..core.scoring.importance import SCORER_VERSION, LabelModel, LabelScores, score_labels
 from ..core.scoring.kept import from_arrays, to_arrays
 from ..core.scoring.sampling import sample_coreset as draw_coreset
+from ..desks.app import AppDesk
 from ..reports import CoresetReport, ImportanceReport
 from ..store import coreset, embedding_run, ownership, views
 from ..store.labels import Rows, weight_or_one
@@ -87,7 +89,7 @@ def compute_importance(
             )
         )
         declare_review_fields(work.labels)
-        work.labels.write_scores(rows, scores)
+        work.labels.write_scores(rows, scores, _asked_in_the_app(work))
     _keep_fit(work, scores.model)
     keep_plan(work, rounds)
     unlabeled, without_vector = work.labels.left_out()
@@ -110,6 +112,19 @@ def compute_importance(
         without_vector=without_vector,
         persistent=bool(work.samples.dataset.persistent),
     )
+
+
+def _asked_in_the_app(work: Workspace) -> AbstractSet[str]:
+    """Return the labels that the App asks about.
+
+    Its pages show the suggestion that is in the dataset, and a click stands for the one that is on
+    record with the round: both must stay the same.
+    """
+    rounds = work.store.all()
+    round_ = rounds.open
+    if round_ is None or round_.desk != AppDesk.name:
+        return frozenset()
+    return rounds.lost_unanswered(round_)
 
 
 def _keep_fit(work: Workspace, model: LabelModel) -> None:

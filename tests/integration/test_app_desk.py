@@ -242,6 +242,28 @@ def test_a_page_that_is_not_of_the_open_round_changes_nothing(loop: CleaningLoop
     assert loop.history()[0]["reviewed"] == 0
 
 
+def test_scoring_again_leaves_what_a_click_stands_for(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    round_ = push(loop, n=6)
+    one, *others = ids(round_)
+    loop.record_verdicts({one: "keep"})
+    field = "suggested_label.label"
+    before = dict(zip(*dataset.values(["id", field]), strict=True))
+    # Somebody makes one class of two.
+    rest = dataset.exclude(ids(round_))
+    rest.set_values(
+        "ground_truth.label", [c.replace("9", "8") for c in rest.values("ground_truth.label")]
+    )
+    loop.compute_importance()
+    now = dict(zip(*dataset.values(["id", field]), strict=True))
+    page = CleaningLoop(dataset, "ground_truth", "pixels").next_page(6)
+    assert page is not None
+    assert page.label_ids == tuple(others)
+    assert {i: now[i] for i in others} == page.suggestions == {i: before[i] for i in others}
+    assert "9" in page.suggestions.values()
+    assert "9" not in {now[i] for i in [one, *rest.values("id")]}  # nobody is asked about these
+
+
 def test_taking_a_page_back_leaves_a_round_closed_when_another_is_open(loop: CleaningLoop) -> None:
     order = ids(push(loop, n=2))
     loop.commit_page(order, {})
