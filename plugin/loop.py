@@ -44,6 +44,7 @@ from .usecases import (
     evaluate,
     export_cleaned,
     grid,
+    pictures,
     plan,
     propose,
     pull,
@@ -55,7 +56,6 @@ from .usecases import (
 )
 from .usecases.check_setup import Finding
 from .usecases.draw import Wanted
-from .usecases.pictures import CONTEXTS
 from .usecases.workspace import Workspace
 
 Progress = Callable[[float, str], None]
@@ -947,6 +947,11 @@ class CleaningLoop:
         """The field that is cleaned."""
         return str(self.labels.name)
 
+    @property
+    def of_objects(self) -> bool:
+        """Whether each label is that of an object, with a box."""
+        return bool(self.labels.of_crops)
+
     def check_unlocked(self) -> None:
         """Make sure that labels can be changed.
 
@@ -988,11 +993,15 @@ class CleaningLoop:
 
     def page_view(self, label_ids: Sequence[str]) -> Any:
         """Return a view of some labels, in this order."""
-        return self.labels.in_order(label_ids)
+        return self.labels.page(label_ids)
 
     def page_fields(self) -> list[str]:
         """Return the fields that thumbnails of a page show: the label, and the suggested one."""
-        return self.queue_fields()[:2]
+        return list(self.labels.page_fields)
+
+    def page_pictures(self, label_ids: Sequence[str]) -> dict[str, str]:
+        """Return what to show of some labels: paths of images, or pictures of objects as data."""
+        return pictures.in_the_app(self._work, label_ids)
 
     def label_choices(self) -> list[str]:
         """Return the classes that a person may give in the open round."""
@@ -1049,9 +1058,10 @@ def _options(
     context: str,
 ) -> dict[str, Any]:
     """Return what a round keeps of how it was pushed."""
-    if context not in CONTEXTS:
+    if context not in pictures.CONTEXTS:
         raise DataError(
-            f"context must be one of {', '.join(CONTEXTS)}, got {context!r}.", "Name one of these."
+            f"context must be one of {', '.join(pictures.CONTEXTS)}, got {context!r}.",
+            "Name one of these.",
         )
     return {
         "images": images,
@@ -1061,5 +1071,5 @@ def _options(
         "new_classes": list(new_classes),
         "sheet": check_sheet(sheet),
         "examples": examples,
-        **({"context": context} if context != CONTEXTS[0] else {}),
+        **({"context": context} if context != pictures.CONTEXTS[0] else {}),
     }

@@ -7,10 +7,16 @@ from urllib.parse import quote
 from fiftyone.operators import types
 
 
-def picture(inputs: types.Object, name: str, filepath: str, width: str) -> None:
-    """Add a picture of a width in CSS units, through FiftyOne's own media route."""
+def picture(inputs: types.Object, name: str, image: str | None, width: str) -> None:
+    """Add a picture of a width in CSS units, if there is one.
+
+    Files come through FiftyOne's own media route; a `data:` address is the picture itself.
+    """
+    if not image:
+        return
+    address = image if image.startswith("data:") else f"/media?filepath={quote(image, safe='')}"
     inputs.str(
         name,
-        default=f"/media?filepath={quote(filepath, safe='')}",
+        default=address,
         view=types.ImageView(width=width, read_only=True),
     )

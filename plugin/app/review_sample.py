@@ -62,6 +62,10 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
         """Say that nobody could tell."""
         self._answer(ctx, "unsure")
 
+    def wrong_box(self, ctx: Any) -> None:
+        """Say that the box has to be drawn again."""
+        self._answer(ctx, "wrong_box")
+
     def go_back(self, ctx: Any) -> None:
         """Open the sample before."""
         ctx.ops.open_sample(id=ctx.panel.get_state("asked")["previous"])
@@ -113,7 +117,8 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
     def _question(self, body: types.Object, asked: dict[str, Any]) -> None:
         picture(body, "image", asked["image"], _IMAGE_WIDTH)
         share, doubt = asked["disagreement"], asked["suggested_probability"]
-        similar = "" if share is None else f" {share:.0%} of similar images have another label."
+        things = "objects" if asked["of_object"] else "images"
+        similar = "" if share is None else f" {share:.0%} of similar {things} have another label."
         again = (
             "\n\nIt has an answer already; another one replaces it." if asked["answered"] else ""
         )
@@ -137,6 +142,8 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
         rest = body.h_stack("rest", gap=1)
         rest.btn("delete", "Delete it", on_click=self.delete, variant="outlined")
         rest.btn("unsure", "Can't tell", on_click=self.unsure, variant="outlined")
+        if asked["of_object"]:
+            rest.btn("wrong_box", "The box is wrong", on_click=self.wrong_box, variant="outlined")
         if asked["previous"]:
             rest.btn("previous", "Back", on_click=self.go_back, variant="outlined")
         if asked["next"]:
@@ -145,5 +152,5 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
             if images:
                 body.md(f"Surely “{name}”:", name=f"sure_{number}")
                 shelf = body.h_stack(f"examples_{number}", gap=1)
-                for i, path in enumerate(images):
-                    picture(shelf, f"example_{number}_{i}", path, _EXAMPLE_WIDTH)
+                for i, image in enumerate(images):
+                    picture(shelf, f"example_{number}_{i}", image, _EXAMPLE_WIDTH)

@@ -136,10 +136,22 @@ class DetectionsField(LabelField):
         chosen = self.samples.everything().select_labels(ids=list(ids), fields=self.name)
         return chosen.to_patches(self.name)
 
-    def in_order(self, ids: Iterable[str]) -> Any:
-        """Return the patches of these objects, one after another."""
+    def page(self, ids: Iterable[str]) -> Any:
+        """Return the patches of these objects, one after another.
+
+        Thumbnails tell an object's class and none of its attributes, so the patches, which are
+        FiftyOne's own copy of the objects, get the suggestion as a label beside it.
+        """
         wanted = list(ids)
-        return self.select(wanted).select(wanted, ordered=True)
+        patches = self.select(wanted)
+        suggested = self.names.suggested
+        patches.set_values(self._leaf(suggested), patches.values(self._of_patch(suggested)))
+        return patches.select(wanted, ordered=True)
+
+    @property
+    def page_fields(self) -> list[str]:
+        """The fields that thumbnails of a page show: the label, and the suggested one."""
+        return [self.name, self._leaf(self.names.suggested)]
 
     def values(
         self, selection: Selection, fields: Sequence[str], limit: int | None = None

@@ -122,8 +122,8 @@ class LabelField:
         """Return the view that shows the labels with these ids."""
         raise NotImplementedError
 
-    def in_order(self, ids: Iterable[str]) -> Any:
-        """Return the view that shows these labels, one after another."""
+    def page(self, ids: Iterable[str]) -> Any:
+        """Return the view that asks about these labels, one after another."""
         return self.samples.view.select(list(ids), ordered=True)
 
     def values(
@@ -201,6 +201,11 @@ class LabelField:
         raise NotImplementedError
 
     # ---- what a kind may say of its own
+
+    @property
+    def page_fields(self) -> list[str]:
+        """The fields that thumbnails of a page show: the label, and the suggested one."""
+        return [self.name, self.names.suggested]
 
     def boxes(self, ids: Iterable[str]) -> dict[str, list[float]]:
         """Return label id to the box that is shown; labels of whole images have none."""

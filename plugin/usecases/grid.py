@@ -20,6 +20,7 @@ from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
 from .examples import find_examples
+from .pictures import FOR_AN_EXAMPLE, in_the_app
 from .pull import answering, hand_edits, record
 from .workspace import Workspace
 
@@ -113,11 +114,13 @@ def question(work: Workspace, label_id: str, n_examples: int) -> Question | None
     previous, following = around(order, waiting, label_id)
     both = (item.label, item.suggested_label)
     examples = find_examples(work, rounds, round_, both, n_examples, work.labels.images)
+    sure = {name: [e.sample_id for e in found] for name, found in examples.items()}
+    small = in_the_app(work, [i for found in sure.values() for i in found], FOR_AN_EXAMPLE)
     disagreement = work.labels.columns([work.labels.names.disagreement], [label_id])
     return Question(
         round=round_.number,
         label_id=label_id,
-        image=work.labels.images([label_id]).get(label_id, ""),
+        image=in_the_app(work, [label_id]).get(label_id, ""),
         label=item.label,
         suggested_label=item.suggested_label,
         suggested_probability=item.suggested_probability,
@@ -125,7 +128,8 @@ def question(work: Workspace, label_id: str, n_examples: int) -> Question | None
         answered=label_id not in waiting,
         previous=previous,
         next=following,
-        examples={cls: [e.image for e in found] for cls, found in examples.items()},
+        examples={name: [small[i] for i in found if i in small] for name, found in sure.items()},
+        of_object=work.labels.of_crops,
     )
 
 

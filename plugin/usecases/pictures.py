@@ -1,9 +1,11 @@
-"""Pictures of objects for desks that show files: what is around the box, with the box drawn."""
+"""Pictures of objects, for desks and forms: what is around the box, with the box drawn."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +21,8 @@ CONTEXTS = ("crop", "image")
 # People need to see more around an object than a network does: half of its longer side, all around.
 _MARGIN = 0.5
 _SHORTEST, _LONGEST = 480, 1_600  # pixels of the picture's longer side
+_FOR_A_QUESTION = 480
+FOR_AN_EXAMPLE = 160
 _NAMED_AT_MOST = 5
 
 
@@ -54,6 +58,43 @@ def pictures_for(work: Workspace, desk: Any, options: Mapping[str, Any]) -> Iter
     whole = options.get("context", CONTEXTS[0]) == "image"
     with TemporaryDirectory(prefix="cleaning-") as folder:
         yield lambda ids: _make(work, Path(folder), ids, whole)
+
+
+def in_the_app(
+    work: Workspace, ids: Iterable[str], longest: int = _FOR_A_QUESTION
+) -> dict[str, str]:
+    """Return what the App's forms and panels show of labels.
+
+    Parameters
+    ----------
+    work : Workspace
+    ids : iterable of str
+        Labels; those that are gone are left out.
+    longest : int, default 480
+        Pixels of the longer side of a picture that is made here.
+
+    Returns
+    -------
+    dict of str to str
+        Label id to the path of its image. Of an object, a `data:` address with its picture, or the
+        path when the image can't be read here: the browser may still show it.
+    """
+    images = work.labels.images(ids)
+    boxes = work.labels.boxes(images)
+    return {i: _data_address(path, boxes.get(i), longest) for i, path in images.items()}
+
+
+def _data_address(path: str, box: Sequence[float] | None, longest: int) -> str:
+    if not box:
+        return path
+    try:
+        picture = draw_object(path, box)
+    except Exception:  # PIL's readers raise whatever broken bytes lead them to
+        return path
+    picture.thumbnail((longest, longest))
+    file = BytesIO()
+    picture.save(file, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + b64encode(file.getvalue()).decode()
 
 
 def _make(work: Workspace, folder: Path, ids: Iterable[str], whole: bool) -> dict[str, str]:

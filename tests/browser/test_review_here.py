@@ -1,24 +1,14 @@
-"""A round that is reviewed in the App's grid, clicked through in a real Chromium."""
+"""Rounds that are reviewed in the App's grid, clicked through in a real Chromium."""
 
 from __future__ import annotations
 
 import getpass
 
-import pytest
 from playwright.sync_api import expect
 
-from chromium import open_browser
 from coreset_cleaning import AppDesk, CleaningLoop
-from fiftyone_app import ReviewGrid, serve_app
-
-
-@pytest.fixture
-def grid(tmp_path):
-    expect.set_options(timeout=60_000)
-    with serve_app(tmp_path / "app") as url, open_browser() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.set_default_timeout(60_000)
-        yield ReviewGrid(page, url)
+from review_page import ReviewPage, SheetPage
+from support.objects import FIELD, Pixels, make_objects
 
 
 def test_a_round_by_the_page(grid, confused_scored):
@@ -77,3 +67,48 @@ def test_a_round_by_the_page(grid, confused_scored):
     dataset.reload()
     assert dataset[order[6]].original_label.label == before[order[6]]
     assert loop.next_page(6).label_ids == tuple(order[7:])
+
+
+def test_objects_at_both_desks(grid, label_studio, server, tmp_path):
+    objects = make_objects(tmp_path, 60)
+    dataset, before = objects.dataset, objects.given()
+    dataset.persistent = True  # another process shows it
+    loop = CleaningLoop(dataset)
+    loop.compute_embeddings(Pixels())
+    loop.compute_importance()
+    grid.open(dataset.name)
+    grid.begin(Samples=8, Controls_among_them=0, Images_on_a_page=6)
+    order = [item.sample_id for item in loop.rounds.load(1).batch]
+    grid.wait_for_page("Page 1 of 2", order[:6])
+    suggested = loop.next_page(6).suggestions
+    grid.mark(order[0])
+    grid.mark(order[1], other=True)
+    grid.save()
+    grid.answer("The box is wrong: it is to be drawn again")
+    grid.wait_for_page("Page 2 of 2", order[6:])
+    grid.judge_opened(order[6], "is right")
+    grid.save()
+    expect(grid.panel).to_contain_text("No round is open")
+    dataset.reload()
+    assert objects.given() == {**before, order[0]: suggested[order[0]]}
+    assert dataset.load_saved_view("cleaning wrong_box").values("id") == [order[1]]
+
+    asked = before[order[0]]  # all of a sheet have one label
+    pushed = loop.push_round(server, n=5, controls=0, class_of_interest=asked, sheet=5)
+    order = [item.sample_id for item in loop.rounds.load(2).batch]
+    page = grid.page.context.browser.new_page(viewport={"width": 1400, "height": 900})
+    page.set_default_timeout(60_000)
+    review, sheet = ReviewPage(page, label_studio.url), SheetPage(page)
+    review.log_in(label_studio.admin_email, label_studio.admin_password)
+    review.start(pushed.url)
+    sheet.shows(5)
+    sheet.picture(2).click()
+    page.keyboard.press("Control+Enter")
+    review.is_done()
+    given = objects.given()
+    suggestion = loop.rounds.load(2).batch[1].suggested_label
+    assert loop.pull_reviews(server).closed == [2]
+    dataset.reload()
+    assert objects.given() == {**given, order[1]: suggestion}
+    assert [row["state"] for row in loop.history()] == ["closed", "closed"]
+    assert dataset.count(f"{FIELD}.detections") == len(before)

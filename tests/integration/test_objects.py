@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -363,8 +364,10 @@ def test_the_app_s_pages_show_objects_in_order_and_their_marks_are_verdicts(
     assert page is not None
     view = loop.page_view(page.label_ids)
     assert view.values("id") == list(page.label_ids)  # patches, by the id of their object
-    assert loop.page_fields() == [FIELD]
+    assert loop.page_fields() == [FIELD, "suggested_label"]  # both are on the thumbnails
     suggested = found(objects.dataset, page.label_ids[0]).suggested_label.label
+    assert view.values("suggested_label.label") == [page.suggestions[i] for i in page.label_ids]
+    assert not objects.dataset.has_field("suggested_label")
     report = loop.commit_page(page.label_ids, {page.label_ids[0]: Mark.SUGGESTION.value})
     assert (report.answered, report.total) == (3, 5)
     assert objects.given()[page.label_ids[0]] == suggested
@@ -393,7 +396,11 @@ def test_the_form_for_marked_objects_asks_about_each(
     assert len(asked) == 2
     texts = [inputs.properties[f"answer_{k}"].view.label for k in (0, 1)]
     assert texts == [f"Labeled “{given[i]}”. What is it?" for i in (one, two)]
-    name_marked.NameMarked().run(context(answer_0="delete", answer_1="unsure"))
+    address = inputs.properties["picture_0"].default
+    with Image.open(io.BytesIO(b64decode(address.removeprefix("data:image/jpeg;base64,")))) as crop:
+        assert max(crop.size) == 480  # what is around the object: its image is 320 x 240
+    name_marked.NameMarked().run(context(answer_0="delete", answer_1="wrong_box"))
+    assert "cleaning:wrong_box" in found(objects.dataset, two).tags
     deleted = objects.dataset.filter_labels(FIELD, F("sample_weight") == 0)
     assert deleted.values(f"{FIELD}.detections.id", unwind=True) == [one]
 

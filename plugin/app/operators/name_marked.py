@@ -14,7 +14,7 @@ from ..context import loop_for
 from ..pictures import picture
 from .base import Answer, LoopOperator
 
-_DELETE, _UNSURE = "delete", "unsure"
+_DELETE, _UNSURE, _WRONG_BOX = "delete", "unsure", "wrong_box"
 _CLASS = "class "
 _WIDTH = "160px"
 
@@ -39,11 +39,13 @@ class NameMarked(LoopOperator):
         loop = loop_for(ctx)
         label_ids, marks = grid.read(ctx, loop)
         asked = asked_for(label_ids, marks)
+        images = loop.page_pictures(asked)
         # The grid shows the page: samples, or objects that are no samples of the dataset.
-        columns = ctx.view.values(["id", "filepath", f"{loop.label_field}.label"])
-        shown = {label_id: (path, label) for label_id, path, label in zip(*columns, strict=True)}
+        labels = dict(zip(*ctx.view.values(["id", f"{loop.label_field}.label"]), strict=True))
         answers = {f"{_CLASS}{name}": name for name in loop.label_choices()}
         answers |= {_DELETE: "Delete it: it is none of these", _UNSURE: "Can't tell"}
+        if loop.of_objects:
+            answers[_WRONG_BOX] = "The box is wrong: it is to be drawn again"
         if not asked:
             inputs.md("Nothing is marked with Alt+click: the page is saved as it is.", name="none")
         together = False
@@ -55,13 +57,13 @@ class NameMarked(LoopOperator):
         if together:
             shelf = inputs.h_stack("pictures", gap=1)
             for number, label_id in enumerate(asked):
-                picture(shelf, f"picture_{number}", shown[label_id][0], _WIDTH)
+                picture(shelf, f"picture_{number}", images.get(label_id), _WIDTH)
             _ask(inputs, "all", "What are they?", answers)
             return
         for number, label_id in enumerate(asked):
-            path, label = shown[label_id]
-            picture(inputs, f"picture_{number}", path, _WIDTH)
-            _ask(inputs, f"answer_{number}", f"Labeled “{label}”. What is it?", answers)
+            picture(inputs, f"picture_{number}", images.get(label_id), _WIDTH)
+            asks = f"Labeled “{labels[label_id]}”. What is it?"
+            _ask(inputs, f"answer_{number}", asks, answers)
 
     # Nothing to read and close afterwards: the next page is the answer.
     resolve_output = foo.Operator.resolve_output

@@ -72,7 +72,7 @@ class Question:
     round : int
     label_id : str
     image : str
-        Path of its image.
+        Path of its image; of an object, a `data:` address with its picture.
     label, suggested_label : str
         The given class, and the most probable other one.
     suggested_probability : float
@@ -83,7 +83,9 @@ class Question:
     previous, next : str or None
         Ids of the label before it in the round, and of the next one that waits for an answer.
     examples : dict of str to list of str
-        Class to paths of images that surely show it.
+        Class to the same of labels that are surely right.
+    of_object : bool
+        Whether its box may be wrong, too.
     """
 
     round: int
@@ -97,6 +99,7 @@ class Question:
     previous: str | None
     next: str | None
     examples: dict[str, list[str]]
+    of_object: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Return the question as JSON-able values."""
