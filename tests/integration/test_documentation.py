@@ -207,3 +207,5 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     # A tenth of all labels is wrong; a queue that is no better than chance finds no more.
     assert found >= 0.3 * reviewed
     assert "144 labels are wrong again" in printed
+    found, reviewed = map(int, re.search(r"objects: (\d+) of (\d+) classes", printed).groups())
+    assert found >= 0.4 * reviewed  # of all, a tenth
