@@ -8,6 +8,7 @@ that a user makes beside us stay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,19 +51,32 @@ class Written:
     gone: list[str]
 
 
-def write_back(labels: LabelField, rounds: Rounds) -> Written:
-    """Bring every label of every round to its state in the ledger."""
-    if not rounds.weights:
+def write_back(
+    labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None = None
+) -> Written:
+    """Bring labels to their state in the ledger.
+
+    Parameters
+    ----------
+    labels : LabelField
+    rounds : Rounds
+        All of the label field.
+    only : set of str, optional
+        Ids of the labels that may have changed. Default: those of every round, which also finishes
+        what a process that was killed has left.
+    """
+    shown = _shown(rounds, only)
+    if not shown:
         return Written(0, [], [])
     ours = labels.names
     part_marks(labels, rounds, _declare_all)
-    _declare_all(labels, rounds.weights)
+    _declare_all(labels, shown)
     appearance.arrange(labels.dataset, labels.name, ours)
     before: dict[str, Marks] = {}
     after: dict[str, Marks] = {}
     new_tags: dict[str, list[str]] = {}
     outdated = []
-    for label_id, found in standing(labels, rounds).items():
+    for label_id, found in standing(labels, rounds, only).items():
         before[label_id], after[label_id] = found.before, found.after
         if found.outdated:
             outdated.append(label_id)
@@ -73,7 +87,13 @@ def write_back(labels: LabelField, rounds: Rounds) -> Written:
     changed = {i for i in before if before[i] != after[i]} | set(new_tags)
     if changed:
         labels.renew_views()
-    return Written(len(changed), outdated, [i for i in rounds.states if i not in before])
+    gone = [i for i in shown if i in rounds.states and i not in before]
+    return Written(len(changed), outdated, gone)
+
+
+def _shown(rounds: Rounds, only: AbstractSet[str] | None) -> list[str]:
+    """Return the labels that rounds have shown, in their order."""
+    return [i for i in rounds.weights if only is None or i in only]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +116,10 @@ class Standing:
     outdated: bool
 
 
-def standing(labels: LabelField, rounds: Rounds) -> dict[str, Standing]:
-    """Return label id to what stands on it, of all labels that rounds have shown; write nothing.
+def standing(
+    labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None = None
+) -> dict[str, Standing]:
+    """Return label id to what stands on it, of labels that rounds have shown; write nothing.
 
     A weight that somebody has cleared is that of the review or the tag.
     """
@@ -106,9 +128,10 @@ def standing(labels: LabelField, rounds: Rounds) -> dict[str, Standing]:
     relabeled_to = rounds.relabeled_to
     was_deleted = rounds.put_by(Verdict.DELETE)
     fields = [labels.path, f"{ours.original}.label", ours.weight, "tags", ours.review]
-    boxes = labels.boxes(rounds.states)
+    shown = _shown(rounds, only)
+    boxes = labels.boxes(i for i in shown if i in rounds.states)
     found: dict[str, Standing] = {}
-    for label_id, values in labels.own_columns(fields, list(rounds.weights)).items():
+    for label_id, values in labels.own_columns(fields, shown).items():
         label, original, weight, tags, document = values
         review = read_review(document)
         by_review = review is not None and review.verdict == Outcome.DELETED.value

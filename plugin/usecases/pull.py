@@ -1,13 +1,14 @@
 """The use cases "take answers in": pull them from a desk, wait for them, or record them directly.
 
-An answer is in the ledger before a label changes; what was cut off there is finished by the next
-call.
+An answer is in the ledger before a label changes. What was cut off there is finished by the next
+call about its round, and by every push and pull.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -236,7 +237,8 @@ def record(
         # First: were it cut off in between, the round would just close with the next answer.
         work.store.reopen(round_)
         rounds = Rounds(rounds)
-    report, rounds = _take_in(work, rounds, [round_], answers)
+    # Of other rounds, nothing has changed: a commit takes no longer for all that was reviewed before.
+    report, rounds = _take_in(work, rounds, [round_], answers, round_.shown_ids)
     keep_plan(work, rounds)
     return _merged(rounds, [report])
 
@@ -265,11 +267,15 @@ def _classes_for(work: Workspace, rounds: Rounds, verdicts: Mapping[str, Answer]
 
 
 def _take_in(
-    work: Workspace, rounds: Rounds, here: Sequence[Round], answers: Answers
+    work: Workspace,
+    rounds: Rounds,
+    here: Sequence[Round],
+    answers: Answers,
+    only: AbstractSet[str] | None = None,
 ) -> tuple[PullReport, Rounds]:
     """Append the events that are new, close what is complete, and write the state back.
 
-    The lock is held: nobody else changes these rounds, so they need not be read again.
+    The state of all labels, or `only` of some. The lock is held: nobody else changes these rounds, so they need not be read again.
     """
     label_of = {(r.number, item.sample_id): item.label for r in here for item in r.shown}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]
@@ -288,7 +294,7 @@ def _take_in(
     given = (r.new_label for r in reviews if (r.round, r.sample_id) in under_review)
     work.labels.list_classes(dict.fromkeys(name for name in given if name))
     rounds = Rounds(rounds)
-    written = write_back(work.labels, rounds)
+    written = write_back(work.labels, rounds, only)
     report = PullReport(
         new_answers=sum(event.kind is EventKind.REVIEW for event in events),
         withdrawn=sum(event.kind is EventKind.WITHDRAW for event in events),

@@ -13,6 +13,7 @@ from pymongo.collection import Collection
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import DataError, RoundError
 from coreset_cleaning.core.review.round import Round
+from coreset_cleaning.usecases import pull
 
 
 @pytest.fixture
@@ -185,6 +186,43 @@ def test_recording_answers_reads_little_of_the_dataset(
     assert whole == []
     dataset.distinct("ground_truth.label")
     assert len(whole) == 1
+
+
+def test_recording_answers_reads_the_labels_of_its_round_alone(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With thousands of verdicts, reading what they have changed is what takes the time."""
+    first = push(loop)
+    loop.record_verdicts(dict.fromkeys(ids(first), "delete"))
+    second = push(loop)
+    read = []
+    aggregate = Collection.aggregate
+
+    def watched(self: Collection[Any], pipeline: Any, *args: Any, **options: Any) -> Any:
+        read.append(str(pipeline))
+        return aggregate(self, pipeline, *args, **options)
+
+    monkeypatch.setattr(Collection, "aggregate", watched)
+    loop.record_verdicts(dict.fromkeys(ids(second), "keep"))
+    assert all(any(i in pipeline for pipeline in read) for i in ids(second))
+    assert not any(i in pipeline for pipeline in read for i in ids(first))
+
+
+def test_what_was_cut_off_at_the_end_of_a_round_is_finished_by_the_next_push(
+    loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, *others = ids(push(loop))
+    with monkeypatch.context() as patch:
+        patch.setattr(pull, "write_back", _interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            loop.record_verdicts({one: "delete", **dict.fromkeys(others, "keep")})
+    assert loop.samples.dataset[one].sample_weight == 1
+    push(loop)
+    assert loop.samples.dataset[one].sample_weight == 0
+
+
+def _interrupt(*args: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def test_labels_of_whole_images_have_no_box_that_could_be_wrong(loop: CleaningLoop) -> None:
