@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coreset_cleaning.core.judging import yields
 from coreset_cleaning.core.judging.yields import (
     Estimate,
     RoundYield,
@@ -93,6 +94,19 @@ def test_errors_that_the_queue_took_are_added_back():
     assert report.noise_rate.value == pytest.approx(0.2, abs=0.005)
     assert report.errors_left.value == pytest.approx(100, abs=5)
     assert report.errors_left.low < 100 < report.errors_left.high
+
+
+@pytest.mark.parametrize(("errors", "wrong_controls"), [(0, 0), (12, 1), (28, 4)])
+def test_of_very_many_labels_not_every_count_of_wrong_ones_is_weighed(
+    errors: int, wrong_controls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = [RoundYield(100_000, 60, errors + wrong_controls, 30, wrong_controls)]
+    some = yield_report(rounds).errors_left
+    monkeypatch.setattr(yields, "_EACH_COUNT", 100_000)
+    each = yield_report(rounds).errors_left
+    assert each.value == pytest.approx(some.value, rel=0.01)
+    assert (each.low, each.high) == pytest.approx((some.low, some.high), abs=20)
+    assert each != some
 
 
 def test_without_controls_the_noise_rate_is_unknown():

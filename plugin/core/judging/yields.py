@@ -17,6 +17,7 @@ from ..scoring.linalg import Float, Int
 _Z95 = 1.959963984540054
 _LOG_RATIO = 20.0  # beyond any ratio of two shares that people can count
 _PRIOR = 0.5  # Jeffreys
+_EACH_COUNT = 5_000  # of wrong labels: nearer to none, or to all, each count is weighed
 _EDGE = 0.0175  # cut off where the posterior ends at what was found; see scripts/bench coverage
 _WEAK = 2.5  # standard deviation of the weak prior of logistic coefficients (Gelman et al. 2008)
 _DRAWS = 4000
@@ -340,7 +341,8 @@ def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
     if not any(row.n_controls for row in rounds if not row.of_part):
         unknown = Estimate(float("nan"), float(found), float(found + unseen))
         return unknown, unknown.plus(-found)
-    possible = np.arange(found, found + unseen + 1)
+    counts, stand_for = _counts(unseen)
+    possible = found + counts
     size = max(rounds[0].pool, int(possible[-1]))
     log_p: Float = betabinom.logpmf(possible, size, _PRIOR, _PRIOR)
     taken = 0
@@ -353,15 +355,31 @@ def _errors_of_class(rounds: Sequence[RoundYield]) -> tuple[Estimate, Estimate]:
     if not np.isfinite(log_p).any():  # samples came or went between the rounds
         unknown = Estimate(float("nan"), float(found), float(found + unseen))
         return unknown, unknown.plus(-found)
-    posterior = np.exp(log_p - log_p.max())
+    posterior = np.exp(log_p - log_p.max()) * stand_for
     posterior = posterior / posterior.sum()
     below = np.cumsum(posterior)
-    low, high = np.minimum(np.searchsorted(below, [0.025, 0.975]), unseen)
-    if posterior[0] >= posterior[high]:
-        low, high = np.minimum(np.searchsorted(below, [_EDGE, 0.95 + _EDGE]), unseen)
+    last = len(possible) - 1
+    low, high = np.minimum(np.searchsorted(below, [0.025, 0.975]), last)
+    if log_p[0] >= log_p[high]:
+        low, high = np.minimum(np.searchsorted(below, [_EDGE, 0.95 + _EDGE]), last)
     low, high = possible[low], possible[high]
     start = Estimate(float(posterior @ possible), float(low), float(high))
     return start, start.plus(-found)
+
+
+def _counts(most: int) -> tuple[Int, Float]:
+    """Return the counts from 0 to `most` that are weighed, and how many each stands for.
+
+    Where they are very many, those far from either end stand for their neighbours: no number of
+    controls that people review tells these apart.
+    """
+    if most <= 3 * _EACH_COUNT:
+        return np.arange(most + 1), np.ones(most + 1)
+    ends = np.arange(_EACH_COUNT)
+    between = np.linspace(_EACH_COUNT, most - _EACH_COUNT, _EACH_COUNT).round().astype(np.int64)
+    counts = np.unique(np.concatenate([ends, between, most - ends]))
+    edges = np.concatenate([[-0.5], (counts[1:] + counts[:-1]) / 2, [most + 0.5]])
+    return counts, np.diff(edges)
 
 
 def _log_choose(n: Int, k: int) -> Float:
