@@ -238,7 +238,7 @@ def main() -> None:
         default=True,
         help="inject faults as well (%(default)s)",
     )
-    args = parse(parser, database=True, sizes="20", runs=1, others=100, warm_up=5, faults=False)
+    args = parse(parser, database=True, sizes="20", runs=1, others=100, warm_up=0, faults=False)
     import fiftyone as fo
 
     from label_studio_server import LabelStudioProcess
@@ -255,7 +255,7 @@ def main() -> None:
             fo.list_datasets()  # the database stays up for as long as this process does
             server = Server(process.url, process.admin_token, root)
             ways = [("ours", ours), ("builtin", builtin)]
-            for name, way in ways:
+            for name, way in ways if args.warm_up else ():
                 alone(way, server, f"{name}-warm-up", args.warm_up)
             for n in sizes:
                 runs = args.runs if n == sizes[0] else 1

@@ -9,12 +9,14 @@ import sys
 import threading
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from coreset_cleaning.core.errors import DataError, ServerError
+from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio import push as push_module
 from coreset_cleaning.desks.labelstudio.connection import KEY_VARIABLE, LabelStudioServer
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
@@ -181,42 +183,48 @@ def test_an_import_that_is_only_queued_is_waited_for(
     assert Counter(cleaning.keys()) == Counter(wanted(cleaning, 10))
 
 
+@pytest.fixture(scope="module")
+def own_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabelStudioProcess]:
+    """A server that tests may kill; whoever does starts it again."""
+    with LabelStudioProcess(tmp_path_factory.mktemp("killed") / "data") as process:
+        yield process
+
+
 @pytest.mark.parametrize("when", ["before", "during", "after"])
 def test_server_killed_around_an_import(
-    when: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    when: str, own_process: LabelStudioProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = LabelStudioProcess(tmp_path / "data")
-    process.start()
+    monkeypatch.setattr(push_module, "PAUSE", 0.01)
+    monkeypatch.setattr(connection, "READ_PAUSES", (0.01,) * 4)
+    server = LabelStudioServer(own_process.url, own_process.admin_token)
+    cleaning = Cleaning(server, f"killed-{when}")
+    cleaning.open()
+    post, imports = server.post, 0
+
+    def killing_post(path: str, body: object = None, **params: object) -> object:
+        nonlocal imports
+        imports += path.endswith("/import")
+        if not path.endswith("/import") or imports != 2:
+            return post(path, body, **params)
+        if when == "before":
+            own_process.kill()
+        if when == "during":
+            # While the request is on its way or at work.
+            threading.Timer(0.05, own_process.kill).start()
+        answer = post(path, body, **params)
+        if when == "after":
+            own_process.kill()
+        return answer
+
+    monkeypatch.setattr(server, "post", killing_post)
     try:
-        server = LabelStudioServer(process.url, process.admin_token)
-        cleaning = Cleaning(server, "killed")
-        cleaning.open()
-        post, imports = server.post, 0
-
-        def killing_post(path: str, body: object = None, **params: object) -> object:
-            nonlocal imports
-            imports += path.endswith("/import")
-            if not path.endswith("/import") or imports != 2:
-                return post(path, body, **params)
-            if when == "before":
-                process.kill()
-            if when == "during":
-                # While the request is on its way or at work.
-                threading.Timer(0.05, process.kill).start()
-            answer = post(path, body, **params)
-            if when == "after":
-                process.kill()
-            return answer
-
-        monkeypatch.setattr(server, "post", killing_post)
         with pytest.raises(ServerError):
             cleaning.push(review_tasks(500))
-        process.kill()
-        process.start()
-        cleaning.push(review_tasks(500))
-        assert Counter(cleaning.keys()) == Counter(wanted(cleaning, 500))
     finally:
-        process.stop()
+        own_process.kill()
+        own_process.start()
+    cleaning.push(review_tasks(500))
+    assert Counter(cleaning.keys()) == Counter(wanted(cleaning, 500))
 
 
 CLIENT = """

@@ -101,22 +101,3 @@ def test_a_dataset_of_the_demo_s_name_is_not_replaced(tmp_path: Path) -> None:
     finally:
         made.delete()
         mine.delete()
-
-
-def test_data_without_true_labels_is_for_human_reviewers_only(tmp_path: Path) -> None:
-    from PIL import Image
-
-    for name in ("red", "blue"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(10):
-            Image.new("RGB", (32, 32), name).save(tmp_path / "images" / name / f"{number}.png")
-    done = subprocess.run(
-        [sys.executable, "-m", "demonstration", "--data", tmp_path / "images"],
-        cwd=ROOT / "scripts",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 1
-    assert "--reviewer human" in done.stderr

@@ -31,22 +31,26 @@ for name, n in (("my-images", 3), ("tutorial", 2)):
          for i in range(n)]
     )
 """
-# What a user may run, each a line of a shell in the checkout, and what it prints when it has run.
+# What a user may run, each a line of a shell in the checkout, what it prints when it has run, and
+# its exit code.
 RUNS = {
     "tests": (
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n0",
          "tests/integration/test_documentation.py::test_python_blocks_run_in_order[fields.md]"],
         "1 passed",
+        0,
     ),
     "demo": (
         [sys.executable, "-m", "demonstration", "--data", "{photos}"],
         "--reviewer human",
+        1,
     ),
     "benchmark": (
         [sys.executable, "scripts/benchmarks/embed.py", "--tiny", "--images", "0"],
         "read_ratio",
+        0,
     ),
-    "tutorial": ([sys.executable, "-c", "{tutorial}"], "images, 359 held out"),
+    "tutorial": ([sys.executable, "-c", "{tutorial}"], "images, 359 held out", 0),
 }  # fmt: skip
 # The tutorial up to where its dataset is there.
 TUTORIAL = """
@@ -88,7 +92,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(name: str, photos: Path, environment: dict[str, str]) -> None:
-    command, says = RUNS[name]
+    command, says, code = RUNS[name]
     filled = [part.format(photos=photos, tutorial=TUTORIAL) for part in command]
     done = subprocess.run(
         filled,
@@ -99,7 +103,8 @@ def run(name: str, photos: Path, environment: dict[str, str]) -> None:
         check=False,
         timeout=500,
     )
-    assert says in done.stdout + done.stderr, done.stdout + done.stderr
+    assert says in (done.stderr if code else done.stdout), done.stdout + done.stderr
+    assert done.returncode == code
 
 
 # ---- the database of somebody else

@@ -32,6 +32,15 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         start_database(collector.config)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put short tests last, so that no worker is left alone with a long one.
+
+    pytest-xdist gives each worker the next file, in this order.
+    """
+    items.sort(key=lambda item: not {*WITH_DATABASE} & {*item.path.parts})
+
+
 # ---- Label Studio
 
 
