@@ -51,9 +51,7 @@ class Written:
     gone: list[str]
 
 
-def write_back(
-    labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None = None
-) -> Written:
+def write_back(labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None = None) -> Written:
     """Bring labels to their state in the ledger.
 
     Parameters

@@ -20,8 +20,9 @@ from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
 from .examples import find_examples
+from .hand_edits import hand_edits
 from .pictures import FOR_AN_EXAMPLE, in_the_app
-from .pull import answering, hand_edits, record
+from .pull import answering, record
 from .workspace import Workspace
 
 

@@ -31,8 +31,9 @@ from ..desks.base import Answers, Desk
 from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
 from ..store.lock import Claim
-from ..store.marks import adopt_edits, write_back
+from ..store.marks import write_back
 from ..store.rounds import now
+from .hand_edits import adopt, as_reviews, check_not_renamed, hand_edits
 from .plan import keep_plan
 from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
@@ -71,10 +72,10 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             edited: dict[str, str] = {}
             if desk.shows_dataset and rounds.open in here:
                 edited = hand_edits(work, rounds, rounds.open)
-                answers.reviews += _as_reviews(rounds, rounds.open, edited)
+                answers.reviews += as_reviews(rounds, rounds.open, edited)
             claim.check()
             if rounds.open:
-                _adopt(work, rounds.open, edited)
+                adopt(work, rounds.open, edited)
             report, rounds = _take_in(work, rounds, here, answers)
             if answers.project:
                 for round_ in (r for r in here if r.url):
@@ -106,41 +107,6 @@ def _ask_for_classes(
     unnamed = answers.unnamed.get(open_.number, {})
     sent = send_unnamed(work, rounds, open_, desk, unnamed) if unnamed else 0
     return report.standing(unnamed=sent, unnamed_url=open_.unnamed_url)
-
-
-def hand_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, str]:
-    """Return the labels of a round that wait for an answer and were given another class by hand.
-
-    Whoever edits one in FiftyOne's own annotation has answered. It records no user, and of a label
-    that is confirmed it leaves no trace.
-
-    Returns
-    -------
-    dict of str to str
-        Label id to the class that it has now.
-    """
-    waiting = rounds.lost_unanswered(round_)
-    asked = {item.sample_id: item.label for item in round_.batch if item.sample_id in waiting}
-    found = work.labels.columns([work.labels.path], list(asked))
-    # What one of several reviewers has said is there already, and is nobody's edit.
-    said = {i: rounds.true_class(rounds.states[i]) for i in found if i in rounds.states}
-    return {i: label for i, (label,) in found.items() if label not in (None, asked[i], said.get(i))}
-
-
-def _adopt(work: Workspace, round_: Round, edited: Iterable[str]) -> None:
-    """Keep what labels had before somebody edited them, so that undo finds it."""
-    asked = {item.sample_id: item.label for item in round_.batch}
-    given = {i: asked[i] for i in edited}
-    if given:
-        adopt_edits(work.labels, given)
-
-
-def _as_reviews(rounds: Rounds, round_: Round, edited: Mapping[str, str]) -> list[Review]:
-    """Return what was edited by hand as answers of the operating system's user."""
-    verdicts: dict[str, Answer] = {i: ("relabel", label) for i, label in edited.items()}
-    at = next_time(rounds.answers, now())
-    classes = list(edited.values())
-    return read_verdicts(verdicts, classes, round_=round_.number, reviewer=None, at=at)
 
 
 def _fetch(
@@ -228,16 +194,18 @@ def record(
         seconds=seconds,
     )
     _check_boxes(work, reviews)
+    if verdicts:
+        check_not_renamed(work, rounds, round_)
     if of_page:
         reviews = unsaid(rounds, round_, reviews)
     claim.check()
-    _adopt(work, round_, edited)
+    adopt(work, round_, edited)
     answers = Answers(reviews=reviews, withdrawn=[*withdrawn])
     if answers.withdrawn and rounds.open is None:
         # First: were it cut off in between, the round would just close with the next answer.
         work.store.reopen(round_)
         rounds = Rounds(rounds)
-    # Of other rounds, nothing has changed: a commit takes no longer for all that was reviewed before.
+    # Nothing has changed in other rounds, and reading them takes the longer the more there are.
     report, rounds = _take_in(work, rounds, [round_], answers, round_.shown_ids)
     keep_plan(work, rounds)
     return _merged(rounds, [report])
@@ -275,7 +243,8 @@ def _take_in(
 ) -> tuple[PullReport, Rounds]:
     """Append the events that are new, close what is complete, and write the state back.
 
-    The state of all labels, or `only` of some. The lock is held: nobody else changes these rounds, so they need not be read again.
+    The state of all labels, or `only` of some. The lock is held: nobody else changes these rounds,
+    so they need not be read again.
     """
     label_of = {(r.number, item.sample_id): item.label for r in here for item in r.shown}
     reviews = [settle(a, label_of[a.round, a.sample_id]) for a in answers.reviews]

@@ -342,6 +342,22 @@ def test_a_label_that_was_edited_by_hand_is_answered(loop: CleaningLoop) -> None
     assert [dataset[i].ground_truth.label for i in (one, two)] == ["3", "3"]
 
 
+def test_a_class_that_was_renamed_is_nobody_s_answer(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    order = ids(push(loop, n=3))
+    before = loop.history()
+    dataset.map_labels("ground_truth", {"3": "three"}).save()
+    assert loop.pull_reviews(AppDesk()).new_answers == 0
+    with pytest.raises(
+        RoundError, match="asks about labels '3', and all that were are 'three' now"
+    ):
+        loop.commit_page(order, {})
+    assert loop.history() == before
+    dataset.map_labels("ground_truth", {"three": "3"}).save()
+    edit(dataset, order[0], "8")
+    assert loop.commit_page(order, {}).outcomes == {"kept": 2, "relabeled": 1}
+
+
 def test_an_attribute_that_the_annotation_does_not_know_is_no_obstacle(loop: CleaningLoop) -> None:
     dataset = loop.samples.dataset
     sample = dataset.first()
