@@ -1,4 +1,4 @@
-"""What somebody has changed by hand while a round is open in the App: answers, or a renamed class."""
+"""What somebody changed by hand while a round is open in the App: an answer, or a renamed class."""
 
 from __future__ import annotations
 
