@@ -77,7 +77,7 @@ def _plan(work: Workspace, rounds: Rounds, budget: int) -> Plan:
 
 def learned_odds(rounds: Rounds) -> Odds:
     """Learn from all verdicts that decide how far off the scores were when they were pushed."""
-    probabilities, wrong, classes, controls = [], [], [], 0
+    probabilities, wrong, classes, controls = [], [], [], []
     for round_ in rounds.counted:
         states = rounds.judged(round_)
         for item in round_.batch:
@@ -86,5 +86,5 @@ def learned_odds(rounds: Rounds) -> Odds:
                 probabilities.append(item.wrong_probability)
                 wrong.append(state.outcome.is_error)
                 classes.append(item.label)
-                controls += item.control
+                controls.append(item.control)
     return fit_odds(probabilities, wrong, classes, controls)

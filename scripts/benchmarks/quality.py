@@ -72,20 +72,30 @@ def rescore(rows: LabeledRows, scores: Any) -> dict[str, float]:
 
 def honesty(rows: LabeledRows, scores: Any) -> dict[str, float]:
     """Calibration error and total of the probabilities, as they are and after random controls."""
+    from coreset_cleaning.core.judging.odds import fit_odds
+    from coreset_cleaning.core.judging.plan import expected_errors
     from coreset_cleaning.core.scoring.calibration import calibrate
 
     said, wrong = scores.wrong_probability[rows.judged], rows.wrong[rows.judged]
+    classes = rows.labels[rows.judged].astype(str).tolist()
     rng = np.random.default_rng(0)
-    totals = []
+    totals: dict[str, list[float]] = {"calibrated": [], "planned": []}
     for _ in range(DRAWS):
         drawn = rng.choice(len(said), min(CONTROLS, len(said) // 5), replace=False)
-        totals.append(calibrate(said[drawn], wrong[drawn]).expected_errors(said)[0])
-    return {
+        totals["calibrated"].append(calibrate(said[drawn], wrong[drawn]).expected_errors(said)[0])
+        of_drawn = [classes[row] for row in drawn]
+        odds = fit_odds(said[drawn], wrong[drawn], of_drawn, np.ones(len(drawn), bool))
+        totals["planned"].append(expected_errors(said, classes, odds).value)
+    found = {
         "calibration_error": calibration_error(said, wrong),
         "expected_over_errors": float(said.sum() / wrong.sum()),
-        "expected_over_errors_after_controls": float(np.mean(totals) / wrong.sum()),
-        "its_deviation": float(np.std(totals) / wrong.sum()),
     }
+    for name, values in totals.items():
+        share = np.array(values) / wrong.sum()
+        found[f"expected_{name}_over_errors"] = float(share.mean())
+        found[f"expected_{name}_off_by"] = float(np.sqrt(np.square(share - 1).mean()))
+        found[f"expected_{name}_within_10"] = float((np.abs(share - 1) <= 0.1).mean())
+    return found
 
 
 def calibration_error(said: np.ndarray, wrong: np.ndarray) -> float:
@@ -187,7 +197,7 @@ def compare(rows: LabeledRows) -> dict[str, Any]:
     numbers = ", ".join(f"{k} {v:.3f}" for k, v in against.items() if v is not None)
     print(f"  ours against cleanlab's best, C={C:.4f}: {numbers}", flush=True)
     for name, value in mine.items():
-        if name.startswith(("calibration", "expected", "its_dev", "rest_after")):
+        if name.startswith(("calibration", "expected", "rest_after")):
             print(f"  {name:36} {value:.4f}")
     errors = int(rows.wrong.sum())
     return {"rows": len(rows.labels), "errors": errors, "C": C, "scores": scores, **against}

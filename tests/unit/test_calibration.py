@@ -42,6 +42,20 @@ def rng_shift(seed):
     return float(np.random.default_rng(seed + 1000).normal())
 
 
+@pytest.mark.parametrize("shift", [0.2, 2.5])
+def test_a_hundred_controls_tell_the_total_better_than_their_own_share_does(shift):
+    # Labels that are off as usual, and labels that are off by far more.
+    said, wrong, rng = labels(shift=shift)
+    calibrated, plain = [], []
+    for _ in range(100):
+        controls = rng.choice(len(said), 100, replace=False)
+        calibration = calibrate(said[controls], wrong[controls])
+        calibrated.append(calibration.expected_errors(said)[0] / wrong.sum() - 1)
+        plain.append(wrong[controls].mean() / wrong.mean() - 1)
+    off, off_plain = (np.sqrt(np.mean(np.square(found))) for found in (calibrated, plain))
+    assert off < (0.7 if shift == 0.2 else 0.9) * off_plain
+
+
 def test_the_top_of_the_queue_alone_would_mislead():
     # The top is nearly all wrong, as said; calibrating on it, the total is off.
     rng = np.random.default_rng(0)

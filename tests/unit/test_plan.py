@@ -53,9 +53,19 @@ def test_verdicts_bend_the_curve_where_they_were_given_and_controls_everywhere()
     head = fit_odds([0.9] * 60, [False] * 50 + [True] * 10, ["cat"] * 60)
     told = make_plan(p, classes, head, 200)
     assert told.whole.found.high < before.whole.found.value
-    controls = fit_odds([0.05] * 100, [True] * 30 + [False] * 70, ["cat"] * 100, 100)
+    controls = fit_odds([0.05] * 100, [True] * 30 + [False] * 70, ["cat"] * 100, [True] * 100)
     assert expected_errors(p, classes, controls).value > 1.5 * before.whole.left.value
     assert make_plan(p, classes, controls, 200).n_controls == 100
+
+
+def test_controls_that_contradict_the_scores_outweigh_what_was_found_elsewhere():
+    wrong, classes = [True] * 55 + [False] * 45, ["cat", "dog"] * 50
+    told = fit_odds([0.1] * 100, wrong, classes, [True] * 100)
+    total = expected_errors([0.1] * 1_000, ["cat", "dog"] * 500, told)
+    assert total.low < 550 < total.high
+    # The head of a queue is wrong more often than the rest, and shows nothing of the kind.
+    head = fit_odds([0.1] * 100, wrong, classes)
+    assert expected_errors([0.1] * 1_000, ["cat", "dog"] * 500, head).value < total.value
 
 
 def test_other_classes_learn_less_from_a_class_than_the_class_itself():
@@ -98,6 +108,11 @@ def test_where_nothing_pays_any_more_it_says_so():
 def test_what_is_no_queue_is_refused(p, classes, budget, match):
     with pytest.raises(DataError, match=match):
         make_plan(p, classes, fit_odds(), budget)
+
+
+def test_controls_are_said_of_each_verdict():
+    with pytest.raises(DataError, match="of one length, got 2, 2, 2 and 1"):
+        fit_odds([0.1, 0.2], [True, False], ["cat", "dog"], [True])
 
 
 def test_a_plan_on_record_is_small_and_proposes_the_same():

@@ -3,7 +3,8 @@
 Before any verdict the curve is what scores were found to be wrong by elsewhere: they claim too
 little in the middle, at times too much at the top, and a class may be off as a whole. A verdict
 bends it where it was given, and little elsewhere: what the head of a queue turned out to be says
-hardly anything of the rest, while controls tell of everything.
+hardly anything of the rest, while controls tell of everything. Where they contradict what was found
+elsewhere, less is made of that.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
+from scipy.special import expit, log_expit, logit
 
 from ..errors import DataError
 from ..scoring.calibration import open_probability
@@ -24,6 +25,9 @@ _REACH = 3.0  # log-odds over which its values go together
 # Standard deviations before any verdict, of the curve as a whole, of its shape and of a class, and
 # the mean of the first: from label sets of 9 to 40 % noise, see docs/rounds.md.
 _LEVEL, _SHAPE, _CLASS, _MEAN = 0.25, 0.5, 0.5, 0.2
+# Some label sets are off by far more, very noisy ones and clean ones: the deviation of the level
+# there, and how many such sets there are.
+_WIDE_LEVEL, _WIDE_SHARE = 1.5, 0.2
 _LARGEST = 9.0  # log-odds beyond it are no surer
 _NEWTON = 50
 
@@ -95,7 +99,7 @@ def fit_odds(
     wrong_probability: ArrayLike = (),
     wrong: ArrayLike = (),
     classes: list[str] | tuple[str, ...] = (),
-    n_controls: int = 0,
+    controls: ArrayLike | None = None,
 ) -> Odds:
     """Learn from verdicts how far off the scores are.
 
@@ -107,8 +111,9 @@ def fit_odds(
         What they turned out to be.
     classes : sequence of str, length n
         The class that each was given.
-    n_controls : int, default 0
-        How many of them were drawn at random; for reports.
+    controls : bool array of shape (n,), optional
+        Which of them were drawn at random. They alone can show that the scores as a whole are off
+        by more than usual. Default: none.
 
     Returns
     -------
@@ -122,33 +127,50 @@ def fit_odds(
     True
     """
     x, y = log_odds(wrong_probability), np.asarray(wrong, dtype=np.float64)
-    if not len(x) == len(y) == len(classes):
+    drawn = np.zeros(len(x), bool) if controls is None else np.asarray(controls, dtype=bool)
+    if not len(x) == len(y) == len(classes) == len(drawn):
         raise DataError(
-            f"wrong_probability, wrong and classes: must be of one length, got {len(x)}, {len(y)} "
-            f"and {len(classes)}.",
+            "wrong_probability, wrong, classes and controls: must be of one length, got "
+            f"{len(x)}, {len(y)}, {len(classes)} and {len(drawn)}.",
             "Pass one entry of each for a verdict.",
         )
     names = tuple(dict.fromkeys(classes))
     code = {name: index for index, name in enumerate(names)}
     codes: Int = np.array([code[name] for name in classes], dtype=np.int64)
     size = len(_KNOTS) + len(names)
-    mean: Float = np.zeros(size)
-    covariance: Float = np.eye(size) * _CLASS**2
-    mean[: len(_KNOTS)] = _MEAN
-    covariance[: len(_KNOTS), : len(_KNOTS)] = _prior()
+    design = np.zeros((len(x), size))
+    design[:, : len(_KNOTS)] = _basis(x)
+    design[np.arange(len(x)), len(_KNOTS) + codes] = 1.0
+    mean, covariance = _prior(size, _level(design[drawn], x[drawn], y[drawn]))
     if len(x):
-        design = np.zeros((len(x), size))
-        design[:, : len(_KNOTS)] = _basis(x)
-        design[np.arange(len(x)), len(_KNOTS) + codes] = 1.0
         mean, covariance = _posterior(design, x, y, mean, covariance)
     root: Float = np.asarray(np.linalg.cholesky(covariance), np.float64)
-    return Odds(mean, root, names, len(x), n_controls)
+    return Odds(mean, root, names, len(x), int(drawn.sum()))
 
 
-def _prior() -> Float:
+def _level(design: Float, offset: Float, y: NDArray[np.float64]) -> float:
+    """Return the usual deviation of the level, or the wide one where controls speak for it."""
+    evidence = []
+    for level, share in ((_LEVEL, 1 - _WIDE_SHARE), (_WIDE_LEVEL, _WIDE_SHARE)):
+        mean, covariance = _prior(design.shape[1], level)
+        coef, doubt = _posterior(design, offset, y, mean, covariance)
+        away, x = coef - mean, offset + design @ coef
+        fit = log_expit(np.where(y > 0, x, -x)).sum()
+        volume = np.linalg.slogdet(doubt)[1] - np.linalg.slogdet(covariance)[1]
+        distance = away @ np.linalg.solve(covariance, away)
+        evidence.append(np.log(share) + fit - distance / 2 + volume / 2)  # Laplace
+    return _LEVEL if evidence[0] >= evidence[1] else _WIDE_LEVEL
+
+
+def _prior(size: int, level: float) -> tuple[Float, Float]:
+    """Return mean and covariance before any verdict, of the curve and of some classes."""
+    mean: Float = np.zeros(size)
+    mean[: len(_KNOTS)] = _MEAN
+    covariance: Float = np.eye(size) * _CLASS**2
     apart = _KNOTS[:, None] - _KNOTS
-    together: Float = _LEVEL**2 + _SHAPE**2 * np.exp(-((apart / _REACH) ** 2) / 2)
-    return together + 1e-6 * np.eye(len(_KNOTS))
+    together = level**2 + _SHAPE**2 * np.exp(-((apart / _REACH) ** 2) / 2)
+    covariance[: len(_KNOTS), : len(_KNOTS)] = together + 1e-6 * np.eye(len(_KNOTS))
+    return mean, covariance
 
 
 def _basis(x: Float) -> Float:

@@ -21,7 +21,7 @@ BLANK_C = 1e-12  # of a model that is not fitted: its coefficients stay 0 for ce
 N_FOLDS_LARGE = 2  # of cross-fits from LARGE_ROWS rows on, N_FOLDS below
 # Enough from where each fit starts: more steps change no ranking that was measured.
 ROUNDS, PILOT_ROUNDS, STEPS = 12, 5, 5  # of the channel, after a pilot, and of the fit in each
-FOLD_STEPS = 20
+FOLD_STEPS = 40  # at most; with few rows a class a fit that ends early ranks far worse
 REFIT_ROUNDS, REFIT_STEPS, REFIT_FOLD_STEPS = 2, 3, 6  # after a few verdicts or weights
 NOISY_MIN = 500  # rows a class from which the channel takes part in choosing C
 # A fit whose loss on its own rows is below this share of its loss on other rows has learned the
