@@ -49,19 +49,19 @@ def call_test(
 
 
 SETUP = "setup --dev --label-studio --browser"
-PYTEST = "python -m pytest --dist loadfile"
+PYTEST = "python -m pytest --dist loadfile --no-loadscope-reorder"
 
 
 @pytest.mark.parametrize(
     ("arguments", "called"),
     [
-        ((), [SETUP, f"{PYTEST} -n 2"]),
-        (("tests/unit", "-k", "a b"), [SETUP, f"{PYTEST} -n 2 tests/unit -k a b"]),
+        ((), [SETUP, f"{PYTEST} -n 3"]),
+        (("tests/unit", "-k", "a b"), [SETUP, f"{PYTEST} -n 3 tests/unit -k a b"]),
         (("-n", "4"), [SETUP, f"{PYTEST} -n 4"]),
         (("-n0", "-x"), [SETUP, f"{PYTEST} -n0 -x"]),
         (("--quick",), ["setup --dev", f"{PYTEST} -n 2 tests/unit"]),
         (("--quick", "-x"), ["setup --dev", f"{PYTEST} -n 2 tests/unit -x"]),
-        (("--database-uri", "mongodb://a"), [SETUP, f"{PYTEST} -n 2 --database-uri mongodb://a"]),
+        (("--database-uri", "mongodb://a"), [SETUP, f"{PYTEST} -n 3 --database-uri mongodb://a"]),
     ],
 )
 def test_arguments_go_to_pytest(
@@ -72,7 +72,7 @@ def test_arguments_go_to_pytest(
 
 def test_without_a_browser_its_tests_are_left_out_aloud_and_ci_fails(checkout: Path) -> None:
     code, called, errors = call_test(checkout, setup_ends_with=3)
-    assert (code, called) == (0, [SETUP, f"{PYTEST} -n 2 --ignore=tests/browser"])
+    assert (code, called) == (0, [SETUP, f"{PYTEST} -n 3 --ignore=tests/browser"])
     assert "ARE LEFT OUT" in errors
     assert call_test(checkout, setup_ends_with=3, CI="true")[:2] == (3, [SETUP])
 
