@@ -992,8 +992,8 @@ class CleaningLoop:
         return self.rounds.load(number).sample_ids
 
     def page_view(self, label_ids: Sequence[str]) -> Any:
-        """Return a view of some labels, in this order."""
-        return self.labels.page(label_ids)
+        """Return the view that asks about some labels of the open round, in this order."""
+        return grid.page_view(self._work, label_ids)
 
     def page_fields(self) -> list[str]:
         """Return the fields that thumbnails of a page show: the label, and the suggested one."""

@@ -136,7 +136,7 @@ class DetectionsField(LabelField):
         chosen = self.samples.everything().select_labels(ids=list(ids), fields=self.name)
         return chosen.to_patches(self.name)
 
-    def page(self, ids: Iterable[str]) -> Any:
+    def page(self, ids: Iterable[str], suggestions: Mapping[str, str]) -> Any:
         """Return the patches of these objects, one after another.
 
         Thumbnails tell an object's class and none of its attributes, so the patches, which are
@@ -144,8 +144,8 @@ class DetectionsField(LabelField):
         """
         wanted = list(ids)
         patches = self.select(wanted)
-        suggested = self.names.suggested
-        patches.set_values(self._leaf(suggested), patches.values(self._of_patch(suggested)))
+        suggested = {i: fo.Classification(label=suggestions[i]) for i in patches.values("id")}
+        patches.set_values(self._leaf(self.names.suggested), list(suggested.values()))
         return patches.select(wanted, ordered=True)
 
     @property

@@ -122,8 +122,11 @@ class LabelField:
         """Return the view that shows the labels with these ids."""
         raise NotImplementedError
 
-    def page(self, ids: Iterable[str]) -> Any:
-        """Return the view that asks about these labels, one after another."""
+    def page(self, ids: Iterable[str], suggestions: Mapping[str, str]) -> Any:
+        """Return the view that asks about these labels, one after another.
+
+        `suggestions` are the classes that a click stands for, by label id.
+        """
         return self.samples.view.select(list(ids), ordered=True)
 
     def values(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..core.errors import RoundError
 from ..core.review.grid import (
@@ -38,6 +39,12 @@ def next_page(work: Workspace, size: int) -> GridPage | None:
         return None
     round_ = _open(work, rounds)
     return grid_page(rounds, round_, size, set(work.labels.existing(round_.sample_ids)))
+
+
+def page_view(work: Workspace, label_ids: Sequence[str]) -> Any:
+    """Return what the grid shows of a page: its labels, each with what a click stands for."""
+    batch = _open(work, work.store.all()).batch
+    return work.labels.page(label_ids, {item.sample_id: item.suggested_label for item in batch})
 
 
 def waiting_on_page(work: Workspace, shown: Sequence[str]) -> list[str]:
