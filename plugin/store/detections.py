@@ -294,17 +294,13 @@ class DetectionsField(LabelField):
     ) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
         """Read the vectors of objects, in the order of the ids; see `LabelField.vectors`.
 
+        No `reader` knows where those of objects are, so none is ever given.
+
         Raises
         ------
         DataError
-            When an id is that of two objects, or a cluster is to read them.
+            When an id is that of two objects.
         """
-        if reader is not None:
-            raise DataError(
-                f"the objects of field {self.name!r} must be scored on one machine, got "
-                "engine='ray'.",
-                "Leave engine out.",
-            )
         [labeled] = self.values(Selection(split, has=(self.path,)), [])
         known = set(labeled)
         if len(known) < len(labeled):

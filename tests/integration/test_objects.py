@@ -326,8 +326,12 @@ def test_a_coreset_of_objects_and_the_check_of_the_dataset(
     names = {finding["name"]: finding for finding in loop.check_dataset()}
     assert names["dataset"]["detail"].startswith("500 objects on 100 samples, 4 classes")
     assert all(finding["ok"] for finding in names.values())
-    with pytest.raises(DataError, match="must be scored on one machine"):
-        loop.labels.vectors(loop_split(), reader=print)
+
+
+@pytest.mark.parametrize("step", ["compute_embeddings", "compute_importance"])
+def test_a_cluster_is_refused_before_anything_asks_for_one(loop: CleaningLoop, step: str) -> None:
+    with pytest.raises(DataError, match="'ground_truth' must be embedded and scored on one mach"):
+        getattr(loop, step)(engine="ray")
 
 
 def test_a_view_limits_what_is_read_and_changed(objects: Objects) -> None:
