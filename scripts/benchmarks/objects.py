@@ -1,13 +1,14 @@
 """Many objects on few images: seconds and peak memory of each step, beside as many whole images.
 
-    scripts/bench objects --labels 1000000 --json objects.json
+    scripts/bench objects --labels 200000 --width 16 --made-up-scores --json objects.json
 
-Made-up labels and vectors, class centres plus noise, 5 % of the labels flipped: once as `Detections`,
---boxes an image, and once as one `Classification` an image. Documents are inserted directly; no
-picture is opened. With --made-up-scores, random scores are written in place of computed ones, for
-sizes at which the fit, which is the same for both, takes too long. Either kind runs in a process of its own, through the public use cases: vectors
-and labels are read, all labels are scored, the queue's head is read, a round is pushed to the App's
-desk, answered and looked back at. Memory is that of the process; the database has its own.
+Made-up labels and vectors, class centres plus noise, 5 % of the labels flipped: once as
+`Detections`, --boxes an image, once as one `Classification` an image. Documents are inserted
+directly; no picture is opened. With --made-up-scores, random scores are written in place of
+computed ones, for sizes at which the fit, which is the same for both, takes too long. Either kind
+runs in a process of its own, through the public use cases: vectors and labels are read, all labels
+are scored, the queue's head is read, a round is pushed to the App's desk, answered and looked back
+at. Memory is that of the process; the database has its own.
 """
 
 from __future__ import annotations
@@ -150,8 +151,7 @@ def steps(dataset: Any, made_up_scores: bool) -> dict[str, Callable[[], Any]]:
         assert len(loop.labels.values(everything, [], limit=50)[0]) == 50
 
     def answer() -> None:
-        [last] = [r for r in loop.rounds.all()][-1:]
-        batch = last.batch
+        batch = loop.rounds.all()[-1].batch
         loop.record_verdicts(
             {
                 item.sample_id: ("relabel", item.suggested_label) if k % 2 else "keep"
