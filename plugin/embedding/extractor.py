@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..core.errors import CleaningError
 from ..core.scoring.rows import thread_count
+from .folding import folded
 from .images import Array, decode_batch
 from .networks import Network, Preprocessing
 
@@ -135,7 +136,7 @@ class Forward:
     Parameters
     ----------
     network : Network
-        Its module is moved to the device.
+        Its module, or a copy of it, is moved to the device.
     device : torch.device
     trials : sequence of int
         Sizes of forward pass to try on the first calls with so many images or more, from the
@@ -147,7 +148,8 @@ class Forward:
         self.device = device
         self.precision = "unknown"
         self._dim = network.dim
-        self._module = network.module.to(device).to(memory_format=torch.channels_last)
+        module = folded(network.module).to(device)
+        self._module = module.to(memory_format=torch.channels_last)
         scale = 1 / (255 * torch.tensor(preprocessing.std))
         shift = -torch.tensor(preprocessing.mean) / torch.tensor(preprocessing.std)
         self._scale = scale.to(device)

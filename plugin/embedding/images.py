@@ -6,12 +6,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .networks import Preprocessing
+if TYPE_CHECKING:
+    from .networks import Preprocessing  # imports torch, which those who cut pictures don't need
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

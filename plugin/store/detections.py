@@ -159,15 +159,20 @@ class DetectionsField(LabelField):
         """Return ids and values of fields, in the order of the selection."""
         leaves = [self._leaf(field) for field in fields]
         sorted_by = [self._leaf(selection.sorted_by)] if selection.sorted_by else []
+        found_ones = (
+            self._first(selection, [*leaves, *sorted_by], limit)
+            if limit
+            else (found for _, found in self._objects(selection, [*leaves, *sorted_by]))
+        )
         rows = [
             (str(found["_id"]), *(value_of(found, leaf) for leaf in [*leaves, *sorted_by]))
-            for _, found in self._objects(selection, [*leaves, *sorted_by])
+            for found in found_ones
         ]
-        if sorted_by:
+        if sorted_by and not limit:
             rows.sort(
                 key=lambda row: (row[-1] is not None, row[-1]), reverse=not selection.lowest_first
             )
-        columns = [list(column) for column in zip(*rows[:limit], strict=True)]
+        columns = [list(column) for column in zip(*rows, strict=True)]
         return tuple(columns[: 1 + len(leaves)] or [[] for _ in range(1 + len(leaves))])
 
     def count(self, selection: Selection, limit: int | None = None) -> int:
@@ -198,6 +203,20 @@ class DetectionsField(LabelField):
         for document in self._split(selection.split)._aggregate(post_pipeline=stages):
             for found in document.get("objects") or ():
                 yield document["_id"], found
+
+    def _first(
+        self, selection: Selection, leaves: Iterable[str], limit: int
+    ) -> Iterator[dict[str, Any]]:
+        """Yield what was asked for of the first objects: the database keeps no others meanwhile."""
+        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
+        stages = [*self._chosen(selection), {"$project": shown}, {"$unwind": "$objects"}]
+        if selection.sorted_by:
+            order = 1 if selection.lowest_first else -1
+            by = f"objects.{self._leaf(selection.sorted_by)}"
+            stages.append({"$sort": {by: order, "objects._id": 1}})
+        stages.append({"$limit": limit})
+        for document in self._split(selection.split)._aggregate(post_pipeline=stages):
+            yield document["objects"]
 
     # ---- values by id
 
@@ -306,17 +325,13 @@ class DetectionsField(LabelField):
     ) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
         """Read the vectors of objects, in the order of the ids; see `LabelField.vectors`.
 
+        No `reader` knows where those of objects are, so none is ever given.
+
         Raises
         ------
         DataError
-            When an id is that of two objects, or a cluster is to read them.
+            When an id is that of two objects.
         """
-        if reader is not None:
-            raise DataError(
-                f"the objects of field {self.name!r} must be scored on one machine, got "
-                "engine='ray'.",
-                "Leave engine out.",
-            )
         [labeled] = self.values(Selection(split, has=(self.path,)), [])
         known = set(labeled)
         if len(known) < len(labeled):

@@ -19,11 +19,17 @@ Progress = Callable[[float, str], None]
 ENGINES = ("local", "ray")
 
 
-def check_engine(engine: str) -> None:
-    """Refuse an engine that there isn't."""
+def check_engine(engine: str, labels: LabelField) -> None:
+    """Refuse an engine that there isn't, or that knows nothing of labels of this kind."""
     if engine not in ENGINES:
         raise DataError(
             f"engine must be one of {', '.join(ENGINES)}, got {engine!r}.", "Name one of these."
+        )
+    if engine == "ray" and labels.of_crops:
+        raise DataError(
+            f"the objects of field {labels.name!r} must be embedded and scored on one machine, got "
+            "engine='ray'.",
+            "Leave engine out.",
         )
 
 
@@ -45,7 +51,7 @@ def compute_embeddings(
     Everything that can be refused is refused first. What is overwritten stays until all that takes
     its place is there, in a field beside it; a run that was killed goes on with that.
     """
-    check_engine(engine)
+    check_engine(engine, labels)
     samples, dataset, field = labels.samples, labels.dataset, labels.embeddings_field
     embedder = Embedder(model, weights, image_size, batch_size, num_workers, engine)
     check_path_field(samples.view, path_field)

@@ -78,20 +78,9 @@ class Embedder:
         self.description = describe_model(model)
 
     def of_crops(self) -> None:
-        """Make it one of boxes, which are cut out of their images.
-
-        Raises
-        ------
-        DataError
-            When it is to run on a cluster.
-        """
+        """Make it one of boxes, which are cut out of their images."""
         from ..embedding.crops import MARGIN
 
-        if self._ray:
-            raise DataError(
-                "the embeddings of objects must be computed on one machine, got engine='ray'.",
-                "Leave engine out.",
-            )
         self.description["preprocessing"] = {
             "of_images": self.description["preprocessing"],
             "crop_margin": MARGIN,

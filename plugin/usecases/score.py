@@ -43,7 +43,7 @@ def compute_importance(
     probabilities_field: str | None = None,
 ) -> ImportanceReport:
     """Score every label outside the test split; see `CleaningLoop.compute_importance`."""
-    check_engine(engine)
+    check_engine(engine, work.labels)
     work.labels.check_names()
     rounds = work.store.all()
     seen = _seen(work, rounds)

@@ -1,12 +1,14 @@
 """Many objects on few images: seconds and peak memory of each step, beside as many whole images.
 
-    scripts/bench objects --labels 1000000 --json objects.json
+    scripts/bench objects --labels 200000 --width 16 --made-up-scores --json objects.json
 
-Made-up labels and vectors, class centres plus noise, 5 % of the labels flipped: once as `Detections`,
---boxes an image, and once as one `Classification` an image. Documents are inserted directly; no
-picture is opened. Either kind runs in a process of its own, through the public use cases: vectors
-and labels are read, all labels are scored, the queue's head is read, a round is pushed to the App's
-desk, answered and looked back at. Memory is that of the process; the database has its own.
+Made-up labels and vectors, class centres plus noise, 5 % of the labels flipped: once as
+`Detections`, --boxes an image, once as one `Classification` an image. Documents are inserted
+directly; no picture is opened. With --made-up-scores, random scores are written in place of
+computed ones, for sizes at which the fit, which is the same for both, takes too long. Either kind
+runs in a process of its own, through the public use cases: vectors and labels are read, all labels
+are scored, the queue's head is read, a round is pushed to the App's desk, answered and looked back
+at. Memory is that of the process; the database has its own.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import json
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,13 +30,6 @@ KINDS = ("objects", "images")
 FLIPS = 0.05
 INSERTED = 20_000  # labels at once
 MEGABYTE = 1e6
-
-
-def document(label: str) -> dict[str, Any]:
-    """One label as FiftyOne stores it."""
-    from bson import ObjectId
-
-    return {"_id": ObjectId(), "_cls": "Classification", "tags": [], "label": label}
 
 
 def made_up(n: int, classes: int, width: int) -> Any:
@@ -54,8 +51,6 @@ def make_dataset(n: int, boxes: int, classes: int, width: int) -> Any:
     from fiftyone.core.utils import serialize_numpy_array
 
     from coreset_cleaning import CleaningLoop
-    from coreset_cleaning.store import crops
-    from coreset_cleaning.store.crops import Embedded, ImageObjects
 
     dataset = fo.Dataset()
     kind: Any = fo.Detection if boxes else fo.Classification
@@ -64,6 +59,9 @@ def make_dataset(n: int, boxes: int, classes: int, width: int) -> Any:
     template["ground_truth"] = fo.Detections(detections=[label]) if boxes else label
     dataset.add_sample(template)  # declares the fields
     if boxes:
+        from coreset_cleaning.store import crops
+        from coreset_cleaning.store.crops import Embedded, ImageObjects
+
         field = CleaningLoop(dataset).labels.embeddings_field
         crops.declare_crops(dataset, field)
     else:
@@ -105,7 +103,39 @@ def make_dataset(n: int, boxes: int, classes: int, width: int) -> Any:
     return dataset
 
 
-def steps(dataset: Any) -> dict[str, Callable[[], Any]]:
+def write_made_up_scores(loop: Any) -> None:
+    """Read all labels and write scores that nothing computed, as `compute_importance` would."""
+    from coreset_cleaning.core.scoring.importance import SCORER_VERSION
+    from coreset_cleaning.store.marks import declare_review_fields
+    from coreset_cleaning.store.scores import ScoreRecord
+
+    rows = loop.labels.train_rows()
+    n, rng = len(rows), np.random.default_rng(2)
+    names = (
+        "importance", "wrong_probability", "suggested_probability", "knn_disagreement", "influence"
+    )  # fmt: skip
+    scores = {name: rng.random(n) for name in names}
+    shifted = (rows.labels + 1) % len(rows.classes)
+    loop.labels.record_scores(
+        ScoreRecord(
+            embeddings_field=loop.labels.embeddings_field,
+            model=None,
+            probabilities_field=None,
+            scorer_version=SCORER_VERSION,
+            reliability=1.0,
+            classes=list(rows.classes),
+            rows=n,
+            random_state=0,
+            scored_at="2026-01-01T00:00:00+00:00",
+        )
+    )
+    declare_review_fields(loop.labels)
+    loop.labels.write_scores(
+        rows, SimpleNamespace(**scores, suggested_class=shifted, second_class=rows.labels)
+    )
+
+
+def steps(dataset: Any, made_up_scores: bool) -> dict[str, Callable[[], Any]]:
     """The use cases by name, to be called one after another."""
     from coreset_cleaning import AppDesk, CleaningLoop
 
@@ -121,8 +151,7 @@ def steps(dataset: Any) -> dict[str, Callable[[], Any]]:
         assert len(loop.labels.values(everything, [], limit=50)[0]) == 50
 
     def answer() -> None:
-        [last] = [r for r in loop.rounds.all()][-1:]
-        batch = last.batch
+        batch = loop.rounds.all()[-1].batch
         loop.record_verdicts(
             {
                 item.sample_id: ("relabel", item.suggested_label) if k % 2 else "keep"
@@ -132,7 +161,7 @@ def steps(dataset: Any) -> dict[str, Callable[[], Any]]:
 
     return {
         "read": read,
-        "score": loop.compute_importance,
+        "score": partial(write_made_up_scores, loop) if made_up_scores else loop.compute_importance,
         "queue": queue,
         "push": lambda: loop.push_round(AppDesk(), n=50, controls=5, scope="dataset"),
         "page": lambda: CleaningLoop(dataset).next_page(20),
@@ -153,8 +182,10 @@ def one_kind(boxes: int, args: argparse.Namespace, pipe: Any) -> None:
         "made_seconds": time.perf_counter() - begin,
         "rss_before_bytes": resident_bytes(),
     }
+    made = f"{report['rss_before_bytes'] / MEGABYTE:7.0f} MB"
+    print(f"  {'made':11} {report['made_seconds']:8.2f} s, {made}", flush=True)
     try:
-        for name, step in steps(dataset).items():
+        for name, step in steps(dataset, args.made_up_scores).items():
             _, seconds, _, peak = measure(step)
             report |= {f"{name}_seconds": seconds, f"{name}_peak_rss_bytes": peak}
             print(f"  {name:11} {seconds:8.2f} s, {peak / MEGABYTE:7.0f} MB", flush=True)
@@ -171,6 +202,7 @@ def main() -> None:
     parser.add_argument("--boxes", type=int, default=10, help="objects an image (%(default)s)")
     parser.add_argument("--classes", type=int, default=10, help="(%(default)s)")
     parser.add_argument("--width", type=int, default=512, help="of a vector (%(default)s)")
+    parser.add_argument("--made-up-scores", action="store_true", help="write some, fit nothing")
     parser.add_argument("--kinds", default=",".join(KINDS), help="(%(default)s)")
     args = parse(parser, database=True, labels=400, classes=3, width=16)
     report: dict[str, Any] = {"labels": args.labels, "width": args.width}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from base64 import b64decode
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from coreset_cleaning.app.panel import facts, whole
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.grid import Mark
 from coreset_cleaning.core.review.round import Round
+from coreset_cleaning.store.selection import Selection
 from support.answers import answer_samples, task_ids
 from support.objects import FIELD, Objects, Pixels, make_objects
 
@@ -327,8 +329,26 @@ def test_a_coreset_of_objects_and_the_check_of_the_dataset(
     names = {finding["name"]: finding for finding in loop.check_dataset()}
     assert names["dataset"]["detail"].startswith("500 objects on 100 samples, 4 classes")
     assert all(finding["ok"] for finding in names.values())
-    with pytest.raises(DataError, match="must be scored on one machine"):
-        loop.labels.vectors(loop_split(), reader=print)
+
+
+@pytest.mark.parametrize("lowest_first", [False, True])
+def test_the_first_of_a_queue_are_the_first_of_all_of_it(
+    loop: CleaningLoop, lowest_first: bool
+) -> None:
+    labels = loop.labels
+    queue = Selection(classes=("3", "8"), sorted_by=labels.names.importance)
+    queue = replace(queue, has=(labels.names.importance,), lowest_first=lowest_first)
+    whole = labels.values(queue, [labels.path, labels.names.importance])
+    assert whole[2] == sorted(whole[2], reverse=not lowest_first)
+    first = labels.values(queue, [labels.path, labels.names.importance], limit=7)
+    assert first == tuple(column[:7] for column in whole)
+    assert len(labels.values(Selection(), [], limit=7)[0]) == 7
+
+
+@pytest.mark.parametrize("step", ["compute_embeddings", "compute_importance"])
+def test_a_cluster_is_refused_before_anything_asks_for_one(loop: CleaningLoop, step: str) -> None:
+    with pytest.raises(DataError, match="'ground_truth' must be embedded and scored on one mach"):
+        getattr(loop, step)(engine="ray")
 
 
 def test_a_view_limits_what_is_read_and_changed(objects: Objects) -> None:

@@ -56,6 +56,13 @@ def test_the_pure_functions_need_neither_database_nor_server() -> None:
     assert not modules & {"fiftyone", "label_studio_sdk", "httpx", "matplotlib"}
 
 
+def test_a_loop_needs_no_network_before_it_embeds() -> None:
+    # What draws pictures shares its decoding with what embeds; torch alone takes 650 MB.
+    modules = loaded_by("from coreset_cleaning import CleaningLoop, AppDesk, LabelStudioServer")
+    assert "fiftyone" in modules
+    assert not modules & {"torch", "torchvision", "label_studio_sdk", "ray"}
+
+
 def test_the_public_names_are_these() -> None:
     assert sorted(coreset_cleaning.__all__) == [
         "AppDesk", "CleaningLoop", "LabelStudioServer", "__version__", "register",
