@@ -15,6 +15,7 @@ from .core.judging.stopping import StopDecision
 from .core.judging.tally import ImportanceBar, importance_bars
 from .core.judging.yields import BudgetPoint, YieldReport
 from .core.review.grid import GridPage, Mark, Question
+from .core.review.scope import TRAIN_SPLIT
 from .core.review.sheets import check_sheet
 from .desks.app import Answer
 from .exports.training import TrainingSet
@@ -106,7 +107,7 @@ class CleaningLoop:
         test_tag: str | None = "test",
         random_state: int = 0,
         prefix: str | None = None,
-        split: str = "train",
+        split: str = TRAIN_SPLIT,
     ) -> None:
         samples = Samples(dataset_or_view, test_tag, split)
         labels = open_label_field(samples, label_field, embeddings_field, prefix)

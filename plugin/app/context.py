@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..core.review.scope import TRAIN_SPLIT
 from . import settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def loop_for(ctx: Any, collection: Any | None = None) -> CleaningLoop:
         chosen.label_field,
         chosen.embeddings_field,
         test_tag=chosen.test_tag,
-        split=ctx.params.get("split") or "train",
+        split=ctx.params.get("split") or TRAIN_SPLIT,
     )
 
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import NoReturn
 
+from ..core.review.scope import OTHER_YARDSTICK, TEST_SPLIT, TRAIN_SPLIT
 from ..exports.names import ExportFormat
 from ..version import __version__
 from . import commands
@@ -68,10 +69,10 @@ def command_line_parser() -> argparse.ArgumentParser:
         )
         sub.add_argument(
             "--split",
-            choices=("train", "test"),
-            default="train",
-            help="test: clean the test split, in rounds of its own; held-out AUROC from before and "
-            "after is not measured with the same yardstick then (default: %(default)s)",
+            choices=(TRAIN_SPLIT, TEST_SPLIT),
+            default=TRAIN_SPLIT,
+            help=f"{TEST_SPLIT}: clean the test split, in rounds of its own. {OTHER_YARDSTICK} "
+            "(default: %(default)s)",
         )
         sub.add_argument("--view", help="saved view to work on (default: the whole dataset)")
         sub.add_argument(

@@ -1,18 +1,10 @@
 """What the steps of the loop return: texts for people, facts for scripts, charts as files."""
 
 from .exports import ExportReport
-from .texts import (
-    CloseReport,
-    CoresetReport,
-    Coverage,
-    EmbeddingReport,
-    EvaluationReport,
-    ImportanceReport,
-    Overview,
-    PullReport,
-    Report,
-    RoundReport,
-)
+from .report import Report
+from .rounds import CloseReport, PullReport, RoundReport
+from .scoring import CoresetReport, Coverage, EmbeddingReport, ImportanceReport
+from .standing import EvaluationReport, Overview
 
 __all__ = [
     "CloseReport",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .texts import Report
+from .report import Report
 
 
 @dataclass(frozen=True)

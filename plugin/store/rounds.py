@@ -29,9 +29,9 @@ from ..core.review.queue import BatchItem
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.schema import SCHEMA, check_schema, split_round, split_start
+from ..core.review.scope import TRAIN_SPLIT
 from . import lock, names
 from .records import Head, Records
-from .samples import TRAIN_SPLIT
 
 _OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
 _CHANGING = ("events", "gold_events", "closed_at", "home", "url", "unnamed_url")

@@ -14,6 +14,7 @@ import fiftyone as fo
 import fiftyone.core.stages as fos
 
 from ..core.errors import DataError
+from ..core.review.scope import TEST_SPLIT, TRAIN_SPLIT
 
 # Ids in one query: MongoDB takes documents of 16 MB.
 _IDS = 100_000
@@ -24,9 +25,6 @@ def everything(dataset: fo.Dataset) -> Any:
     if dataset.media_type == "group":
         return dataset.select_group_slices(_allow_mixed=True)
     return dataset
-
-
-TRAIN_SPLIT, TEST_SPLIT = "train", "test"
 
 
 class Samples:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import DataError
+from ..core.review.scope import TRAIN_SPLIT
 from ..core.scoring.importance import SCORER_VERSION
 from . import ownership
 from .names import Names, field_run_key
 from .records import Records
-from .samples import TRAIN_SPLIT
 
 
 @dataclass(frozen=True)

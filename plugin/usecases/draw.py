@@ -20,14 +20,13 @@ from ..core.review.queue import (
 )
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
-from ..core.review.scope import Classes, Scope, read_scope
+from ..core.review.scope import TEST_SPLIT, Classes, Scope, read_scope
 from ..core.scoring.duplicates import near_duplicates
 from ..core.scoring.importance import SCORER_VERSION
 from ..store import embedding_run, views
 from ..store.labels import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
-from ..store.samples import TEST_SPLIT
 from ..store.selection import Split
 from ..version import __version__
 from .confuse import find_confused_pair

@@ -26,7 +26,7 @@ from ..core.judging.yields import (
 from ..core.review.queue import BatchItem, take_top
 from ..core.review.round import HistoryRow
 from ..core.review.rounds import Rounds
-from ..core.review.scope import Scope, read_scope
+from ..core.review.scope import TEST_SPLIT, Scope, read_scope
 from ..core.scoring.importance import SCORER_VERSION
 from ..core.scoring.predictions import out_of_fold_probabilities
 from ..reports import EvaluationReport, Overview
@@ -34,7 +34,6 @@ from ..store import evaluations, views
 from ..store.labels import Rows
 from ..store.queues import read_queue
 from ..store.rounds import Start, now
-from ..store.samples import TEST_SPLIT
 from .plan import kept_plan, plan_round
 from .workspace import Workspace
 

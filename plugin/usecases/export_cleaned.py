@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import DataError
-from ..core.review.cleaned import TEST, TRAIN, CleanedLabel, changes
+from ..core.review.cleaned import CleanedLabel, changes
+from ..core.review.scope import TEST_SPLIT, TRAIN_SPLIT
 from ..exports.base import Cleaned, Progress
 from ..exports.formats import FORMATS
 from ..exports.names import ExportFormat
@@ -68,7 +69,7 @@ def export_cleaned(
 
 def training_set(work: Workspace) -> TrainingSet:
     """Return the labels outside the test split as arrays."""
-    labels = [label for label in cleaned_labels(work) if label.split == TRAIN]
+    labels = [label for label in cleaned_labels(work) if label.split == TRAIN_SPLIT]
     classes = work.labels.classes()
     number = {name: index for index, name in enumerate(classes)}
     return TrainingSet(
@@ -110,7 +111,9 @@ def cleaned_labels(work: Workspace) -> list[CleanedLabel]:
             CleanedLabel(
                 id=label_id,
                 image=image,
-                split=TEST if (label_id if not labels.of_crops else image) in held_out else TRAIN,
+                split=TEST_SPLIT
+                if (label_id if not labels.of_crops else image) in held_out
+                else TRAIN_SPLIT,
                 label=label,
                 weight=weight_or_one(weight),
                 original=original,

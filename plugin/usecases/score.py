@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.judging.plan import expected_errors
 from ..core.review.rounds import Rounds
+from ..core.review.scope import TRAIN_SPLIT
 from ..core.scoring.importance import SCORER_VERSION, LabelModel, LabelScores, score_labels
 from ..core.scoring.kept import from_arrays, to_arrays
 from ..core.scoring.sampling import sample_coreset as draw_coreset
@@ -25,7 +26,6 @@ from ..store.lock import lock
 from ..store.marks import declare_review_fields
 from ..store.probabilities import read_probabilities
 from ..store.rounds import now
-from ..store.samples import TRAIN_SPLIT
 from ..store.scores import ScoreRecord
 from ..store.selection import Selection, Split
 from .embed import check_engine

@@ -111,7 +111,7 @@ def test_the_forms_offer_the_test_split_and_warn(confused_scored: Any) -> None:
     from fiftyone.operators.executor import ExecutionContext
 
     from coreset_cleaning.app.context import loop_for
-    from coreset_cleaning.app.operators.base import add_split
+    from coreset_cleaning.app.operators.fields import add_split
 
     dataset = confused_scored.dataset
 

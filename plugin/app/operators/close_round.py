@@ -8,7 +8,8 @@ from fiftyone.operators import types
 
 from ...core.review.states import open_row
 from ..context import KEY, URL, loop_for, server_for
-from .base import Answer, LoopOperator, add_label_field, add_split, refuse, warn
+from .base import Answer, LoopOperator
+from .fields import add_label_field, add_split, refuse, warn
 
 
 class CloseRound(LoopOperator):

@@ -8,7 +8,8 @@ from fiftyone.operators import types
 
 from .. import settings
 from ..context import loop_for, progress_for
-from .base import Answer, LoopOperator, choice
+from .base import Answer, LoopOperator
+from .fields import choice
 
 _MODELS = ["resnet18", "resnet34", "resnet50", "efficientnet-lite0"]
 

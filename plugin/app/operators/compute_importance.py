@@ -8,14 +8,8 @@ from fiftyone.operators import types
 
 from .. import settings
 from ..context import loop_for, progress_for
-from .base import (
-    Answer,
-    LoopOperator,
-    add_embeddings_field,
-    add_label_field,
-    add_split,
-    add_test_tag,
-)
+from .base import Answer, LoopOperator
+from .fields import add_embeddings_field, add_label_field, add_split, add_test_tag
 
 
 class ComputeImportance(LoopOperator):

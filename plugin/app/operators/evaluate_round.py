@@ -7,14 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for
-from .base import (
-    Answer,
-    LoopOperator,
-    add_embeddings_field,
-    add_label_field,
-    add_test_tag,
-    check_scored,
-)
+from .base import Answer, LoopOperator
+from .fields import add_embeddings_field, add_label_field, add_test_tag, check_scored
 
 
 class EvaluateRound(LoopOperator):

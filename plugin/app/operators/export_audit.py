@@ -12,7 +12,8 @@ from fiftyone.operators import types
 from ...core.errors import DataError
 from ..context import loop_for
 from ..exports import already_there, export_folder, target_named
-from .base import Answer, LoopOperator, add_label_field
+from .base import Answer, LoopOperator
+from .fields import add_label_field
 
 _SUFFIXES = (".jsonl", ".csv")
 

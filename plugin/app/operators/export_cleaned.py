@@ -10,7 +10,8 @@ from ...core.errors import DataError
 from ...exports.names import ExportFormat
 from ..context import loop_for
 from ..exports import export_folder, target_named
-from .base import Answer, LoopOperator, add_label_field, add_test_tag
+from .base import Answer, LoopOperator
+from .fields import add_label_field, add_test_tag
 
 _INSTEAD = "on the command line, `coreset-cleaning export` writes to any path."
 

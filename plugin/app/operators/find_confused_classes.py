@@ -8,7 +8,8 @@ import numpy as np
 from fiftyone.operators import types
 
 from ..context import loop_for
-from .base import Answer, LoopOperator, add_embeddings_field, add_label_field, add_test_tag
+from .base import Answer, LoopOperator
+from .fields import add_embeddings_field, add_label_field, add_test_tag
 
 _SHOWN_PAIRS = 5
 

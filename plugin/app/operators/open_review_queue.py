@@ -7,7 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for, show_queue
-from .base import Answer, LoopOperator, add_class, add_label_field, add_scope, check_scored
+from .base import Answer, LoopOperator
+from .fields import add_class, add_label_field, add_scope, check_scored
 
 
 class OpenReviewQueue(LoopOperator):

@@ -7,7 +7,8 @@ from typing import Any
 from fiftyone.operators import types
 
 from ..context import loop_for, server_for
-from .base import Answer, LoopOperator, add_label_field, add_split, check_server, refuse
+from .base import Answer, LoopOperator
+from .fields import add_label_field, add_split, check_server, refuse
 
 
 class PullReviews(LoopOperator):

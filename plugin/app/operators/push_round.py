@@ -9,9 +9,8 @@ from fiftyone.operators import types
 from ...core.review.sheets import LARGEST
 from ...core.review.states import open_row
 from ..context import URL, loop_for, progress_for, server_for
-from .base import (
-    Answer,
-    LoopOperator,
+from .base import Answer, LoopOperator
+from .fields import (
     add_label_field,
     add_round_size,
     add_split,

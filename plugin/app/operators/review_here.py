@@ -10,9 +10,8 @@ from ...core.review.states import open_row
 from ...desks.app import AppDesk
 from .. import grid
 from ..context import loop_for, progress_for
-from .base import (
-    Answer,
-    LoopOperator,
+from .base import Answer, LoopOperator
+from .fields import (
     add_label_field,
     add_round_size,
     add_what,

@@ -10,7 +10,8 @@ from fiftyone.operators import types
 from ...core.errors import RoundError
 from ...core.review.states import RoundState
 from ..context import loop_for
-from .base import Answer, LoopOperator, add_label_field, add_split, refuse, warn
+from .base import Answer, LoopOperator
+from .fields import add_label_field, add_split, refuse, warn
 
 if TYPE_CHECKING:
     from ...loop import CleaningLoop

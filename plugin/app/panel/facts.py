@@ -15,7 +15,7 @@ from ..context import PLUGIN, loop_for
 from ..server import server_state
 from . import plan_card
 from .steps import Stage
-from .whole import COUNTS
+from .whole import COUNTS, are_few
 
 if TYPE_CHECKING:
     from ...loop import CleaningLoop
@@ -49,8 +49,9 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
     loop = loop_for(ctx)
     if not loop.is_scored():
         return {**facts, "step": Stage.NO_IMPORTANCE.value}
-    found = {**facts, **rounds(loop)}
-    found |= COUNTS.get(loop, has_yields=bool(found["yields"]))
+    few = are_few(loop)
+    found = {**facts, **rounds(loop, predict=few)}
+    found |= COUNTS.get(loop, has_yields=bool(found["yields"]) and not few)
     # They are for those who have not begun: what was reviewed since has changed the data.
     data = [] if found["rounds"] else settings.findings(ctx.dataset, chosen.label_field)
     return {**found, "data": data}
@@ -72,9 +73,9 @@ def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
     return {**facts, **found, "server": server_state(ctx, wait=0.0).to_dict()}
 
 
-def rounds(loop: CleaningLoop) -> dict[str, Any]:
-    """Return rounds, evaluations and the decision; no sample is read for it."""
-    seen = loop.overview(predict=False)
+def rounds(loop: CleaningLoop, predict: bool = False) -> dict[str, Any]:
+    """Return rounds, evaluations and the decision; no sample is read for it, unless to predict."""
+    seen = loop.overview(predict=predict)
     history = seen.history
     evaluations = [(0, seen.baseline)] if seen.baseline else []
     evaluations += [(r["round"], r["evaluation"]) for r in history if r["evaluation"]]

@@ -19,11 +19,14 @@ AT_ONCE = 10_000
 
 def count(loop: CleaningLoop, has_yields: bool) -> dict[str, Any]:
     """Read all samples: what is left out, and what the queue is predicted to hold, in words."""
-    left_out, yields = loop.coverage(), loop.yields() if has_yields else None
-    return {
-        "left_out": {"what": str(left_out), "fix": left_out.fix} if left_out.left_out else None,
-        "yields": str(yields) if yields else "",
-    }
+    left_out = loop.coverage()
+    text = {"what": str(left_out), "fix": left_out.fix} if left_out.left_out else None
+    return {"left_out": text, **({"yields": str(loop.yields())} if has_yields else {})}
+
+
+def are_few(loop: CleaningLoop) -> bool:
+    """Tell whether all samples can be read at once; their number is looked up, not counted."""
+    return len(loop.samples.dataset) <= AT_ONCE
 
 
 @dataclass
@@ -49,7 +52,7 @@ class Counts:
         ----------
         loop : CleaningLoop
         has_yields : bool
-            Whether a round has answers, so that there is something to predict from.
+            Whether to say what the queue is predicted to hold: a round has answers.
 
         Returns
         -------
@@ -57,9 +60,9 @@ class Counts:
             What `count` says, with `counting`: whether it is still being counted. Then `left_out`
             is what was found before, if anything, and there are no `yields`.
         """
-        stamp = (*loop.samples.stamp(), has_yields)
-        if stamp[0] <= AT_ONCE:
+        if are_few(loop):
             return {**count(loop, has_yields), "counting": False}
+        stamp = (*loop.samples.stamp(), has_yields)
         name = (loop.samples.dataset_id, loop.label_field)
         with self._lock:
             known = self._known.setdefault(name, _Known())

@@ -10,8 +10,6 @@ from .marks import ReviewMark
 from .queue import BatchItem
 from .verdicts import Outcome
 
-TRAIN, TEST = "train", "test"
-
 CHANGE_COLUMNS = (
     "id",
     "filepath",

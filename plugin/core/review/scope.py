@@ -10,6 +10,12 @@ from ..errors import DataError
 # What stands in place of a class's name where a row or a report names what was reviewed.
 WHOLE_DATASET = "whole dataset"
 
+# What is cleaned: all but the test split, or the test split itself.
+TRAIN_SPLIT, TEST_SPLIT = "train", "test"
+
+# What rounds of the test split do to what is measured on it.
+OTHER_YARDSTICK = "Held-out AUROC from before and after is not measured with the same yardstick."
+
 Classes = str | Sequence[str] | Mapping[str, int] | None
 
 
