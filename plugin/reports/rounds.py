@@ -77,7 +77,7 @@ class RoundReport(Report):
         if self.url:
             text += f"{new}, {self.existing} were there. Review them at {self.url}"
         else:
-            text += f"{self.n} samples to review, {self.existing} of them answered."
+            text += f"{self.n} labels to review, {self.existing} of them answered."
         if self.gold:
             text += (
                 f"\nHidden among them: {self.gold} gold images, whose label is swapped. Don't tell "
@@ -85,7 +85,7 @@ class RoundReport(Report):
             )
         if self.unscored:
             text += (
-                f"\nLeft out: {self.unscored} samples without a score. Compute it again to queue "
+                f"\nLeft out: {self.unscored} labels without a score. Compute it again to queue "
                 "them: `coreset-cleaning score`."
             )
         if self.split == TEST_SPLIT:
@@ -195,7 +195,7 @@ class PullReport(Report):
         return replace(self, **values)
 
     def __str__(self) -> str:
-        text = f"{self.new_answers} new answers, {self.changed} samples changed"
+        text = f"{self.new_answers} new answers, {self.changed} labels changed"
         if self.total:
             text += f"; {self.answered} of {self.total} answered"
         if self.withdrawn:

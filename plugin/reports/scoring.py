@@ -81,7 +81,7 @@ class ImportanceReport(Report):
 
     def __str__(self) -> str:
         text = (
-            f"{self.samples} samples of {self.classes} classes scored; total sensitivity "
+            f"{self.samples} labels of {self.classes} classes scored; total sensitivity "
             f"{self.total_sensitivity:.3g}, about {self.expected_errors:.0f} labels look wrong"
         )
         if self.expected_errors_interval:

@@ -239,7 +239,7 @@ def _nothing_left(work: Workspace, cls: str | None, in_queue: int) -> RoundError
         queue = f"the queue of the whole dataset {name!r}"
     if unscored and not in_queue:
         return RoundError(
-            f"{queue} is empty: {unscored} of its samples have no score.",
+            f"{queue} is empty: {unscored} of its labels have no score.",
             "Compute importance again: `coreset-cleaning score`.",
         )
     return RoundError(

@@ -355,7 +355,7 @@ def test_what_no_queue_can_show_is_reported() -> None:
     assert "1 samples without a label" in str(report)
     report = loop.push_round(AppDesk(), n=3, controls=0, class_of_interest="A")
     assert report.unscored == 1
-    assert "1 samples without a score" in str(report)
+    assert "1 labels without a score" in str(report)
 
 
 def test_a_dataset_that_fiftyone_will_not_keep_is_warned_of() -> None:
