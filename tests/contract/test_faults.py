@@ -27,7 +27,7 @@ from label_studio_server import LabelStudioProcess
 from .conftest import FIELD, Cleaning, review_tasks
 from .fault_proxy import FAULTS, FaultProxy
 
-TASKS = 280
+TASKS = 260
 CHUNK = 3
 AT_LEAST = 200
 
