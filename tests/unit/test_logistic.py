@@ -76,6 +76,21 @@ def test_the_start_is_a_discriminant_that_scaling_does_not_improve(rotated):
     assert not start[40].any()
 
 
+def test_with_few_rows_a_class_the_start_is_scaled_for_rows_that_it_has_not_seen():
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((40, 128))
+    labels = np.arange(1_600) % 40
+    X = centres[labels] + 4 * rng.standard_normal((1_600, 128))
+    features, weight = standardise(X, *moments(X, np.ones(1_600))), np.ones(400)
+    seen, fresh = (features[:400], labels[:400]), (features[400:], labels[400:])
+    start = start_at_means(*seen, weight, Bound.of(seen[0], weight), 40)
+
+    def loss_at(scale):
+        return log_loss(*fresh, np.ones(1_200), scale * start, None)
+
+    assert loss_at(1) < min(loss_at(0), loss_at(0.5), loss_at(2))
+
+
 def test_channel_finds_a_planted_confusion():
     features, labels, weight = blobs(n=3000)
     rng = np.random.default_rng(2)

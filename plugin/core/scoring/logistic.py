@@ -193,7 +193,7 @@ def fit_softmax(
 def start_at_means(
     features: Any, labels: Int, weight: Float, bound: Bound, n_classes: int
 ) -> Float:
-    """Coefficients of linear discriminant analysis, scaled to the smallest log-loss.
+    """Coefficients of linear discriminant analysis, scaled to the smallest left-out log-loss.
 
     With many classes Böhning's bound is far above the Hessian at 0, and a descent from there is
     slow; from here it takes a few steps.
@@ -215,18 +215,26 @@ def start_at_means(
         _class_sums, features, (labels, weight), (n_classes,), width=features.shape[1]
     )
     total = masses.sum()
-    means = np.where(
-        masses[:, None] > 0, sums / np.maximum(masses, TINY)[:, None] - sums.sum(axis=0) / total, 0
-    )
+    middle = sums.sum(axis=0) / total
+    means = np.where(masses[:, None] > 0, sums / np.maximum(masses, TINY)[:, None] - middle, 0)
     # The features are standardised: a total variance of 1 is what an average direction has.
     variances = 2 * bound.values / total + SHRINKAGE
-    turned = means if bound.vectors is None else means @ bound.vectors
-    coef: Float = turned / variances
-    if bound.vectors is not None:
-        coef = coef @ bound.vectors.T
+
+    def whitened(rows: Float) -> Float:
+        turned = rows if bound.vectors is None else rows @ bound.vectors
+        scaled: Float = turned / variances
+        return scaled if bound.vectors is None else scaled @ bound.vectors.T
+
+    coef = whitened(means)
     few = np.arange(min(SCALE_ROWS, len(labels)))
     own, w = labels[few], weight[few]
-    z = gather(features, few) @ coef.T.astype(np.float32)
+    block = gather(features, few)
+    z = block @ coef.T.astype(np.float32)
+    # By class means that leave the row out: the mean of few rows knows each of them, and the fit
+    # would have a long way back from coefficients that are far too large.
+    share = w / np.maximum(masses[own] - w, np.maximum(w, TINY))
+    pull = np.einsum("ij,ij->i", block, whitened(block - middle - means[own]))
+    z[few, own] -= (share * pull).astype(np.float32)
 
     def loss(log_scale: float) -> float:
         p = softmax(z * np.float32(np.exp(log_scale)))
