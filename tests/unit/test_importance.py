@@ -141,7 +141,14 @@ def test_names_of_classes_change_nothing(seed):
     scores, moved = score_labels(X, given), score_labels(X, names[given])
     np.testing.assert_allclose(moved.importance, scores.importance, rtol=RTOL, atol=1e-9)
     np.testing.assert_array_equal(moved.knn_disagreement, scores.knn_disagreement)
-    np.testing.assert_array_equal(moved.suggested_class, names[scores.suggested_class])
+    # Two guesses that are as good as equal may change places.
+    same = moved.suggested_class == names[scores.suggested_class]
+    np.testing.assert_array_equal(moved.suggested_class[~same], names[scores.second_class[~same]])
+    np.testing.assert_array_equal(moved.second_class[~same], names[scores.suggested_class[~same]])
+    assert np.mean(~same) <= 0.01
+    np.testing.assert_allclose(
+        moved.suggested_probability, scores.suggested_probability, rtol=0.02, atol=1e-6
+    )
     np.testing.assert_allclose(
         moved.noise_channel[np.ix_(names, names)], scores.noise_channel, atol=1e-3
     )
