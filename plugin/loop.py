@@ -992,9 +992,11 @@ class CleaningLoop:
         """
         return self.rounds.load(number).sample_ids
 
-    def page_view(self, label_ids: Sequence[str]) -> Any:
-        """Return the view that asks about some labels of the open round, in this order."""
-        return grid.page_view(self._work, label_ids)
+    def page_view(
+        self, label_ids: Sequence[str], suggestions: Mapping[str, str] | None = None
+    ) -> Any:
+        """Return a view of some labels, in this order; with a page's suggestions, it asks."""
+        return self.labels.page(label_ids, suggestions or {})
 
     def page_fields(self) -> list[str]:
         """Return the fields that thumbnails of a page show: the label, and the suggested one."""

@@ -50,7 +50,7 @@ def show(ctx: Any, loop: CleaningLoop, page: GridPage) -> None:
     ctx.ops.clear_selected_samples()
     ctx.ops.set_sample_selection_style(**_ICONS)
     ctx.ops.set_active_fields(loop.page_fields())
-    ctx.ops.set_view(view=loop.page_view(page.label_ids))
+    ctx.ops.set_view(view=loop.page_view(page.label_ids, page.suggestions))
 
 
 def leave(ctx: Any) -> None:

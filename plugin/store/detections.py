@@ -144,8 +144,9 @@ class DetectionsField(LabelField):
         """
         wanted = list(ids)
         patches = self.select(wanted)
-        suggested = {i: fo.Classification(label=suggestions[i]) for i in patches.values("id")}
-        patches.set_values(self._leaf(self.names.suggested), list(suggested.values()))
+        if suggestions:
+            labels = [fo.Classification(label=suggestions[i]) for i in patches.values("id")]
+            patches.set_values(self._leaf(self.names.suggested), labels)
         return patches.select(wanted, ordered=True)
 
     @property

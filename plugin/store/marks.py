@@ -63,7 +63,7 @@ def write_back(labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None
         Ids of the labels that may have changed. Default: those of every round, which also finishes
         what a process that was killed has left.
     """
-    shown = _shown(rounds, only)
+    shown = [i for i in rounds.weights if only is None or i in only]
     if not shown:
         return Written(0, [], [])
     ours = labels.names
@@ -74,7 +74,7 @@ def write_back(labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None
     after: dict[str, Marks] = {}
     new_tags: dict[str, list[str]] = {}
     outdated = []
-    for label_id, found in standing(labels, rounds, only).items():
+    for label_id, found in standing(labels, rounds, shown).items():
         before[label_id], after[label_id] = found.before, found.after
         if found.outdated:
             outdated.append(label_id)
@@ -87,11 +87,6 @@ def write_back(labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None
         labels.renew_views()
     gone = [i for i in shown if i in rounds.states and i not in before]
     return Written(len(changed), outdated, gone)
-
-
-def _shown(rounds: Rounds, only: AbstractSet[str] | None) -> list[str]:
-    """Return the labels that rounds have shown, in their order."""
-    return [i for i in rounds.weights if only is None or i in only]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +110,19 @@ class Standing:
 
 
 def standing(
-    labels: LabelField, rounds: Rounds, only: AbstractSet[str] | None = None
+    labels: LabelField, rounds: Rounds, ids: Sequence[str] | None = None
 ) -> dict[str, Standing]:
-    """Return label id to what stands on it, of labels that rounds have shown; write nothing.
+    """Return label id to what stands on it; write nothing.
 
-    A weight that somebody has cleared is that of the review or the tag.
+    Of the labels with these ids, or of all that rounds have shown. A weight that somebody has
+    cleared is that of the review or the tag.
     """
     ours = labels.names
     deleted_tag = ours.outcome_tag(Outcome.DELETED)
     relabeled_to = rounds.relabeled_to
     was_deleted = rounds.put_by(Verdict.DELETE)
     fields = [labels.path, f"{ours.original}.label", ours.weight, "tags", ours.review]
-    shown = _shown(rounds, only)
+    shown = list(rounds.weights) if ids is None else list(ids)
     boxes = labels.boxes(i for i in shown if i in rounds.states)
     found: dict[str, Standing] = {}
     for label_id, values in labels.own_columns(fields, shown).items():

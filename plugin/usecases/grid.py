@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..core.errors import RoundError
 from ..core.review.grid import (
@@ -21,7 +20,7 @@ from ..core.review.rounds import Rounds
 from ..desks.app import Answer, AppDesk
 from ..reports import PullReport
 from .examples import find_examples
-from .hand_edits import hand_edits
+from .hand_edits import check_not_renamed, hand_edits
 from .pictures import FOR_AN_EXAMPLE, in_the_app
 from .pull import answering, record
 from .workspace import Workspace
@@ -39,12 +38,6 @@ def next_page(work: Workspace, size: int) -> GridPage | None:
         return None
     round_ = _open(work, rounds)
     return grid_page(rounds, round_, size, set(work.labels.existing(round_.sample_ids)))
-
-
-def page_view(work: Workspace, label_ids: Sequence[str]) -> Any:
-    """Return what the grid shows of a page: its labels, each with what a click stands for."""
-    batch = _open(work, work.store.all()).batch
-    return work.labels.page(label_ids, {item.sample_id: item.suggested_label for item in batch})
 
 
 def waiting_on_page(work: Workspace, shown: Sequence[str]) -> list[str]:
@@ -91,7 +84,9 @@ def commit_page(
             )
         verdicts = read_page(label_ids, suggestions, marks, others)
         # Who has edited a label of the page in the tab "Annotate" has said what it is.
-        found = hand_edits(work, rounds, round_)
+        edits = hand_edits(work, rounds, round_)
+        check_not_renamed(work, round_, edits)
+        found = edits.answers
         edited = {label_id: found[label_id] for label_id in label_ids if label_id in found}
         for label_id, label in edited.items():
             if label_id not in marks:

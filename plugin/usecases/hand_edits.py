@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..core.errors import RoundError
 from ..core.review.ledger import next_time
@@ -17,18 +18,30 @@ from ..store.selection import Selection, Split
 from .workspace import Workspace
 
 
-def hand_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, str]:
-    """Return the labels of a round that wait for an answer and were given another class by hand.
+@dataclass(frozen=True)
+class HandEdits:
+    """What stands on labels that wait for an answer and were shown with another class.
+
+    Attributes
+    ----------
+    answers : dict of str to str
+        Label id to the class that somebody gave it.
+    renamed : dict of str to str
+        Old name to new of classes that were renamed as a whole, which is nobody's answer.
+    """
+
+    answers: dict[str, str]
+    renamed: dict[str, str]
+
+
+def hand_edits(work: Workspace, rounds: Rounds, round_: Round) -> HandEdits:
+    """Return what was changed by hand among the labels of a round that wait for an answer.
 
     Whoever edits one in FiftyOne's own annotation has answered. It records no user, and of a label
-    that is confirmed it leaves no trace. A class that was renamed as a whole is nobody's answer.
-
-    Returns
-    -------
-    dict of str to str
-        Label id to the class that it has now.
+    that is confirmed it leaves no trace.
     """
-    asked = _asked(rounds, round_)
+    waiting = rounds.lost_unanswered(round_)
+    asked = {item.sample_id: item.label for item in round_.batch if item.sample_id in waiting}
     found = work.labels.columns([work.labels.path], list(asked))
     # What one of several reviewers has said is there already, and is nobody's edit.
     said = {i: rounds.true_class(rounds.states[i]) for i in found if i in rounds.states}
@@ -36,10 +49,11 @@ def hand_edits(work: Workspace, rounds: Rounds, round_: Round) -> dict[str, str]
         i: label for i, (label,) in found.items() if label not in (None, asked[i], said.get(i))
     }
     renamed = _renamed(work, asked, edited)
-    return {i: label for i, label in edited.items() if renamed.get(asked[i]) != label}
+    answers = {i: label for i, label in edited.items() if renamed.get(asked[i]) != label}
+    return HandEdits(answers, renamed)
 
 
-def check_not_renamed(work: Workspace, rounds: Rounds, round_: Round) -> None:
+def check_not_renamed(work: Workspace, round_: Round, edits: HandEdits) -> None:
     """Make sure that the classes a round asks about are still called so.
 
     Raises
@@ -47,22 +61,13 @@ def check_not_renamed(work: Workspace, rounds: Rounds, round_: Round) -> None:
     RoundError
         Names one that is not: what people answer about it would change nothing.
     """
-    asked = _asked(rounds, round_)
-    found = work.labels.columns([work.labels.path], list(asked))
-    now = {i: label for i, (label,) in found.items() if label not in (None, asked[i])}
-    for old, new in _renamed(work, asked, now).items():
+    for old, new in edits.renamed.items():
         raise RoundError(
             f"round {round_.number} of {work.where} asks about labels {old!r}, and all that were "
             f"are {new!r} now, so nothing was saved.",
             f"Rename {new!r} back until the round is done, or close it (close_round) and begin "
             "another.",
         )
-
-
-def _asked(rounds: Rounds, round_: Round) -> dict[str, str]:
-    """Return the labels of a round that wait for an answer, with the class they were shown with."""
-    waiting = rounds.lost_unanswered(round_)
-    return {item.sample_id: item.label for item in round_.batch if item.sample_id in waiting}
 
 
 def _renamed(work: Workspace, asked: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:

@@ -71,7 +71,7 @@ def pull_reviews(work: Workspace, server: Any) -> PullReport:
             answers = _fetch(work, desk, rounds, here, projects.get(home, {}))
             edited: dict[str, str] = {}
             if desk.shows_dataset and rounds.open in here:
-                edited = hand_edits(work, rounds, rounds.open)
+                edited = hand_edits(work, rounds, rounds.open).answers
                 answers.reviews += as_reviews(rounds, rounds.open, edited)
             claim.check()
             if rounds.open:
@@ -153,6 +153,8 @@ def record_verdicts(
                 f"which is {rounds.state(round_).value}: {', '.join(outside[:5])}.",
                 f"The saved view {work.labels.names.round_view(round_.number)!r} shows it.",
             )
+        if verdicts:
+            check_not_renamed(work, round_, hand_edits(work, rounds, round_))
         return record(work, claim, rounds, round_, verdicts, reviewer, comments, seconds)
 
 
@@ -194,8 +196,6 @@ def record(
         seconds=seconds,
     )
     _check_boxes(work, reviews)
-    if verdicts:
-        check_not_renamed(work, rounds, round_)
     if of_page:
         reviews = unsaid(rounds, round_, reviews)
     claim.check()

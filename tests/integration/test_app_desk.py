@@ -358,6 +358,17 @@ def test_a_class_that_was_renamed_is_nobody_s_answer(loop: CleaningLoop) -> None
     assert loop.commit_page(order, {}).outcomes == {"kept": 2, "relabeled": 1}
 
 
+def test_what_one_of_two_reviewers_said_of_a_whole_class_is_no_renaming(loop: CleaningLoop) -> None:
+    dataset = loop.samples.dataset
+    order = ids(push(loop, n=2, reviewers_per_task=2))
+    rest = dataset.exclude(order)
+    rest.set_values(loop.labels.path, [c.replace("3", "8") for c in rest.values(loop.labels.path)])
+    verdicts = dict.fromkeys(order, ("relabel", "8"))
+    loop.record_verdicts(verdicts, "ann")
+    assert set(dataset.distinct(loop.labels.path)) == {"8", "9"}
+    assert loop.record_verdicts(verdicts, "bob").closed == [1]
+
+
 def test_an_attribute_that_the_annotation_does_not_know_is_no_obstacle(loop: CleaningLoop) -> None:
     dataset = loop.samples.dataset
     sample = dataset.first()

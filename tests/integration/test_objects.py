@@ -382,7 +382,7 @@ def test_the_app_s_pages_show_objects_in_order_and_their_marks_are_verdicts(
     push(loop, n=5)
     page = loop.next_page(3)
     assert page is not None
-    view = loop.page_view(page.label_ids)
+    view = loop.page_view(page.label_ids, page.suggestions)
     assert view.values("id") == list(page.label_ids)  # patches, by the id of their object
     assert loop.page_fields() == [FIELD, "suggested_label"]  # both are on the thumbnails
     suggested = found(objects.dataset, page.label_ids[0]).suggested_label.label
