@@ -8,12 +8,15 @@ those that a round on record has set.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import fiftyone as fo
+from bson import json_util
 from fiftyone.core.utils import to_slug
 
 from ..core.errors import DataError
+from .lock import lock
 from .names import RUN_METHOD, Names
 
 _MARK = "coreset_cleaning"
@@ -88,25 +91,46 @@ def is_up_to_date(dataset: fo.Dataset, name: str) -> bool:
     return (dataset.get_saved_view_info(name)["description"] or "").startswith(VIEW_MARK)
 
 
-def save_view(dataset: fo.Dataset, name: str, view: Any, description: str, **more: Any) -> None:
+def save_view(
+    dataset: fo.Dataset, name: str, view: Any, description: str, color: str | None = None
+) -> None:
     """Save a view of ours, in place of one of ours with that name.
+
+    One that is there is rewritten and not replaced, as FiftyOne would: it is never gone for somebody
+    who opens it meanwhile, and two processes may save it at the same time.
 
     Raises
     ------
     DataError
         When a user has a view of that name.
     """
-    names = {to_slug(other): other for other in dataset.list_saved_views()}
-    other = names.get(to_slug(name))
-    if other is not None and not is_our_view(dataset, Names(), other):
+    description = VIEW_MARK + description
+    saved = _saved_view(dataset, name)
+    if saved is None:
+        with lock(dataset, f"saved view {name}", "saving a view"):
+            saved = _saved_view(dataset, name)
+            if saved is None:
+                dataset.save_view(name, view, description=description, color=color)
+                return
+    if not is_our_view(dataset, Names(), saved.name):
         raise DataError(
-            f"dataset {dataset.name!r} has a saved view {other!r} that no cleaning put there.",
-            f"Rename it: dataset.load_saved_view({other!r}), save it under another name, then "
-            f"dataset.delete_saved_view({other!r}).",
+            f"dataset {dataset.name!r} has a saved view {saved.name!r} that no cleaning put there.",
+            f"Rename it: dataset.load_saved_view({saved.name!r}), save it under another name, then "
+            f"dataset.delete_saved_view({saved.name!r}).",
         )
-    if other is not None and hasattr(view, "make_room"):
-        view.make_room(other)
-    dataset.save_view(name, view, description=VIEW_MARK + description, overwrite=True, **more)
+    saved.name = name
+    saved.description = description
+    saved.color = color or saved.color
+    saved.view_stages = [json_util.dumps(stage) for stage in view._serialize(include_uuids=False)]
+    saved.last_modified_at = datetime.utcnow()  # as FiftyOne does
+    saved.save()
+
+
+def _saved_view(dataset: fo.Dataset, name: str) -> Any:
+    """Return the record of a saved view as it is now, or None; names of one slug are one."""
+    dataset._doc.reload("saved_views")
+    slug = to_slug(name)
+    return next((saved for saved in dataset._doc.get_saved_views() if saved.slug == slug), None)
 
 
 def _is_of_version_0_1(dataset: fo.Dataset, field: str) -> bool:

@@ -56,18 +56,6 @@ class LazyPatches:
     def _set_name(self, name: str) -> None:
         """Nothing has to know what it was saved as."""
 
-    def make_room(self, name: str) -> None:
-        """Prepare a saved view of ours to be replaced.
-
-        FiftyOne would open it first, and so copy objects that nobody wants to see.
-        """
-        saved = _saved(self._root_dataset, name)
-        stages = [json_util.loads(stage) for stage in saved.view_stages]
-        patches = [k for k, stage in enumerate(stages) if _state(stage)]
-        if patches:
-            saved.view_stages = saved.view_stages[: patches[0]]
-            saved.save()
-
 
 def renew(dataset: fo.Dataset, is_ours: Callable[[str], bool]) -> None:
     """Let those saved views of patches that are ours show the labels as they are now.
@@ -84,10 +72,6 @@ def renew(dataset: fo.Dataset, is_ours: Callable[[str], bool]) -> None:
         if any(fo.dataset_exists(s["name"]) or s["dataset_id"] != own for s in states):
             saved.view_stages = [json_util.dumps(_renewed(stage, own)) for stage in stages]
             saved.save()
-
-
-def _saved(dataset: fo.Dataset, name: str) -> Any:
-    return next(saved for saved in dataset._doc.get_saved_views() if saved.name == name)
 
 
 def _state(stage: dict[str, Any]) -> dict[str, Any]:

@@ -109,6 +109,19 @@ def test_one_process_pulls_while_another_undoes_and_none_is_lost(
     assert set(digits.dataset.values("sample_weight")) == {1.0}
 
 
+def test_a_queue_may_be_shown_by_several_processes_at_once(
+    digits: Any, loop: CleaningLoop
+) -> None:
+    dataset = digits.dataset
+    dataset.save_view("mine", dataset.limit(3))
+    loop.queue_view("3")
+    show = "for k in range(20): loop.queue_view('3'); loop.queue_view(scope='dataset')"
+    finish(*(in_another_process(dataset.name, show) for _ in range(2)))
+    dataset.reload()
+    assert sorted(dataset.list_saved_views()) == ["cleaning queue", "cleaning queue 3", "mine"]
+    assert loop.queue_view("3") == dataset.load_saved_view("cleaning queue 3")
+
+
 def test_answers_that_arrive_during_an_evaluation_stay(
     loop: CleaningLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
