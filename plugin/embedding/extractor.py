@@ -25,7 +25,7 @@ _Decoded = tuple[torch.Tensor, list[int], list[tuple[int, str]]]
 # Images decoded and yielded at a time, and the sizes of forward pass to try on them.
 _BATCH_SIZE = {"cuda": 512}
 _CPU_BATCH_SIZE = 128
-CHUNKS = (1, 2, 4)  # parts of a batch
+CHUNKS = (2, 4, 8)  # parts of a batch: a whole one no longer fits into a CPU's cache
 # bfloat16 is used only where it gives the same embedding: the smallest cosine to float32 allowed.
 _MIN_COSINE = 0.9999
 _PROBED_IMAGES = 8
@@ -47,8 +47,8 @@ def extract(
     filepaths : sequence of str
     batch_size : int, default=None
         Images decoded, computed and yielded at a time. None means 512 on a GPU and 128 on a CPU,
-        computed whole, in halves or in quarters, whichever the first batches show to be fastest. A
-        batch that doesn't fit into memory is computed in halves, and so are those after it.
+        computed in halves, quarters or eighths, whichever the first batches show to be fastest.
+        What doesn't fit into memory is halved, and so is all after it.
     num_workers : int, default=None
         Processes that decode; 0 means threads of this process. None means 0 on a CPU, where the
         network and not the decoding takes the time, and one per core (16 at most) on a GPU.
