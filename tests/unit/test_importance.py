@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from sklearn.linear_model import LogisticRegression
 
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.scoring import importance as module
+from coreset_cleaning.core.scoring import model as label_model
+from coreset_cleaning.core.scoring.doubt import log_shift
 from coreset_cleaning.core.scoring.importance import score_labels
 from coreset_cleaning.core.scoring.linalg import row_hash, standardise
+from coreset_cleaning.core.scoring.logistic import fit_softmax, softmax
 from coreset_cleaning.core.scoring.model import logits
 from coreset_cleaning.core.scoring.sampling import sample_coreset
 from coreset_cleaning.core.scoring.signals import side_parts
@@ -161,11 +165,16 @@ def test_doubling_a_weight_equals_duplicating_the_row(seed):
     weight = np.ones(200)
     twice = np.random.default_rng(seed).choice(200, 20, replace=False)
     weight[twice] = 2
-    heavy = score_labels(X, given, weight)
-    copied = score_labels(np.vstack([X, X[twice]]), np.append(given, given[twice]))
+    # A solver that stops early ends elsewhere with every other rounding.
+    with (
+        patch.multiple(label_model, STEPS=40, FOLD_STEPS=300),
+        patch.dict(fit_softmax.__kwdefaults__, tolerance=1e-11),
+    ):
+        heavy = score_labels(X, given, weight)
+        copied = score_labels(np.vstack([X, X[twice]]), np.append(given, given[twice]))
     together = copied.importance[:200].copy()
     together[twice] += copied.importance[200:]
-    np.testing.assert_allclose(together, heavy.importance, rtol=RTOL, atol=1e-9)
+    np.testing.assert_allclose(together, heavy.importance, rtol=2 * RTOL, atol=1e-9)
     np.testing.assert_allclose(copied.knn_disagreement[:200], heavy.knn_disagreement, atol=1e-12)
 
 
@@ -191,6 +200,18 @@ def in_order_of_hash(X, *arrays):
     return X[order], *(array[order] for array in arrays)
 
 
+def without_own_label(model, features, z, symbols):
+    """The classifier's logits as a fit would give them that lacks the row: one Newton step."""
+    if model.fold_coef is not None:
+        return z
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    q = np.hstack([model.channel, np.eye(len(model.channel))]).T[symbols] * p
+    q /= q.sum(axis=1, keepdims=True)
+    information = 2 * model.bound.values[:, None] * model.signals.information
+    variance = np.square(model.bound.along(features)) @ (1 / (information + 1 / model.C))
+    return (z + variance * (p - q)).astype(np.float32)
+
+
 def shifted_losses(X, given, scores, probabilities=None, verified=None):
     """Function of θ: every row's loss, with the terms that do not depend on θ held fixed.
 
@@ -204,10 +225,14 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
     near, nearest = (model.neighbors.class_shares(current, weight, k, c) for c in (30, 8))
     predictions = np.empty((n, 0)) if probabilities is None else probabilities
     parts = side_parts(near, nearest, predictions)
+    z = logits(X, model.hashed, *model.for_logits())[1]
+    symbols = given if verified is None else np.where(verified >= 0, verified + k, given)
+    left_out = signals.combine([without_own_label(model, features, z, symbols), *parts])
+    channels = signals.by_doubt.astype(np.float32), signals.channel.astype(np.float32)
     shift = np.tensordot(signals.weights[1:], np.stack(parts), 1) + signals.offsets
     shift = shift + np.log(model.channel).T[given]
-    left_out = logits(X, model.hashed, *model.for_logits())[1] - features @ model.coef.T
-    shift += signals.weights[0] * left_out
+    shift += log_shift(*channels, softmax(left_out), given)
+    shift += signals.weights[0] * (z - features @ model.coef.T)
     index = np.arange(n)
 
     def losses(theta):

@@ -19,7 +19,7 @@ from .neighbors import Neighbors, find_neighbors
 from .posterior import learn, score_rows
 from .rows import as_rows
 from .sampling import draw_fit_rows
-from .signals import NEIGHBOR_COUNTS, root, seen_by
+from .signals import NEIGHBOR_COUNTS, POWER_ALONE, seen_by, softened
 
 SCORER_VERSION = 2
 
@@ -238,9 +238,10 @@ def _score_labels(
         model = blank_model(X, weight, classes, names, hashed, neighbors)
         model = _fit(X, evidence, model, sides, report) if classified else model
     signals = learn(X, evidence, model, sides)
-    model = replace(model, signals=signals)
     if not classified:
-        model = replace(model, channel=root(signals.channel))
+        signals = replace(signals, power=POWER_ALONE)
+        model = replace(model, channel=softened(signals.channel, POWER_ALONE))
+    model = replace(model, signals=signals)
     report(0.8, "scoring")
     scores = score_rows(X, evidence, model, sides)
     noise_channel = np.eye(n_classes)

@@ -53,7 +53,9 @@ def from_arrays(arrays: Arrays) -> LabelModel:
     vectors, names = arrays.get("bound_vectors"), arrays.get("names")
     signals = None
     if "signal_weights" in arrays:
-        signals = Signals(**{name: arrays[f"signal_{name}"] for name in _SIGNALS})
+        kept = {name: arrays[f"signal_{name}"] for name in _SIGNALS}
+        # What depends on it is learned anew with every scoring.
+        signals = Signals(**kept, by_doubt=np.stack([kept["channel"]] * 2))
     return LabelModel(
         **{name: arrays.get(name) for name in _PLAIN},  # type: ignore[arg-type]
         names=None if names is None else tuple(names.tolist()),

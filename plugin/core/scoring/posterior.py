@@ -7,7 +7,7 @@ logits is taken back, to first order, and what the fit does not know is averaged
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from .channel import with_verdicts
+from .doubt import learn_channels, log_shift
 from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int
 from .logistic import TINY, softmax
 from .model import LabelModel, logits
 from .rows import Partial, gather, run_rows
 from .sensitivity import local_sensitivity
-from .signals import Signals, learn_signals, learning_rows, side_parts
+from .signals import Signals, learn_signals, learning_rows, shrinkage, side_parts
 
 ASKED_SHARE = 0.2  # see `_information`
 LEAST_INFORMATION = 0.1  # of a class's logit, as share of what known true classes would give
@@ -75,9 +76,18 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     parts = np.stack([z, *side_parts(*(side[rows] for side in sides))])
     known = evidence.known() * scale
     few_rows = model.fold_coef is not None
-    return learn_signals(
+    signals = learn_signals(
         parts, symbols, weight, known, model.channel, information, few_rows, model.signals
     )
+    by_doubt = learn_channels(
+        softmax(signals.combine(list(parts))),
+        evidence.given[rows],
+        evidence.verified[rows],
+        weight,
+        signals.channel,
+        shrinkage(float(weight.sum()), few_rows),
+    )
+    return replace(signals, by_doubt=by_doubt)
 
 
 def _information(p: Float32, q: Float32, weight: Float) -> Float:
@@ -129,6 +139,7 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
             by_symbol.astype(np.float32),
             _log_odds(model.channel),
             _log_odds(signals.channel),
+            (signals.by_doubt.astype(np.float32), signals.channel.astype(np.float32)),
             signals,
         ),
         width=max(X.shape[1] + 1, k),
@@ -188,6 +199,7 @@ def _score_block(
     by_symbol: Float32,
     shift: Float32,
     honest_shift: Float32,
+    channels: tuple[Float32, Float32],
     signals: Signals,
 ) -> Partial:
     """Gradient of the loss, and of each row what `score_rows` needs.
@@ -213,9 +225,12 @@ def _score_block(
     share = near.toarray()
     disagreement = np.where(share.sum(axis=1) > 0, 1 - np.where(known, share[index, own], 0.0), 0.0)
     others = side_parts(near, nearest, predictions)
-    rivals = _Rivals.of(signals.combine([left_out, *others]) + honest_shift[own], own)
+    honest = signals.combine([left_out, *others])
+    image_shift = log_shift(*channels, softmax(honest.copy()), own)
+    rivals = _Rivals.of(honest + honest_shift[own] + image_shift, own)
     moved = beta**2 * (variance[index, own] + variance[index, rivals.best])
-    asked = _Rivals.of(signals.combine([z, *others]) + shift[own], own)
+    image_shift *= signals.power
+    asked = _Rivals.of(signals.combine([z, *others]) + shift[own] + image_shift, own)
     wrong = expit(asked.margin)
     residuals = asked.share * wrong[:, None]  # q, but for the given class
     residual = np.sqrt(np.square(residuals).sum(axis=1) + wrong**2)

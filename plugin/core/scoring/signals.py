@@ -28,6 +28,10 @@ START = (1.0, 0.2, 0.0)
 START_FEW_ROWS = (1.0, 0.4, 0.0)
 START_WITH_PREDICTIONS = (0.3, 0.05, 0.05, 1.0)
 PREDICTION_FLOOR = 1e-3  # shared by the classes, added to probabilities before the logarithm
+# Of the channel that predictions alone are ranked with. It is softer than the one they teach: where
+# many errors depend on the image, that is trusted too much. At 40 % wrong the root ranks better, at
+# 9 and 17 % as well (docs/importance.md).
+POWER_ALONE = 0.5
 SEEN_LOSS = 0.92  # log-loss of a network on labels it has seen, as share of its entropy, at most
 LEARN_ROWS = 10_000  # rows that weights are learned from
 LEARN_CELLS = 4_000_000  # fewer of them where there are many classes
@@ -53,12 +57,18 @@ class Signals:
         P(given | true) as logits see it that don't know the row's label.
     information : array of shape (K,)
         Curvature of the loss in each class's logit, where the class is in question.
+    by_doubt : array of shape (2, K, K)
+        The channel of images without doubt and that of images in doubt, see `doubt`.
+    power : float
+        What the ranking raises the channel to.
     """
 
     weights: Float
     offsets: Float
     channel: Float
     information: Float
+    by_doubt: Float
+    power: float = 1.0
 
     def combine(self, parts: list[Any]) -> Any:
         """The weighted sum of (n, K) parts."""
@@ -177,18 +187,21 @@ def learn_signals(
         x = optimiser.minimise(objective, x / scale, STEPS, 1e-6) * scale
         if moved < SETTLED:
             break
-    x = anchor + (x - anchor) * total / (total + (PRIOR_ROWS_FEW if few_rows else PRIOR_ROWS))
+    x = anchor + (x - anchor) * shrinkage(total, few_rows)
     x[0] = max(x[0], 0.0)
-    return Signals(x[:n_parts], x[n_parts:], channel, information)
+    return Signals(
+        x[:n_parts], x[n_parts:], channel, information, by_doubt=np.stack([channel, channel])
+    )
 
 
-def root(channel: Float) -> Float:
-    """The channel that predictions alone are ranked with, softer than the one they teach.
+def shrinkage(total: float, few_rows: bool) -> float:
+    """How much of what so many rows teach counts, as a share."""
+    return total / (total + (PRIOR_ROWS_FEW if few_rows else PRIOR_ROWS))
 
-    A channel sees no image, so where many errors depend on the image it is trusted too much: at
-    40 % wrong the root ranks better, at 9 and 17 % as well (docs/importance.md).
-    """
-    softer = np.sqrt(channel)
+
+def softened(channel: Float, power: float) -> Float:
+    """A channel raised to a power, its rows summing to 1 again."""
+    softer = channel**power
     normalised: Float = softer / softer.sum(axis=1, keepdims=True)
     return normalised
 
