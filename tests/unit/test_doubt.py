@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from coreset_cleaning.core.scoring import doubt, posterior
-from coreset_cleaning.core.scoring.doubt import doubt_of, learn_channels, log_shift
+from coreset_cleaning.core.scoring.doubt import doubt_of, learn_channels, log_shift, ratios
 from coreset_cleaning.core.scoring.importance import score_labels
 
 K = 3
@@ -69,17 +69,13 @@ def test_the_shift_is_what_the_channel_of_the_image_adds() -> None:
     rng = np.random.default_rng(2)
     p = predictions(50, rng)
     given = rng.integers(-1, K, 50)
-    channels = np.stack([SURE, UNSURE]).astype(np.float32)
-    shift = log_shift(channels, UNSURE.astype(np.float32), p, given)
-    assert (shift[given < 0] == 0).all()
-    certain, open_ = np.eye(K, dtype=np.float32), np.full((K, K), 1 / K, np.float32)
+    table = ratios(np.stack([SURE, UNSURE]), UNSURE)
+    assert (log_shift(table, p, given)[given < 0] == 0).all()
+    certain, undecided = np.eye(K, dtype=np.float32), np.full((K, K), 1 / K, np.float32)
     classes = np.arange(K)
-    np.testing.assert_allclose(
-        log_shift(channels, UNSURE.astype(np.float32), certain, classes),
-        np.log(SURE / UNSURE).T,
-        rtol=1e-5,
-    )
-    assert (log_shift(channels, UNSURE.astype(np.float32), open_, classes) == 0).all()
+    shift = log_shift(table, certain, classes)
+    np.testing.assert_allclose(shift, np.log(SURE / UNSURE).T, rtol=1e-5)
+    assert (log_shift(table, undecided, classes) == 0).all()
 
 
 def test_where_errors_depend_on_the_image_they_are_found_and_counted_better() -> None:

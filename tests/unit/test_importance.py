@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring import model as label_model
-from coreset_cleaning.core.scoring.doubt import log_shift
+from coreset_cleaning.core.scoring.doubt import log_shift, ratios
 from coreset_cleaning.core.scoring.importance import score_labels
 from coreset_cleaning.core.scoring.linalg import row_hash, standardise
 from coreset_cleaning.core.scoring.logistic import fit_softmax, softmax
@@ -228,10 +228,9 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
     z = logits(X, model.hashed, *model.for_logits())[1]
     symbols = given if verified is None else np.where(verified >= 0, verified + k, given)
     left_out = signals.combine([without_own_label(model, features, z, symbols), *parts])
-    channels = signals.by_doubt.astype(np.float32), signals.channel.astype(np.float32)
     shift = np.tensordot(signals.weights[1:], np.stack(parts), 1) + signals.offsets
     shift = shift + np.log(model.channel).T[given]
-    shift += log_shift(*channels, softmax(left_out), given)
+    shift += log_shift(ratios(signals.by_doubt, signals.channel), softmax(left_out), given)
     shift += signals.weights[0] * (z - features @ model.coef.T)
     index = np.arange(n)
 

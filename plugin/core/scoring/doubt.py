@@ -59,7 +59,7 @@ def learn_channels(
     prior = CHANNEL_PRIOR_ROWS * channel + NOISE_PRIOR * (mass / k + CHANNEL_PRIOR_ROWS) / k
     channels = np.stack([channel, channel])
     for _ in range(MAX_ROUNDS):
-        sure, unsure = channels.astype(np.float32).transpose(0, 2, 1)[:, given]
+        sure, unsure = (one.T.astype(np.float32, order="C")[given] for one in channels)
         sure *= (1 - doubt)[:, None]
         unsure *= doubt[:, None]
         both = sure + unsure
@@ -76,25 +76,42 @@ def learn_channels(
     return channel + share * (channels - channel)
 
 
-def log_shift(channels: Float32, channel: Float32, p: Float32, given: Int) -> Float32:
+def ratios(channels: Float, channel: Float) -> Float32:
+    """What each of both channels is to that of all images, as `log_shift` looks it up.
+
+    Parameters
+    ----------
+    channels : array of shape (2, K, K)
+    channel : array of shape (K, K)
+
+    Returns
+    -------
+    float32 array of shape (2, K + 1, K)
+        By given and true class; the last is for rows whose given class is none of them.
+    """
+    found = np.ones((2, len(channel) + 1, len(channel)), np.float32)
+    found[:, :-1] = (channels / np.maximum(channel, TINY)).transpose(0, 2, 1)
+    return found
+
+
+def log_shift(ratios: Float32, p: Float32, given: Int) -> Float32:
     """What an image's own channel adds to log P(given | true), for each true class.
 
     Parameters
     ----------
-    channels : float32 array of shape (2, K, K)
-    channel : float32 array of shape (K, K)
-        That of all images.
+    ratios : float32 array of shape (2, K + 1, K)
     p : float32 array of shape (n, K)
+        Predictions that don't know the row's label.
     given : int array of shape (n,)
-        A row with -1 gets zeros.
+        -1 for a row whose given class is none of them; it gets zeros.
 
     Returns
     -------
     float32 array of shape (n, K)
     """
     doubt = doubt_of(p)[:, None]
-    sure, unsure = channels.transpose(0, 2, 1)[:, given]
-    of_image = (1 - doubt) * sure + doubt * unsure
-    shift: Float32 = np.log(np.maximum(of_image, TINY) / np.maximum(channel.T[given], TINY))
-    shift[given < 0] = 0
+    shift = ratios[0][given]
+    shift *= 1 - doubt
+    shift += doubt * ratios[1][given]
+    np.log(np.maximum(shift, TINY), out=shift)
     return shift

@@ -53,9 +53,10 @@ def from_arrays(arrays: Arrays) -> LabelModel:
     vectors, names = arrays.get("bound_vectors"), arrays.get("names")
     signals = None
     if "signal_weights" in arrays:
-        kept = {name: arrays[f"signal_{name}"] for name in _SIGNALS}
-        # What depends on it is learned anew with every scoring.
-        signals = Signals(**kept, by_doubt=np.stack([kept["channel"]] * 2))
+        weights, offsets, channel, information = (arrays[f"signal_{name}"] for name in _SIGNALS)
+        # Both channels by doubt are learned anew with every scoring.
+        both = np.stack([channel, channel])
+        signals = Signals(weights, offsets, channel, information, both)
     return LabelModel(
         **{name: arrays.get(name) for name in _PLAIN},  # type: ignore[arg-type]
         names=None if names is None else tuple(names.tolist()),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from .channel import with_verdicts
-from .doubt import learn_channels, log_shift
+from .doubt import learn_channels, log_shift, ratios
 from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int
 from .logistic import TINY, softmax
@@ -139,7 +139,7 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
             by_symbol.astype(np.float32),
             _log_odds(model.channel),
             _log_odds(signals.channel),
-            (signals.by_doubt.astype(np.float32), signals.channel.astype(np.float32)),
+            ratios(signals.by_doubt, signals.channel),
             signals,
         ),
         width=max(X.shape[1] + 1, k),
@@ -199,7 +199,7 @@ def _score_block(
     by_symbol: Float32,
     shift: Float32,
     honest_shift: Float32,
-    channels: tuple[Float32, Float32],
+    doubt_ratios: Float32,
     signals: Signals,
 ) -> Partial:
     """Gradient of the loss, and of each row what `score_rows` needs.
@@ -226,7 +226,7 @@ def _score_block(
     disagreement = np.where(share.sum(axis=1) > 0, 1 - np.where(known, share[index, own], 0.0), 0.0)
     others = side_parts(near, nearest, predictions)
     honest = signals.combine([left_out, *others])
-    image_shift = log_shift(*channels, softmax(honest.copy()), own)
+    image_shift = log_shift(doubt_ratios, softmax(honest.copy()), own)
     rivals = _Rivals.of(honest + honest_shift[own] + image_shift, own)
     moved = beta**2 * (variance[index, own] + variance[index, rivals.best])
     image_shift *= signals.power
