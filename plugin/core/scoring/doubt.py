@@ -110,7 +110,7 @@ def log_shift(ratios: Float32, p: Float32, given: Int) -> Float32:
     float32 array of shape (n, K)
     """
     doubt = doubt_of(p)[:, None]
-    shift = ratios[0][given]
+    shift: Float32 = ratios[0][given]
     shift *= 1 - doubt
     shift += doubt * ratios[1][given]
     np.log(np.maximum(shift, TINY), out=shift)
