@@ -96,8 +96,8 @@ def save_view(
 ) -> None:
     """Save a view of ours, in place of one of ours with that name.
 
-    One that is there is rewritten and not replaced, as FiftyOne would: it is never gone for somebody
-    who opens it meanwhile, and two processes may save it at the same time.
+    One that is there is rewritten and not replaced, as FiftyOne would: it is never gone for whoever
+    opens it meanwhile, and two processes may save it at the same time.
 
     Raises
     ------

@@ -109,9 +109,7 @@ def test_one_process_pulls_while_another_undoes_and_none_is_lost(
     assert set(digits.dataset.values("sample_weight")) == {1.0}
 
 
-def test_a_queue_may_be_shown_by_several_processes_at_once(
-    digits: Any, loop: CleaningLoop
-) -> None:
+def test_a_queue_may_be_shown_by_several_processes_at_once(digits: Any, loop: CleaningLoop) -> None:
     dataset = digits.dataset
     dataset.save_view("mine", dataset.limit(3))
     loop.queue_view("3")

@@ -32,7 +32,7 @@ def start_database(config: pytest.Config) -> None:
         return
     uri = config.getoption(OPTION)
     if not uri:
-        # It ends with this process, and not sooner: FiftyOne asks for it when Python ends, and would
+        # It ends with this process and not sooner: FiftyOne asks for it when Python ends, and would
         # wait half a minute for one that is gone.
         use_own_database()
         # A page that opens an App must not join the user's at the usual port.
