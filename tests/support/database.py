@@ -32,11 +32,11 @@ def start_database(config: pytest.Config) -> None:
         return
     uri = config.getoption(OPTION)
     if not uri:
-        mongod = use_own_database()
+        # It ends with this process and not sooner: FiftyOne asks for it when Python ends, and would
+        # wait half a minute for one that is gone.
+        use_own_database()
         # A page that opens an App must not join the user's at the usual port.
         os.environ["FIFTYONE_DEFAULT_APP_PORT"] = str(free_port())
-        assert mongod is not None
-        config.add_cleanup(mongod.stop)
         return
     use_own_database(uri)
     name = os.environ["FIFTYONE_DATABASE_NAME"] = f"coreset-cleaning-tests-{uuid4().hex}"
