@@ -12,7 +12,14 @@ from PIL import Image
 
 from ..core.scoring.rows import thread_count
 from .any_model import embed_images, in_embedding_mode
-from .extractor import CHUNKS, Batch, Forward, checked, chosen_device, default_batch_size
+from .extractor import (
+    Batch,
+    Forward,
+    checked,
+    chosen_device,
+    default_batch_size,
+    sizes_to_try,
+)
 from .images import Array, opened, reason_of, to_rgb, upright
 from .networks import Network, Preprocessing
 
@@ -175,7 +182,7 @@ class CropExtraction(Iterator[Batch]):
         self.device = chosen_device(device)
         self.precision = "float32"
         size = batch_size or default_batch_size(self.device)
-        trials = () if batch_size else tuple(size // parts for parts in CHUNKS)
+        trials = () if batch_size else sizes_to_try(self.device)
         self._forward = forward or Forward(network, self.device, trials)
         ahead = self.device.type == "cuda"
         self._batches = self._run(_batches(network.preprocessing, images, size, ahead))

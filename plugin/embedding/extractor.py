@@ -22,10 +22,12 @@ from .networks import Network, Preprocessing
 Batch = tuple[Array, Array, list[tuple[int, str]]]
 _Decoded = tuple[torch.Tensor, list[int], list[tuple[int, str]]]
 
-# Images decoded and yielded at a time, and the sizes of forward pass to try on them.
+# Images decoded and yielded at a time.
 _BATCH_SIZE = {"cuda": 512}
 _CPU_BATCH_SIZE = 128
-CHUNKS = (2, 4, 8)  # parts of a batch: a whole one no longer fits into a CPU's cache
+# Parts of it whose forward pass is tried. A whole one no longer fits into a CPU's cache.
+_PARTS = {"cuda": (1, 2, 4)}
+_CPU_PARTS = (2, 4, 8)
 # bfloat16 is used only where it gives the same embedding: the smallest cosine to float32 allowed.
 _MIN_COSINE = 0.9999
 _PROBED_IMAGES = 8
@@ -47,8 +49,8 @@ def extract(
     filepaths : sequence of str
     batch_size : int, default=None
         Images decoded, computed and yielded at a time. None means 512 on a GPU and 128 on a CPU,
-        computed in halves, quarters or eighths, whichever the first batches show to be fastest.
-        What doesn't fit into memory is halved, and so is all after it.
+        computed whole (on a GPU), in halves, quarters or eighths (on a CPU), whichever the first
+        batches show to be fastest. What doesn't fit into memory is halved, and so is all after it.
     num_workers : int, default=None
         Processes that decode; 0 means threads of this process. None means 0 on a CPU, where the
         network and not the decoding takes the time, and one per core (16 at most) on a GPU.
@@ -94,7 +96,7 @@ class Extraction(Iterator[Batch]):
         self.precision = "float32"
         size = batch_size or default_batch_size(self.device)
         workers = default_num_workers(self.device) if num_workers is None else num_workers
-        trials = () if batch_size else tuple(size // parts for parts in CHUNKS)
+        trials = () if batch_size else sizes_to_try(self.device)
         self._forward = forward or Forward(network, self.device, trials)
         self._paths = list(filepaths)
         self._starts = range(0, len(self._paths), size)
@@ -233,6 +235,12 @@ def chosen_device(device: str | torch.device | None) -> torch.device:
 def default_batch_size(device: torch.device) -> int:
     """Images decoded, computed and yielded at a time: see `extract`."""
     return _BATCH_SIZE.get(device.type, _CPU_BATCH_SIZE)
+
+
+def sizes_to_try(device: torch.device) -> tuple[int, ...]:
+    """Images of a forward pass, of which the fastest is kept: see `extract`."""
+    parts = _PARTS.get(device.type, _CPU_PARTS)
+    return tuple(default_batch_size(device) // part for part in parts)
 
 
 def has_native_bfloat16(device: torch.device) -> bool:
