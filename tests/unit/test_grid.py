@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import RoundError
-from coreset_cleaning.core.review.grid import Mark, around, grid_page, last_page, read_page
+from coreset_cleaning.core.review.grid import (
+    Mark,
+    around,
+    check_marks,
+    grid_page,
+    last_page,
+    read_page,
+    unsaid,
+)
 from coreset_cleaning.core.review.ledger import new_events
 from coreset_cleaning.core.review.queue import BatchItem
 from coreset_cleaning.core.review.round import Round
@@ -89,3 +97,28 @@ def test_the_next_question_is_the_next_that_waits_and_at_the_end_the_first():
     assert around(order, {"a", "d"}, "b") == ("a", "d")
     assert around(order, {"b", "d"}, "d") == ("c", "b")
     assert around(order, {"a"}, "a") == (None, None)
+
+
+def test_a_page_that_is_saved_twice_is_recorded_once_and_never_over_another_answer() -> None:
+    page = {"s0": "keep", "s1": ("relabel", "dog")}
+    reviews = read_verdicts(page, CLASSES, round_=1, reviewer="ann", at=at(2))
+    asked = a_round(3)
+    assert unsaid(Rounds([asked]), asked, reviews) == reviews
+    half = answer(asked, {"s0": "keep"}, at(1))
+    assert unsaid(Rounds([half]), half, reviews) == reviews[1:]
+    whole = answer(asked, page, at(1))
+    assert unsaid(Rounds([whole]), whole, reviews) == []
+    by_another = read_verdicts(page, CLASSES, round_=1, reviewer="bob", at=at(2))
+    assert unsaid(Rounds([whole]), whole, by_another) == []
+    for reviewer in ("ann", "bob"):
+        other = {**page, "s1": "delete"}
+        later = read_verdicts(other, CLASSES, round_=1, reviewer=reviewer, at=at(2))
+        with pytest.raises(RoundError, match="1 of 2 images have another answer already: s1"):
+            unsaid(Rounds([whole]), whole, later)
+
+
+def test_a_mark_must_say_what_the_label_says() -> None:
+    verdicts = {"s0": "keep", "s1": ("relabel", "fox")}
+    check_marks(verdicts, {"s1": "fox"})
+    with pytest.raises(RoundError, match=r"1 images are marked and were given .*: s1"):
+        check_marks(verdicts, {"s1": "dog"})

@@ -130,3 +130,22 @@ def test_a_plan_on_record_is_small_and_proposes_the_same():
     )  # fmt: skip
     assert propose(kept, Scope.CLASS, last) == propose(plan, Scope.CLASS, last)
     assert from_record(plan.to_dict()) == plan
+
+
+def test_a_plan_in_words_names_every_class_and_what_it_rests_on():
+    p, classes = [0.99] * 30 + [0.01] * 70, ["cat"] * 40 + ["dog"] * 60
+    plan = make_plan(p, classes, fit_odds(), 20, left_out=3)
+    lines = str(plan).splitlines()
+    assert lines[0] == plan.headline
+    assert lines[0].startswith("20 reviews of the whole dataset find ")
+    cat, dog = lines[2:4]
+    assert (cat.split()[:2], dog.split()[:2]) == (["cat", "20"], ["dog", "0"])
+    assert dog.endswith("exhausted")
+    assert not cat.endswith("exhausted")
+    assert lines[4] == "By the scores; no verdict yet."
+    assert lines[5].startswith("Left out: 3 labels")
+    odds = fit_odds([0.9, 0.2], [True, False], ["cat", "dog"], [False, True])
+    told = str(make_plan(p, classes, odds, 20)).splitlines()
+    assert told[-1] == "By the scores and 2 verdicts, 1 of them on controls."
+    nothing = make_plan([], [], fit_odds(), 20)
+    assert str(nothing) == nothing.headline == "Everything has been reviewed."
