@@ -19,10 +19,12 @@ from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring import model as label_model
 from coreset_cleaning.core.scoring import signals as signals_module
 from coreset_cleaning.core.scoring.doubt import log_shift, ratios
+from coreset_cleaning.core.scoring.features import as_features
 from coreset_cleaning.core.scoring.importance import score_labels
 from coreset_cleaning.core.scoring.linalg import row_hash, standardise
 from coreset_cleaning.core.scoring.logistic import fit_softmax, softmax
 from coreset_cleaning.core.scoring.model import logits
+from coreset_cleaning.core.scoring.rows import ArrayRows, gather
 from coreset_cleaning.core.scoring.sampling import sample_coreset
 from coreset_cleaning.core.scoring.signals import side_parts
 
@@ -117,9 +119,15 @@ def test_total_sensitivity_is_the_sum_of_importance():
 
 
 @settings(max_examples=8, deadline=None)
-@given_data(seed=st.integers(0, 1000), n=st.integers(40, 400), d=st.sampled_from([3, 20, 60]))
-def test_the_order_of_rows_changes_no_score(seed, n, d):
+@given_data(
+    seed=st.integers(0, 1000),
+    n=st.integers(40, 400),
+    d=st.sampled_from([3, 20, 60]),
+    positive=st.booleans(),
+)
+def test_the_order_of_rows_changes_no_score(seed, n, d, positive):
     X, given, true = blobs(n=n, d=d, seed=seed, separation=0.6)
+    X = np.exp(X) if positive else X
     rng = np.random.default_rng(seed)
     X[: n // 10] = X[n // 10 : 2 * (n // 10)]  # some twice, perhaps with different labels
     rows = rng.permutation(n)
@@ -247,9 +255,12 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
 
 
 @pytest.mark.parametrize("extra", ["none", "probabilities", "verified", "both"])
-@pytest.mark.parametrize(("n", "d"), [(500, 10), (60, 40)])
-def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, extra):
-    X, given, true = in_order_of_hash(*blobs(n=n, d=d))
+@pytest.mark.parametrize(
+    ("n", "d", "positive"), [(500, 10, False), (60, 40, False), (600, 40, True)]
+)
+def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, positive, extra):
+    X, given, true = blobs(n=n, d=d)
+    X, given, true = in_order_of_hash(np.exp(X) if positive else X, given, true)
     rng = np.random.default_rng(0)
     told = {}
     if extra in ("probabilities", "both"):
@@ -257,7 +268,8 @@ def test_scores_bound_the_loss_and_give_a_coreset_on_the_ball(n, d, extra):
     if extra in ("verified", "both"):
         told["verified"] = np.where(rng.random(n) < 0.2, true, -1)
     scores = score_labels(X, given, **told)
-    losses, features = shifted_losses(X, given, scores, **told)
+    seen = gather(as_features(ArrayRows(X)), np.arange(n))
+    losses, features = shifted_losses(seen, given, scores, **told)
     model = scores.model
     penalty = 1 / model.C
     matrix = 0.5 * features.T @ features + penalty * np.eye(d + 1)

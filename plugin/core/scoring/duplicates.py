@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from .linalg import Float32, Int
+from .linalg import Float32, Int, unit_rows
 from .rows import row_chunks
 
 DUPLICATE_COSINE = 0.98  # see docs/rounds.md
@@ -82,11 +82,11 @@ def near_duplicates(
             "queries and references: must be arrays of shape (q, d) and (n, d) of the same "
             f"network, got {queries.shape} and {references.shape}."
         )
-    unit = _unit_rows(queries)
+    unit = unit_rows(queries)
     none: Int = np.empty(0, dtype=np.intp)
     found: list[tuple[Int, Int, Float32]] = [(none, none, np.empty(0, dtype=np.float32))]
     for rows in row_chunks(len(references), max(references.shape[1], len(unit))):
-        cosine = unit @ _unit_rows(references[rows]).T
+        cosine = unit @ unit_rows(references[rows]).T
         # Rounding leaves identical vectors a few units below 1.
         query, reference = np.nonzero(cosine >= threshold - 1e-6)
         found.append((query, reference + rows.start, cosine[query, reference]))
@@ -118,11 +118,11 @@ def find_leaks(
     if not len(queries) or not len(references):
         return Matches(none, none, np.empty(0, dtype=np.float32))
     mean = np.asarray(references.mean(axis=0, dtype=np.float64), dtype=np.float32)
-    unit = _unit_rows(queries - mean)
+    unit = unit_rows(queries - mean)
     best = np.full(len(unit), -1.0, dtype=np.float32)
     nearest = np.zeros(len(unit), dtype=np.intp)
     for rows in row_chunks(len(references), max(references.shape[1], len(unit))):
-        cosine = unit @ _unit_rows(references[rows] - mean).T
+        cosine = unit @ unit_rows(references[rows] - mean).T
         column = cosine.argmax(axis=1)
         found = cosine[np.arange(len(unit)), column]
         closer = found > best
@@ -167,9 +167,3 @@ def propose_corrections(
         if row not in best or cosine > best[row].cosine:
             best[row] = Proposal(row, source, cosine, corrections[source])
     return sorted(best.values(), key=lambda proposal: (-proposal.cosine, proposal.row))
-
-
-def _unit_rows(X: NDArray[Any]) -> Float32:
-    values = np.asarray(X, dtype=np.float32)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    return np.asarray(values / np.where(length > 0, length, 1), dtype=np.float32)

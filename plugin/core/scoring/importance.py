@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from ..errors import DataError
 from .checks import check_arrays, check_class_names, check_probabilities, check_verified
 from .evidence import Evidence
+from .features import as_features
 from .linalg import Float, row_hash
 from .model import LabelModel, blank_model, fit_model, refit_model
 from .neighbors import Neighbors, find_neighbors
@@ -21,7 +22,7 @@ from .rows import as_rows
 from .sampling import draw_fit_rows
 from .signals import NEIGHBOR_COUNTS, POWER_ALONE, seen_by, softened
 
-SCORER_VERSION = 2
+SCORER_VERSION = 3
 
 __all__ = ["SCORER_VERSION", "LabelModel", "LabelScores", "score_labels"]
 
@@ -212,7 +213,7 @@ def _score_labels(
     # In the order of their hash, rows give the same sums to the last bit, however they come.
     hashed = row_hash(X if classified else predicted, random_state)
     order = np.lexsort((told, weight, y, hashed))
-    X, hashed = as_rows(X).permuted(order), hashed[order]
+    X, hashed = as_features(as_rows(X).permuted(order)), hashed[order]
     y, told, weight, predicted = y[order], told[order], weight[order], predicted[order]
     codes = np.full(n_classes + 1, -1)  # the last for rows without a verdict
     codes[classes] = np.arange(len(classes))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from .rows import Float, Float32, Int, Partial, RowStore, map_rows, run_rows
+from .rows import Float, Float32, Int, Partial, RowStore, map_rows, row_chunks, run_rows
 
 __all__ = [
     "Bound",
@@ -20,6 +20,7 @@ __all__ = [
     "moments",
     "row_hash",
     "standardise",
+    "unit_rows",
 ]
 
 
@@ -81,6 +82,21 @@ def gram(features: Any, weight: Float) -> Float:
 def _gram(features: Float32, weight: Float) -> Partial:
     block = features * np.sqrt(weight[:, None]).astype(np.float32)
     return (block.T @ block,), ()
+
+
+def unit_rows(X: NDArray[Any], directions: Float32 | None = None) -> Float32:
+    """Rows, in the given directions, scaled to length 1; a zero row stays zero."""
+    width = X.shape[1] if directions is None else directions.shape[1]
+    result = np.empty((len(X), width), dtype=np.float32)
+    for part in row_chunks(len(X), X.shape[1]):
+        block = np.asarray(X[part], dtype=np.float32)
+        # Scaling by the largest entry first keeps the squares from overflowing.
+        peak = np.abs(block).max(axis=1, keepdims=True)
+        block = block / np.where(peak > 0, peak, 1)
+        block = block if directions is None else block @ directions
+        norm = np.sqrt(np.einsum("ij,ij->i", block, block))
+        result[part] = block / np.where(norm > 0, norm, 1)[:, None]
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
-from .linalg import Float, Float32, Int
-from .rows import Partial, row_chunks, run_rows, take
+from .linalg import Float, Float32, Int, unit_rows
+from .rows import Partial, run_rows, take
 
 N_NEIGHBORS = 30
 SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no new search
@@ -124,7 +124,7 @@ def _search(
     k: int,
 ) -> Partial:
     """The k most similar rows of `base`, by name; `own` is the row's own place in it, or -1."""
-    similarity = _unit_rows(block, directions) @ base.T
+    similarity = unit_rows(block, directions) @ base.T
     known = np.flatnonzero(own >= 0)
     similarity[known, own[known]] = -np.inf
     return (), (names[largest(similarity, k)],)
@@ -180,24 +180,9 @@ def _leading_directions(X: Any, reference: Int) -> Float32 | None:
 
 
 def _unit_gram(block: NDArray[Any]) -> Partial:
-    unit = _unit_rows(block, None)
+    unit = unit_rows(block)
     return (unit.T @ unit,), ()
 
 
 def _unit_block(block: NDArray[Any], directions: Float32 | None) -> Partial:
-    return (), (_unit_rows(block, directions),)
-
-
-def _unit_rows(X: NDArray[Any], directions: Float32 | None) -> Float32:
-    """Rows, in the given directions, scaled to length 1; a zero row stays zero."""
-    width = X.shape[1] if directions is None else directions.shape[1]
-    result = np.empty((len(X), width), dtype=np.float32)
-    for part in row_chunks(len(X), X.shape[1]):
-        block = np.asarray(X[part], dtype=np.float32)
-        # Scaling by the largest entry first keeps the squares from overflowing.
-        peak = np.abs(block).max(axis=1, keepdims=True)
-        block = block / np.where(peak > 0, peak, 1)
-        block = block if directions is None else block @ directions
-        norm = np.sqrt(np.einsum("ij,ij->i", block, block))
-        result[part] = block / np.where(norm > 0, norm, 1)[:, None]
-    return result
+    return (), (unit_rows(block, directions),)

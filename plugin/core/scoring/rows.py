@@ -10,6 +10,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -122,6 +123,48 @@ class ArrayRows:
     def permuted(self, order: Int) -> ArrayRows:
         """The same rows in another order."""
         return ArrayRows(self._array, order if self._order is None else self._order[order])
+
+
+class MappedRows:
+    """The rows of another store, seen through a function of a block, wherever they lie.
+
+    Parameters
+    ----------
+    rows : RowStore of shape (n, d)
+    function : callable
+        Of a block of rows, a module's own, so that it can travel; gives float32 of the same shape.
+    """
+
+    def __init__(self, rows: RowStore, function: Callable[[NDArray[Any]], Float32]) -> None:
+        self.shape = rows.shape
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._rows, self._function = rows, function
+
+    def run_rows(
+        self,
+        function: RowFunction,
+        arrays: Sequence[Any],
+        shared: Sequence[Any],
+        width: int | None,
+        n_bytes: int,
+    ) -> tuple[list[Float], list[NDArray[Any]]]:
+        """Do what the function `run_rows` does."""
+        seen = partial(_after, self._function, function)
+        return self._rows.run_rows(seen, arrays, shared, width, n_bytes)
+
+    def derive(
+        self, function: Callable[..., NDArray[Any]], shared: Sequence[Any], rows: Int
+    ) -> RowStore:
+        """Apply a function of (block, *shared) to some rows, in rising order; keep the result."""
+        return self._rows.derive(partial(_after, self._function, function), shared, rows)
+
+    def permuted(self, order: Int) -> MappedRows:
+        """The same rows in another order."""
+        return MappedRows(self._rows.permuted(order), self._function)
+
+
+def _after(first: Callable[..., Any], then: Callable[..., Any], block: Any, *more: Any) -> Any:
+    return then(first(block), *more)
 
 
 def as_rows(X: Any) -> Any:

@@ -33,7 +33,7 @@ PREDICTION_FLOOR = 1e-3  # shared by the classes, added to probabilities before 
 # 9 and 17 % as well (docs/importance.md).
 POWER_ALONE = 0.5
 SEEN_LOSS = 0.92  # log-loss of a network on labels it has seen, as share of its entropy, at most
-LEARN_ROWS = 10_000  # rows that weights are learned from
+LEARN_ROWS = 25_000  # rows that weights are learned from
 LEARN_CELLS = 4_000_000  # fewer of them where there are many classes
 PRIOR_ROWS = 1_000  # as much as so many rows speaks for the start
 PRIOR_ROWS_FEW = 10_000  # the same, of START_FEW_ROWS
