@@ -123,7 +123,8 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2, help="actors, one CPU each (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="(%(default)s)")
-    args = parse(parser, database=True, images=64, image_size=64, rows=2_000, classes=5, rounds=1)
+    tiny = {"images": 64, "image_size": 64, "rows": 2_000, "classes": 5, "workers": 1, "rounds": 1}
+    args = parse(parser, database=True, **tiny)
     from ray_cluster import RayCluster
 
     report: dict[str, Any] = {"workers": args.workers}
