@@ -213,7 +213,7 @@ def _score_labels(
     # In the order of their hash, rows give the same sums to the last bit, however they come.
     hashed = row_hash(X if classified else predicted, random_state)
     order = np.lexsort((told, weight, y, hashed))
-    X, hashed = as_features(as_rows(X).permuted(order)), hashed[order]
+    X, hashed = as_features(as_rows(X)).permuted(order), hashed[order]
     y, told, weight, predicted = y[order], told[order], weight[order], predicted[order]
     codes = np.full(n_classes + 1, -1)  # the last for rows without a verdict
     codes[classes] = np.arange(len(classes))

@@ -210,13 +210,21 @@ def logits(
 ) -> tuple[Float32, Float32]:
     """Features and logits of some rows; with fold fits, each row by the one that left it out."""
     features = standardise(block, mean, scale)
+    return features, logits_of(features, hashed, coef, fold_coef)
+
+
+def logits_of(
+    features: Float32, hashed: NDArray[np.uint64], coef: Float32, fold_coef: Float32 | None
+) -> Float32:
+    """Logits of rows whose features are at hand, see `logits`."""
     if fold_coef is None:
-        return features, features @ coef.T
+        product: Float32 = features @ coef.T
+        return product
     values = np.empty((len(features), len(coef)), dtype=np.float32)
     fold = fold_of(hashed, len(fold_coef))
     for k, of_fold in enumerate(fold_coef):
         values[fold == k] = features[fold == k] @ of_fold.T
-    return features, values
+    return values
 
 
 def _fit_folds(

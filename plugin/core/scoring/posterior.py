@@ -19,8 +19,8 @@ from .doubt import learn_channels, log_shift, ratios
 from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int, standardise
 from .logistic import TINY, softmax
-from .model import LabelModel, logits
-from .rows import Partial, run_rows, take
+from .model import LabelModel, logits, logits_of
+from .rows import Partial, run_rows
 from .sensitivity import local_sensitivity
 from .signals import Signals, learn_signals, learning_rows, shrinkage, side_parts
 
@@ -65,15 +65,15 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
     scale = len(rows) / np.count_nonzero(live)
     weight *= scale * evidence.weight.sum() / weight.sum()
     symbols = evidence.symbols[rows]
-    sample, wide = take(X, rows), max(X.shape[1] + 1, k)
-    fit = model.for_logits()
-    _, (z,) = run_rows(_logits, sample, (model.hashed[rows],), (fit,), width=wide)
+    features, wide = standardise(X, model.mean, model.scale, rows), max(X.shape[1] + 1, k)
+    coefs = model.for_logits()[2:]
+    _, (z,) = run_rows(_logits, features, (model.hashed[rows],), coefs, width=wide)
     p = softmax(z.copy())
     q = with_verdicts(model.channel).T.astype(np.float32)[symbols] * p
     q /= np.maximum(q.sum(axis=1), TINY)[:, None]
     information = _information(p, q, weight)
     spread = _spread(model.bound, 1 / model.C, information)
-    _, (variance,) = run_rows(_variances, sample, (), (fit[:2], model.bound, spread), width=wide)
+    _, (variance,) = run_rows(_variances, features, (), (model.bound, spread), width=wide)
     z += model.pull(evidence.weight)[rows, None] * variance * (p - q)
     parts = np.stack([z, *side_parts(*(side[rows] for side in sides))])
     known = evidence.known() * scale
@@ -93,17 +93,13 @@ def learn(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, ...])
 
 
 def _logits(
-    block: NDArray[Any],
-    hashed: NDArray[np.uint64],
-    fit: tuple[Float, Float, Float32, Float32 | None],
+    features: Float32, hashed: NDArray[np.uint64], coef: Float32, fold_coef: Float32 | None
 ) -> Partial:
-    return (), (logits(block, hashed, *fit)[1],)
+    return (), (logits_of(features, hashed, coef, fold_coef),)
 
 
-def _variances(
-    block: NDArray[Any], moments: tuple[Float, Float], bound: Bound, spread: Float32
-) -> Partial:
-    return (), (np.square(bound.along(standardise(block, *moments))) @ spread,)
+def _variances(features: Float32, bound: Bound, spread: Float32) -> Partial:
+    return (), (np.square(bound.along(features)) @ spread,)
 
 
 def _information(p: Float32, q: Float32, weight: Float) -> Float:
