@@ -54,6 +54,8 @@ from .usecases import (
     run,
     score,
     undo,
+    wait,
+    yields,
 )
 from .usecases.check_setup import Finding
 from .usecases.draw import Wanted
@@ -608,7 +610,7 @@ class CleaningLoop:
         PullReport
             Of the last pull.
         """
-        return pull.wait_for_reviews(
+        return wait.wait_for_reviews(
             self._work, server, seconds, timeout=timeout, progress=progress
         )
 
@@ -815,7 +817,7 @@ class CleaningLoop:
         YieldReport
             Numbers with 95 % intervals; undone and unanswered rounds are left out.
         """
-        return evaluate.yields(self._work, class_of_interest, scope)
+        return yields.yields(self._work, class_of_interest, scope)
 
     def budget_curve(
         self, class_of_interest: str | None = None, *, scope: str | None = None
@@ -827,7 +829,7 @@ class CleaningLoop:
         class_of_interest, scope
             As for `yields`. Of the whole dataset, rounds of a class count as images reviewed, too.
         """
-        return evaluate.budget(self._work, class_of_interest, scope)
+        return yields.budget(self._work, class_of_interest, scope)
 
     def meter(self) -> Meter:
         """Say what the reviews cost: seconds an image and a wrong label found, and what was missed.

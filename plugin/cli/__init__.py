@@ -10,8 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from ..core.errors import CleaningError
-from .commands import FAILED, Answer, progress_bar, wait_for_reviews
-from .output import stdout_for_the_answer, to_json
+from .commands import FAILED, Answer, wait_for_reviews
+from .output import progress_bar, stdout_for_the_answer, to_json
 from .parser import WrongUsage, command_line_parser
 
 __all__ = ["command_line_parser", "main", "progress_bar", "wait_for_reviews"]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ..core.errors import DataError
 from ..core.review.states import RoundState
+from .output import progress_bar
+from .targets import asked_classes, asked_server, open_loop
 
 if TYPE_CHECKING:
     from ..core.judging.stopping import StopDecision
@@ -30,7 +29,7 @@ Answer = tuple[Any, str, int]
 def embed(args: argparse.Namespace) -> Answer:
     """Compute the missing embeddings."""
     with progress_bar("embedding") as progress:
-        report = _loop(args).compute_embeddings(
+        report = open_loop(args).compute_embeddings(
             model=args.model,
             weights=args.weights,
             batch_size=args.batch_size,
@@ -47,7 +46,7 @@ def embed(args: argparse.Namespace) -> Answer:
 def score(args: argparse.Namespace) -> Answer:
     """Score every label."""
     with progress_bar("scoring") as progress:
-        report = _loop(args).compute_importance(
+        report = open_loop(args).compute_importance(
             progress,
             engine=args.engine,
             num_workers=args.num_workers,
@@ -58,7 +57,7 @@ def score(args: argparse.Namespace) -> Answer:
 
 def confusion(args: argparse.Namespace) -> Answer:
     """Find the most confused pair of classes."""
-    pair = _loop(args).find_confused_pair()
+    pair = open_loop(args).find_confused_pair()
     data = {
         "class_of_interest": pair.class_of_interest,
         "rival": pair.rival,
@@ -78,12 +77,12 @@ def push(args: argparse.Namespace) -> Answer:
     from ..desks.app import AppDesk
 
     with progress_bar("pushing") as progress:
-        report = _loop(args).push_round(
-            AppDesk() if args.desk == AppDesk.name else _server(args),
+        report = open_loop(args).push_round(
+            AppDesk() if args.desk == AppDesk.name else asked_server(args),
             n=args.n,
             controls=args.controls,
             scope=args.scope,
-            class_of_interest=_classes(args),
+            class_of_interest=asked_classes(args),
             max_per_class=args.max_per_class,
             gold=args.gold,
             images=args.images,
@@ -101,7 +100,7 @@ def push(args: argparse.Namespace) -> Answer:
 
 def pull(args: argparse.Namespace) -> Answer:
     """Fetch the answers, once or until the round is complete."""
-    loop, server = _loop(args), _server(args)
+    loop, server = open_loop(args), asked_server(args)
     if args.watch is None:
         report = loop.pull_reviews(server, rescore=args.rescore)
     else:
@@ -120,7 +119,7 @@ def wait_for_reviews(
 
 def evaluate(args: argparse.Namespace) -> Answer:
     """Measure AUROC and decide."""
-    loop = _loop(args)
+    loop = open_loop(args)
     report = loop.evaluate_round()
     decision = loop.next_step(budget=args.budget)
     data = {
@@ -136,7 +135,7 @@ def evaluate(args: argparse.Namespace) -> Answer:
 
 def status(args: argparse.Namespace) -> Answer:
     """List the rounds."""
-    loop = _loop(args)
+    loop = open_loop(args)
     history = loop.history()
     if not history:
         return [], f"There is no round yet. Push one: `coreset-cleaning push {args.dataset}`.", 0
@@ -161,7 +160,7 @@ def status(args: argparse.Namespace) -> Answer:
 
 def undo(args: argparse.Namespace) -> Answer:
     """Take a round's answers back, or apply them again."""
-    loop = _loop(args)
+    loop = open_loop(args)
     if args.sample:
         change = loop.redo_sample if args.redo else loop.undo_sample
         changed = change(args.round, args.sample)
@@ -175,7 +174,7 @@ def undo(args: argparse.Namespace) -> Answer:
 
 def yields(args: argparse.Namespace) -> Answer:
     """Estimate noise and what is left."""
-    loop = _loop(args)
+    loop = open_loop(args)
     report = loop.yields(args.class_of_interest, scope=args.scope)
     curve = loop.budget_curve(args.class_of_interest, scope=args.scope)
     data = {**asdict(report), "budget_curve": [asdict(point) for point in curve]}
@@ -184,33 +183,33 @@ def yields(args: argparse.Namespace) -> Answer:
 
 def plan(args: argparse.Namespace) -> Answer:
     """Say what reviews will find and where they are worth most."""
-    found = _loop(args).plan(args.budget)
+    found = open_loop(args).plan(args.budget)
     return found.to_dict(), str(found), 0
 
 
 def charts(args: argparse.Namespace) -> Answer:
     """Draw the charts."""
-    paths = [str(path) for path in _loop(args).save_charts(args.folder)]
+    paths = [str(path) for path in open_loop(args).save_charts(args.folder)]
     return paths, "\n".join(paths), 0
 
 
 def close(args: argparse.Namespace) -> Answer:
     """End a round."""
-    report = _loop(args).close_round(
-        None if args.local else _server(args), args.round, delete_tasks=args.delete_tasks
+    report = open_loop(args).close_round(
+        None if args.local else asked_server(args), args.round, delete_tasks=args.delete_tasks
     )
     return report.to_dict(), str(report), 0
 
 
 def coreset(args: argparse.Namespace) -> Answer:
     """Tag a coreset."""
-    report = _loop(args).sample_coreset(args.m)
+    report = open_loop(args).sample_coreset(args.m)
     return report.to_dict(), str(report), 0
 
 
 def proposals(args: argparse.Namespace) -> Answer:
     """List near-duplicates that still carry the wrong label."""
-    found = _loop(args).propose_corrections()
+    found = open_loop(args).propose_corrections()
     lines = [
         f"{row['sample']}  {row['label']} -> {row['proposed'] or 'delete'}  "
         f"(like {row['duplicate_of']}, cosine {row['cosine']:.3f})"
@@ -221,14 +220,14 @@ def proposals(args: argparse.Namespace) -> Answer:
 
 def audit(args: argparse.Namespace) -> Answer:
     """Write the ledger to a file."""
-    events = _loop(args).export_audit(args.file)
+    events = open_loop(args).export_audit(args.file)
     return {"file": args.file, "events": events}, f"{events} events written to {args.file}.", 0
 
 
 def export(args: argparse.Namespace) -> Answer:
     """Write the cleaned labels for other programs."""
     with progress_bar("exporting") as progress:
-        report = _loop(args).export_cleaned(
+        report = open_loop(args).export_cleaned(
             args.target, args.format, keep_deleted=args.keep_deleted, progress=progress
         )
     return report.to_dict(), str(report), 0
@@ -258,15 +257,15 @@ def doctor(args: argparse.Namespace) -> Answer:
 
 def run_loop(args: argparse.Namespace) -> Answer:
     """Run whole rounds: push, wait for the reviewers, pull, score again, evaluate, decide."""
-    loop = _loop(args)
+    loop = open_loop(args)
     with progress_bar("answered") as progress:
         decision = loop.run_rounds(
-            _server(args),
+            asked_server(args),
             args.rounds,
             args.n,
             args.controls,
             scope=args.scope,
-            class_of_interest=_classes(args),
+            class_of_interest=asked_classes(args),
             max_per_class=args.max_per_class,
             gold=args.gold,
             sheet=args.sheet,
@@ -306,77 +305,3 @@ def _seconds(value: float | None) -> str:
 
 def _advice(decision: StopDecision) -> str:
     return f"{'Go on' if decision.continue_ else 'Stop'}: {' '.join(decision.reasons)}"
-
-
-def _loop(args: argparse.Namespace) -> CleaningLoop:
-    import fiftyone as fo
-
-    from ..loop import CleaningLoop
-
-    if not fo.dataset_exists(args.dataset):
-        known = ", ".join(fo.list_datasets()[:10]) or "none"
-        raise DataError(
-            f"there is no dataset {args.dataset!r} in this FiftyOne database.",
-            f"Name one that is there ({known}), or point FIFTYONE_DATABASE_URI at its database.",
-        )
-    dataset = fo.load_dataset(args.dataset)
-    view = dataset
-    if args.view:
-        if not dataset.has_saved_view(args.view):
-            known = ", ".join(dataset.list_saved_views()) or "none"
-            raise DataError(
-                f"dataset {args.dataset!r} has no saved view {args.view!r}.",
-                f"Name one that is there ({known}), or save it in the App first.",
-            )
-        view = dataset.load_saved_view(args.view)
-    return CleaningLoop(
-        view,
-        args.label_field,
-        args.embeddings_field,
-        test_tag=args.test_tag or None,
-        prefix=args.prefix,
-        split=args.split,
-    )
-
-
-def _classes(args: argparse.Namespace) -> list[str] | dict[str, int] | None:
-    """Return the classes asked for, with the samples of each where they are given."""
-    asked: list[str] | None = args.class_of_interest
-    if not args.quota:
-        return asked
-    if asked:
-        raise DataError(
-            "--class and --quota must not be given together: --class splits -n evenly, --quota "
-            "says how many samples of each class.",
-            "Give one of them.",
-        )
-    quotas: dict[str, int] = {}
-    for text in args.quota:
-        name, _, number = text.rpartition("=")
-        if not name or not number.isdecimal():
-            raise DataError(
-                f"--quota must be CLASS=N, got {text!r}.", "Write it like this: --quota cat=30."
-            )
-        quotas[name] = int(number)
-    return quotas
-
-
-def _server(args: argparse.Namespace) -> LabelStudioServer:
-    from ..desks.labelstudio.connection import LabelStudioServer
-
-    return LabelStudioServer(args.url, verify=args.ca_bundle or True)
-
-
-@contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
-    """Show a progress bar on stderr, if that is a terminal; give a callable (fraction, message)."""
-    from tqdm import tqdm
-
-    layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}"
-    with tqdm(total=100, desc=title, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
-
-        def advance(fraction: float, message: str) -> None:
-            bar.set_postfix_str(message, refresh=False)
-            bar.update(100 * fraction - bar.n)
-
-        yield advance

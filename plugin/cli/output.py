@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -38,6 +38,21 @@ def stdout_for_the_answer() -> Iterator[None]:
         stdout.flush()
         os.dup2(kept, _STDOUT)
         os.close(kept)
+
+
+@contextlib.contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
+    """Show a progress bar on stderr, if that is a terminal; give a callable (fraction, message)."""
+    from tqdm import tqdm
+
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {postfix} {elapsed}<{remaining}"
+    with tqdm(total=100, desc=title, bar_format=layout, disable=not sys.stderr.isatty()) as bar:
+
+        def advance(fraction: float, message: str) -> None:
+            bar.set_postfix_str(message, refresh=False)
+            bar.update(100 * fraction - bar.n)
+
+        yield advance
 
 
 def to_json(value: Any) -> str:

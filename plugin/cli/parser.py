@@ -11,6 +11,7 @@ from ..exports.names import ExportFormat
 from ..version import __version__
 from . import commands
 from .commands import Answer
+from .options import batch_options, engine_option, image_options, page_options, scope_option
 
 
 class WrongUsage(SystemExit):
@@ -86,14 +87,6 @@ def command_line_parser() -> argparse.ArgumentParser:
             sub.add_argument("--ca-bundle", help="PEM file to trust, for a certificate of your own")
         return sub
 
-    def engine(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--engine",
-            choices=("local", "ray"),
-            default="local",
-            help="ray: on the cluster at RAY_ADDRESS, or on this machine (default: %(default)s)",
-        )
-
     embed = command("embed", commands.embed, "Compute the missing embeddings.")
     embed.add_argument("--model", default="resnet18", help="network to use (default: %(default)s)")
     embed.add_argument(
@@ -117,11 +110,11 @@ def command_line_parser() -> argparse.ArgumentParser:
         default="filepath",
         help="field that holds the images' paths or URIs (default: %(default)s)",
     )
-    engine(embed)
+    engine_option(embed)
     embed.add_argument("--overwrite", action="store_true", help="compute every vector again")
 
     score = command("score", commands.score, "Compute the importance of every label.")
-    engine(score)
+    engine_option(score)
     score.add_argument(
         "--num-workers", type=int, help="actors with Ray (default: one per CPU of the cluster)"
     )
@@ -131,76 +124,6 @@ def command_line_parser() -> argparse.ArgumentParser:
         "vector field of probabilities (default: none)",
     )
     command("confusion", commands.confusion, "Find the most confused pair of classes.")
-
-    def scope_option(sub: argparse.ArgumentParser, what: str) -> None:
-        sub.add_argument("--scope", choices=("class", "dataset"), help=what)
-
-    def batch_options(sub: argparse.ArgumentParser) -> None:
-        scope_option(
-            sub,
-            "dataset: the most suspicious labels of all classes; class: those of the most confused "
-            "class (default: as in the round before, at first class)",
-        )
-        sub.add_argument(
-            "--max-per-class",
-            type=int,
-            metavar="N",
-            help="with --scope dataset: samples of one class at most (default: half of -n, or "
-            "twice an even share where there are fewer than four classes)",
-        )
-        sub.add_argument(
-            "-n", type=int, default=50, help="samples per round (default: %(default)s)"
-        )
-        sub.add_argument(
-            "--controls",
-            type=int,
-            default=5,
-            help="random samples among them, to measure the noise (default: %(default)s)",
-        )
-        sub.add_argument(
-            "--gold",
-            type=int,
-            default=0,
-            help="images more, shown under a label that they don't have, to see how many wrong "
-            "labels reviewers miss (default: %(default)s)",
-        )
-        sub.add_argument(
-            "--class",
-            dest="class_of_interest",
-            action="append",
-            help="class to review; repeat it to split the round evenly among several",
-        )
-        sub.add_argument(
-            "--quota",
-            action="append",
-            metavar="CLASS=N",
-            help="samples of one class, instead of --class and -n; repeat it for each class",
-        )
-
-    def image_options(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--images",
-            choices=("upload", "local", "url"),
-            default="upload",
-            help="how reviewers get the images (default: %(default)s)",
-        )
-        sub.add_argument("--images-root", help="with local: the folder that Label Studio may serve")
-
-    def page_options(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--sheet",
-            type=int,
-            default=0,
-            metavar="N",
-            help="show up to N images of one class on a page, such as 20 (default: one at a time)",
-        )
-        sub.add_argument(
-            "--examples",
-            type=int,
-            default=4,
-            metavar="N",
-            help="sure images of the class to show beside the others (default: %(default)s)",
-        )
 
     push = command("push", commands.push, "Send the next round to its reviewers.", server=True)
     batch_options(push)

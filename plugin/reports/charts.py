@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.judging.estimates import wilson_interval
 from ..core.judging.evaluation import leading_scores
 from ..core.judging.tally import ImportanceBar
-from ..core.judging.yields import RoundYield, budget_curve, wilson_interval
+from ..core.judging.yields import RoundYield, budget_curve
 from ..core.review.scope import Scope
 from ..core.review.verdicts import Outcome
 

@@ -9,10 +9,7 @@ are, is not touched.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timezone
-from functools import reduce
 from itertools import islice
-from operator import and_
 from typing import Any
 
 import fiftyone as fo
@@ -20,17 +17,16 @@ import numpy as np
 from bson import ObjectId
 from fiftyone import ViewField as F
 from numpy.typing import NDArray
-from pymongo import UpdateOne
 
 from ..core.errors import DataError
 from . import crops, ownership
 from .attributes import outermost, value_of
 from .labels import LabelField
+from .objects import condition, object_updates
 from .patches import LazyPatches, renew
 from .selection import Selection, Split
 
 _BY_INDEX = 10_000  # ids up to which an index finds objects faster than a look at all of them
-_AT_ONCE = 100  # objects that one update changes: each is looked for among all of the image
 _UPDATES = 5_000  # in memory at a time
 
 
@@ -87,7 +83,7 @@ class DetectionsField(LabelField):
         renew(self.dataset, lambda name: ownership.is_our_view(self.dataset, self.names, name))
 
     def _filtered(self, selection: Selection) -> Any:
-        view, wanted = self._split(selection.split), self._condition(selection)
+        view, wanted = self._split(selection.split), condition(selection, self._leaf)
         # Without a condition, a saved view would have no stage before its patches.
         wanted = F("_id").exists() if wanted is None else wanted
         return view.filter_labels(self.name, wanted)
@@ -103,20 +99,6 @@ class DetectionsField(LabelField):
         if split is Split.VIEW:
             return self.samples.view
         return self.samples.test_view() or self.samples.view.limit(0)
-
-    def _condition(self, selection: Selection) -> Any:
-        """Return what an object must fulfil, or None."""
-        wanted = [F(self._leaf(field)).exists() for field in selection.has]
-        wanted += [~F(self._leaf(field)).exists() for field in selection.lacks]
-        if selection.classes is not None:
-            wanted.append(F("label").is_in(list(selection.classes)))
-        if selection.counted_by:
-            wanted.append(F(self._leaf(selection.counted_by)) != 0)
-        if selection.with_tags:
-            wanted.append(F("tags").contains(list(selection.with_tags)))
-        if selection.without_tags:
-            wanted.append(~F("tags").contains(list(selection.without_tags)))
-        return reduce(and_, wanted) if wanted else None
 
     def _leaf(self, field: str) -> str:
         """Return the name of a field within an object."""
@@ -189,10 +171,10 @@ class DetectionsField(LabelField):
     def _chosen(self, selection: Selection) -> list[dict[str, Any]]:
         """Return the stages that give each sample the objects that are meant."""
         objects: Any = {"$ifNull": [f"${self.root}", []]}
-        wanted = self._condition(selection)
+        wanted = condition(selection, self._leaf)
         if wanted is not None:
-            condition = wanted.to_mongo(prefix="$$this")
-            objects = {"$filter": {"input": objects, "as": "this", "cond": condition}}
+            meets = wanted.to_mongo(prefix="$$this")
+            objects = {"$filter": {"input": objects, "as": "this", "cond": meets}}
         return [{"$project": {"objects": objects}}]
 
     def _objects(
@@ -294,30 +276,15 @@ class DetectionsField(LabelField):
         of_sample: dict[Any, list[ObjectId]] = {}
         for sample, label in self._found(ids, []):
             of_sample.setdefault(sample["_id"], []).append(label["_id"])
-        updates = self._updates(of_sample, values)
+        updates = object_updates(
+            of_sample, values, lambda field, place: f"{self.root}.$[{place}].{self._leaf(field)}"
+        )
         while part := list(islice(updates, _UPDATES)):
             self.dataset._bulk_write(part, ids=[])
         if of_sample:
             fo.Sample._reload_docs(
                 self.dataset._sample_collection_name, sample_ids=[str(i) for i in of_sample]
             )
-
-    def _updates(
-        self, of_sample: Mapping[Any, list[ObjectId]], values: Callable[[str], Mapping[str, Any]]
-    ) -> Iterator[UpdateOne]:
-        now = datetime.now(timezone.utc)
-        for sample_id, labels in of_sample.items():
-            for start in range(0, len(labels), _AT_ONCE):
-                part = labels[start : start + _AT_ONCE]
-                changes: dict[str, Any] = {"last_modified_at": now}
-                for k, label_id in enumerate(part):
-                    for field, value in values(str(label_id)).items():
-                        path = f"{self.root}.$[o{k}].{self._leaf(field)}"
-                        changes[path] = value.to_dict() if isinstance(value, fo.Label) else value
-                filters: list[Mapping[str, Any]] = [
-                    {f"o{k}._id": label_id} for k, label_id in enumerate(part)
-                ]
-                yield UpdateOne({"_id": sample_id}, {"$set": changes}, array_filters=filters)
 
     # ---- vectors
 

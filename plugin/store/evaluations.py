@@ -8,7 +8,8 @@ from fiftyone import ViewField as F
 
 from ..core.scoring.linalg import Float32
 from . import appearance, ownership
-from .labels import LabelField, Rows
+from .label_rows import Rows
+from .labels import LabelField
 
 
 def save_evaluation(labels: LabelField, rows: Rows, probabilities: Float32, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import fiftyone as fo
@@ -15,36 +15,9 @@ from ..core.errors import DataError
 from ..core.review.verdicts import Outcome
 from . import appearance, ownership, taken
 from .label_contract import LabelContract
+from .label_rows import Rows, weight_or_one
 from .scores import ScoreRecord
 from .selection import Selection, Split
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Labels as arrays, all in the same order.
-
-    Attributes
-    ----------
-    ids : list of str
-        Label ids.
-    labels : ndarray of int, shape (n,)
-        Index into `classes` of each present label.
-    weights : ndarray of float, shape (n,)
-        Weights; 0 for deleted.
-    embeddings : ndarray of float32, shape (n, d)
-        One row per label.
-    classes : tuple of str
-        Class names.
-    """
-
-    ids: list[str]
-    labels: NDArray[np.int64]
-    weights: NDArray[np.float64]
-    embeddings: NDArray[np.float32]
-    classes: tuple[str, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class LabelField(LabelContract):
@@ -371,8 +344,3 @@ class LabelField(LabelContract):
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")
         ownership.declare(self.dataset, field, text, **kind)
-
-
-def weight_or_one(value: float | None) -> float:
-    """Return a label's weight; none at all means 1."""
-    return 1.0 if value is None else value

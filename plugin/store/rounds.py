@@ -28,9 +28,10 @@ from ..core.review.ledger import Event
 from ..core.review.queue import BatchItem
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
-from ..core.review.schema import SCHEMA, check_schema, split_round, split_start
+from ..core.review.schema import SCHEMA, split_round, split_start
 from ..core.review.scope import TRAIN_SPLIT
 from . import lock, names
+from .older_rounds import OlderRounds, is_old
 from .records import Head, Records
 
 _OWN_HEAD = ("kind", "schema", "round", "label_field", "class_of_interest", "rival")
@@ -82,6 +83,12 @@ class RoundStore:
         # What records beside the rounds are filed under.
         self._subject = label_field if split == TRAIN_SPLIT else f"{label_field}__test_split"
         self._records = Records(dataset)
+        # Rounds of the test split came with today's schema.
+        self._older = (
+            OlderRounds(self._records, label_field, str(dataset._doc.id))
+            if split == TRAIN_SPLIT
+            else None
+        )
         # Batches by the id of the file that holds them, which never changes.
         self._batches: dict[Any, Head] = {}
 
@@ -139,7 +146,8 @@ class RoundStore:
             if re.fullmatch(re.escape(key) + r"_\d+", k)
         }
         found = {int(k[len(key) + 1 :]): self._records.content(k) or {} for k in heads}
-        found |= self._old_evaluations(set(found))
+        if self._older:
+            found = self._older.evaluations() | found
         return {n: found[n]["evaluation"] for n in sorted(found) if found[n]}
 
     def _round(self, key: str, head: Head, file: Any, content: Head | None) -> Round | None:
@@ -153,7 +161,7 @@ class RoundStore:
                 head = self._records.head(key) or head
             if file is not None:
                 self._batches[file] = content
-        if self._is_old(head, content, f"round {number} of dataset {self.dataset.name!r}"):
+        if is_old(head, content, f"round {number} of dataset {self.dataset.name!r}"):
             head, content, _ = split_round(head, content)
             head["home"] = str(self.dataset._doc.id)
         fixed = {k: v for k, v in head.items() if k not in (*_OWN_HEAD, *_CHANGING)}
@@ -281,7 +289,7 @@ class RoundStore:
         head = self._records.head(self._project_key)
         if head is not None:
             return dict(head["homes"])
-        old = self._old_project()
+        old = self._older.project() if self._older else None
         return {} if old is None else {str(self.dataset._doc.id): old}
 
     def save_project(self, home: str, project: dict[str, Any]) -> None:
@@ -308,7 +316,7 @@ class RoundStore:
         if content is None:
             return None
         head = self._records.head(self._start_key) or {}
-        if self._is_old(head, content, f"the start of dataset {self.dataset.name!r}"):
+        if is_old(head, content, f"the start of dataset {self.dataset.name!r}"):
             head, content, _ = split_start(content)
         return Start(
             given_labels=content["given_labels"],
@@ -330,75 +338,7 @@ class RoundStore:
         if not self._records.create(self._start_key, "start", head, {"schema": SCHEMA, **columns}):
             self._records.update(self._start_key, pair=pair)
 
-    # ---- older versions
-
-    def _old_contents(self) -> dict[str, tuple[Head, Head]]:
-        """Return key to head and content of what was stored before schema 3."""
-        if self.split != TRAIN_SPLIT:
-            return {}  # there were no others then
-        # Before schema 3, heads named none.
-        heads = self._records.heads("round", label_field=self.label_field, schema=None)
-        heads |= self._records.heads("start", label_field=self.label_field, schema=None)
-        old = {}
-        for key, head in heads.items():
-            content = self._records.content(key)
-            if content is not None and self._is_old(head, content, f"run {key!r}"):
-                old[key] = head, content
-        return old
-
-    def _old_project(self) -> dict[str, Any] | None:
-        projects = [
-            content["project"]
-            for _, (_, content) in sorted(self._old_contents().items())
-            if content.get("project")
-        ]
-        if not projects:
-            return None
-        return {key: projects[-1].get(key) for key in ("server", "id", "cursor")}
-
-    def _old_evaluations(self, known: set[int]) -> dict[int, Any]:
-        found = {}
-        for key, (_, content) in self._old_contents().items():
-            number = 0 if key == self._start_key else int(key.rsplit("_", 1)[1])
-            if content.get("evaluation") and number not in known:
-                found[number] = {"evaluation": content["evaluation"]}
-        return found
-
     def _upgrade(self) -> None:
-        """Store what older versions stored in today's form; called before anything is written.
-
-        A record's new head goes in one stroke: killed before that, it is read as the old version
-        wrote it, and after that, as this one does.
-        """
-        old = self._old_contents()
-        if not old:
-            return
-        home, project = str(self.dataset._doc.id), self._old_project()
-        if project is not None:
-            self._records.create(
-                self._project_key,
-                "project",
-                {"label_field": self.label_field, "homes": {home: project}},
-            )
-        for number, found in self._old_evaluations(set()).items():
-            key = names.field_run_key("evaluation", self._subject) + f"_{number:03d}"
-            head = {"label_field": self.label_field, "round": number}
-            self._records.create(key, "evaluation", head, {"schema": SCHEMA, **found})
-        for key, (head, content) in old.items():
-            if key == self._start_key:
-                new_head, new_content, _ = split_start(content)
-            else:
-                new_head, new_content, _ = split_round(head, content)
-                new_head["home"] = home
-                # The only part of an old head that belongs to the content now.
-                self._records.write_content(key, {**content, "pools": new_content["pools"]})
-            self._records.update(key, **new_head)
-            self._records.write_content(key, new_content)
-
-    @staticmethod
-    def _is_old(head: Head, content: Head, what: str) -> bool:
-        """Tell whether a record is of a schema before 3; refuse one of a newer version."""
-        # Schema 3 stands in the head; before it, in the content.
-        version = head.get("schema") or content.get("schema", 1)
-        check_schema(version, what)
-        return bool(version < SCHEMA)
+        """Store what older versions stored in today's form; called before anything is written."""
+        if self._older:
+            self._older.upgrade()

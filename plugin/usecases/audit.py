@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from ..core.errors import DataError
-from ..core.review.ledger import AUDIT_COLUMNS, audit_rows
+from ..core.review.audit import AUDIT_COLUMNS, audit_rows
 from .workspace import Workspace
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.errors import CleaningError
 from ..core.review.class_names import likely_typos
 from ..core.scoring.duplicates import find_leaks
-from ..store.labels import Rows
+from ..store.label_rows import Rows
 from .check_setup import Finding, finding
 from .workspace import Workspace
 

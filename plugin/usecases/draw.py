@@ -24,7 +24,7 @@ from ..core.review.scope import TEST_SPLIT, Classes, Scope, read_scope
 from ..core.scoring.duplicates import near_duplicates
 from ..core.scoring.importance import SCORER_VERSION
 from ..store import embedding_run, views
-from ..store.labels import weight_or_one
+from ..store.label_rows import weight_or_one
 from ..store.queues import Queue, read_queue
 from ..store.rounds import now
 from ..store.selection import Split

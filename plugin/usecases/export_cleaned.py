@@ -17,7 +17,7 @@ from ..exports.names import ExportFormat
 from ..exports.target import check_free, written_beside
 from ..exports.training import TrainingSet
 from ..reports.exports import ExportReport
-from ..store.labels import weight_or_one
+from ..store.label_rows import weight_or_one
 from ..store.marks import read_review, standing
 from .workspace import Workspace
 

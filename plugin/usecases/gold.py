@@ -8,7 +8,7 @@ from ..core.review.gold import choose_twins, draw_gold
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..store import views
-from ..store.labels import weight_or_one
+from ..store.label_rows import weight_or_one
 from ..store.queues import read_queue
 from .workspace import Workspace
 

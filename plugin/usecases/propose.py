@@ -8,7 +8,7 @@ from typing import Any
 from ..core.review.ledger import LabelState
 from ..core.review.verdicts import Outcome
 from ..core.scoring.duplicates import propose_corrections
-from ..store.labels import Rows
+from ..store.label_rows import Rows
 
 
 def propose(

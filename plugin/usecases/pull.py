@@ -1,4 +1,4 @@
-"""The use cases "take answers in": pull them from a desk, wait for them, or record them directly.
+"""The use cases "take answers in": pull them from a desk, or record them directly.
 
 An answer is in the ledger before a label changes. What was cut off there is finished by the next
 call about its round, and by every push and pull.
@@ -6,13 +6,12 @@ call about its round, and by every push and pull.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.errors import BusyError, DataError, ProjectMissingError, RoundError, ServerError
+from ..core.errors import DataError, RoundError
 from ..core.judging.meter import meter
 from ..core.review.grid import unsaid
 from ..core.review.ledger import (
@@ -28,7 +27,6 @@ from ..core.review.rounds import Rounds
 from ..core.review.verdicts import Review, settle
 from ..desks.app import Answer, read_verdicts
 from ..desks.base import Answers, Desk
-from ..desks.labelstudio.connection import is_refusal
 from ..reports import PullReport
 from ..store.lock import Claim
 from ..store.marks import write_back
@@ -309,43 +307,3 @@ def _merged(rounds: Rounds, reports: Sequence[PullReport]) -> PullReport:
         total=len(last.shown),
         meter=meter(rounds, [last]),
     )
-
-
-def _skipped(report: PullReport) -> str:
-    """Say what was skipped; where nothing else is left, how the round ends all the same."""
-    left = sum(map(len, report.skips.values()))
-    if left and report.answered + left >= report.total:
-        return f", {left} skipped: answer them, or end the round with `coreset-cleaning close`"
-    return f", {report.skipped} skipped" if report.skipped else ""
-
-
-def wait_for_reviews(
-    work: Workspace,
-    server: Any,
-    seconds: float,
-    *,
-    timeout: float | None = None,
-    progress: Progress | None = None,
-) -> PullReport:
-    """Pull again and again until the open round is complete."""
-    end = float("inf") if timeout is None else time.monotonic() + timeout
-    report, away = pull_reviews(work, server), ""
-    while True:
-        if progress:
-            share = report.answered / report.total if report.total else 1.0
-            text = f"{report.answered} of {report.total} tasks{_skipped(report)}{away}"
-            if report.unnamed_url:
-                text += f"; images marked without a class: {report.unnamed_url}"
-            progress(share, text)
-        left = end - time.monotonic()
-        if report.open_round is None or left <= 0:
-            return report
-        time.sleep(min(seconds, left))
-        try:
-            report, away = pull_reviews(work, server), ""
-        except BusyError:
-            pass  # a pull, too: the next one sees what it brought
-        except ServerError as error:
-            if isinstance(error, ProjectMissingError) or is_refusal(error):
-                raise
-            away = ", waiting for Label Studio"

@@ -8,9 +8,9 @@ from typing import Any
 from ..core.judging.stopping import StopDecision
 from . import evaluate
 from .draw import Wanted
-from .pull import wait_for_reviews
 from .push import push_round
 from .score import compute_importance
+from .wait import wait_for_reviews
 from .workspace import Workspace
 
 Progress = Callable[[float, str], None]

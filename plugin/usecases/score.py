@@ -21,7 +21,7 @@ from ..core.scoring.sampling import sample_coreset as draw_coreset
 from ..desks.app import AppDesk
 from ..reports import CoresetReport, ImportanceReport
 from ..store import coreset, embedding_run, ownership, views
-from ..store.labels import Rows, weight_or_one
+from ..store.label_rows import Rows, weight_or_one
 from ..store.lock import lock
 from ..store.marks import declare_review_fields
 from ..store.probabilities import read_probabilities

@@ -18,13 +18,8 @@ from _options import parse
 from scipy.stats import norm
 
 from coreset_cleaning.core.judging.auroc import bootstrap_auroc
-from coreset_cleaning.core.judging.yields import (
-    RoundYield,
-    lift,
-    predict_batch,
-    wilson_interval,
-    yield_report,
-)
+from coreset_cleaning.core.judging.estimates import lift, wilson_interval
+from coreset_cleaning.core.judging.yields import RoundYield, predict_batch, yield_report
 from coreset_cleaning.core.review.queue import draw_batch
 
 # Size of the class, share of wrong labels, rounds, batch, controls in a batch.

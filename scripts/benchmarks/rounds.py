@@ -22,9 +22,9 @@ from _measure import write_json
 from _options import parse
 
 from coreset_cleaning.core.judging.confusion import predict_confusion
+from coreset_cleaning.core.judging.estimates import lift, wilson_interval
 from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, evaluate_auroc
 from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
-from coreset_cleaning.core.judging.yields import lift, wilson_interval
 from coreset_cleaning.core.review.queue import draw_batch
 from coreset_cleaning.core.scoring.importance import score_labels
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
-from coreset_cleaning.desks.labelstudio.config import ACCEPT, answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
+from coreset_cleaning.desks.labelstudio.config import ACCEPT
 from coreset_cleaning.desks.labelstudio.keys import parse_push_key
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coreset_cleaning.desks.base import ReviewTask
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.project import (
     Project,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.desks.labelstudio.cleanup import delete_round_tab, delete_unanswered
-from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.tabs import find_round_tab
 

@@ -6,7 +6,8 @@ import pytest
 
 from coreset_cleaning.core.errors import ServerError
 from coreset_cleaning.core.review.verdicts import Verdict
-from coreset_cleaning.desks.labelstudio.config import MAX_BUTTONS, answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
+from coreset_cleaning.desks.labelstudio.config import MAX_BUTTONS
 from coreset_cleaning.desks.labelstudio.pull import Answers
 
 from .conftest import Cleaning, review_tasks

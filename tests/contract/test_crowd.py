@@ -21,7 +21,7 @@ from sklearn.datasets import load_digits
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.review.ledger import recorded_answers
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from label_studio_server import LabelStudioProcess
 
 from .fault_proxy import FAULTS, FaultProxy
@@ -37,12 +37,12 @@ import sys
 import fiftyone as fo
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import BusyError, ServerError
-from coreset_cleaning.desks.labelstudio import connection, project, push
+from coreset_cleaning.desks.labelstudio import connection, once, push
 from coreset_cleaning.store import lock
 
 lock.WAIT_SECONDS = 0.2
 push.CHUNK = 3
-push.PAUSE = project.PAUSE = 0.01
+push.PAUSE = once.PAUSE = 0.01
 connection.READ_PAUSES = (0.01,) * 4
 url, key, dataset, images = sys.argv[1:]
 loop = CleaningLoop(fo.load_dataset(dataset), "ground_truth", "pixels", test_tag=None)

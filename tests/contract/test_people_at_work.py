@@ -9,8 +9,8 @@ import pytest
 from coreset_cleaning.core.errors import DataError, ProjectMissingError, ServerError
 from coreset_cleaning.core.review.sheets import Place
 from coreset_cleaning.desks.base import Options, Subject
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.desks.labelstudio.cleanup import park_tasks
-from coreset_cleaning.desks.labelstudio.config import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.desk import LabelStudioDesk
 from coreset_cleaning.desks.labelstudio.images import ImageSource

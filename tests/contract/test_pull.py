@@ -8,7 +8,7 @@ import pytest
 
 from coreset_cleaning.core.errors import ProjectMissingError
 from coreset_cleaning.core.review.verdicts import Verdict
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.desks.labelstudio.connection import LabelStudioServer
 from coreset_cleaning.desks.labelstudio.pull import Answers, pull_answers
 from label_studio_server import LabelStudioProcess

@@ -17,7 +17,7 @@ from coreset_cleaning.cli import main
 from coreset_cleaning.core.errors import CleaningError
 from coreset_cleaning.desks.labelstudio import connection
 from coreset_cleaning.desks.labelstudio import push as push_module
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from label_studio_server import LabelStudioProcess
 from support.answers import project_of
 

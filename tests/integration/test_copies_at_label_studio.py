@@ -12,7 +12,7 @@ from PIL import Image
 
 from coreset_cleaning import LabelStudioServer
 from coreset_cleaning.core.errors import CleaningError, ProjectMissingError
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from support.neighbours import batch, documents, labels_of, loop_of, tiny
 
 

@@ -17,7 +17,7 @@ from coreset_cleaning.core.errors import (
     RoundError,
     ServerUnreachableError,
 )
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from demonstration.reviewer import SimulatedReviewer
 from support.answers import answer_samples
 

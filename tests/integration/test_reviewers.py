@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from support.answers import answer_task, task_ids
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import BusyError, DataError, RoundError
 from coreset_cleaning.core.review.round import Round
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.store import lock
 from coreset_cleaning.store.records import Records
 from coreset_cleaning.store.rounds import now

@@ -8,7 +8,7 @@ import pytest
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
 from coreset_cleaning.desks.app import AppDesk
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 from coreset_cleaning.desks.labelstudio.sheets import sheet_result, slots_of
 from coreset_cleaning.usecases.examples import find_examples
 from support.answers import answer_task, project_of, task_ids

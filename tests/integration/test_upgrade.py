@@ -275,7 +275,7 @@ def test_an_open_round_is_finished_in_another_project(
     old: Callable[[str], Old], server: LabelStudioServer, digit_files: Any
 ) -> None:
     """The server of version 0.1 is gone: tasks without an answer are made anew, the rest stays."""
-    from coreset_cleaning.desks.labelstudio.config import answer_result
+    from coreset_cleaning.desks.labelstudio.answers import answer_result
 
     data = old("reviewed")
     data.dataset.set_values("filepath", [str(digit_files[0][0])] * len(data.dataset))

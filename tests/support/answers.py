@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from coreset_cleaning import CleaningLoop, LabelStudioServer
-from coreset_cleaning.desks.labelstudio.config import answer_result
+from coreset_cleaning.desks.labelstudio.answers import answer_result
 
 LEAD_TIME = 3.5
 # A verdict, and the class of "relabel".

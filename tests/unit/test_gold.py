@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from coreset_cleaning.core.judging.meter import meter
 from coreset_cleaning.core.judging.tally import round_yields
+from coreset_cleaning.core.review.audit import audit_rows
 from coreset_cleaning.core.review.gold import GoldItem, choose_twins, draw_gold
-from coreset_cleaning.core.review.ledger import Event, EventKind, audit_rows, redo, undo
+from coreset_cleaning.core.review.ledger import Event, EventKind, redo, undo
 from coreset_cleaning.core.review.marks import Asked, Marks, apply_state
 from coreset_cleaning.core.review.queue import BatchItem
 from coreset_cleaning.core.review.round import Round

@@ -10,13 +10,8 @@ from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.verdicts import Verdict
-from coreset_cleaning.desks.labelstudio.config import (
-    MAX_BUTTONS,
-    answer_result,
-    class_alias,
-    labeling_config,
-    read_answer,
-)
+from coreset_cleaning.desks.labelstudio.answers import answer_result, read_answer
+from coreset_cleaning.desks.labelstudio.config import MAX_BUTTONS, class_alias, labeling_config
 
 NAMES = st.lists(
     st.text(min_size=1, max_size=30).filter(lambda name: name.strip()),

@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
+from coreset_cleaning.core.review.audit import AUDIT_COLUMNS, audit_rows
 from coreset_cleaning.core.review.ledger import (
-    AUDIT_COLUMNS,
     Event,
     EventKind,
-    audit_rows,
     fold,
     new_events,
     next_time,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coreset_cleaning.core.judging.estimates import wilson_interval
 from coreset_cleaning.core.judging.meter import Meter, meter, meters
 from coreset_cleaning.core.judging.tally import round_yields
-from coreset_cleaning.core.judging.yields import RoundYield, wilson_interval, yield_report
+from coreset_cleaning.core.judging.yields import RoundYield, yield_report
 from coreset_cleaning.core.review.gold import GoldItem
 from coreset_cleaning.core.review.ledger import Event, EventKind, undo
 from coreset_cleaning.core.review.queue import BatchItem

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.judging.odds import fit_odds
-from coreset_cleaning.core.judging.plan import expected_errors, make_plan, propose
+from coreset_cleaning.core.judging.plan import expected_errors, make_plan
 from coreset_cleaning.core.judging.plan_record import MOST_CLASSES, from_record, to_record
+from coreset_cleaning.core.judging.proposal import propose
 from coreset_cleaning.core.review.scope import Scope
 
 PROBABILITIES = st.lists(st.floats(0, 1), min_size=1, max_size=60)

@@ -16,7 +16,7 @@ from coreset_cleaning.core.review.queue import BatchItem
 from coreset_cleaning.core.review.sheets import LARGEST, Place, check_sheet, places
 from coreset_cleaning.core.review.verdicts import Verdict
 from coreset_cleaning.desks.base import ReviewTask
-from coreset_cleaning.desks.labelstudio.config import Answer
+from coreset_cleaning.desks.labelstudio.answers import Answer
 from coreset_cleaning.desks.labelstudio.sheet_config import grid, sheet_config
 from coreset_cleaning.desks.labelstudio.sheets import (
     CHIPS,

@@ -10,13 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coreset_cleaning.core.judging import yields
+from coreset_cleaning.core.judging.estimates import Estimate, lift, wilson_interval
 from coreset_cleaning.core.judging.yields import (
-    Estimate,
     RoundYield,
     budget_curve,
-    lift,
     predict_batch,
-    wilson_interval,
     yield_report,
 )
 

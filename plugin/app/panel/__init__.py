@@ -13,8 +13,8 @@ from ...core.review.states import RoundState
 from .. import settings
 from ..context import PLUGIN, loop_for, show_queue
 from ..server import ServerState
-from . import charts, plan_card
 from . import facts as facts_of
+from . import shelf
 from .steps import (
     MESSAGES,
     STEPS,
@@ -27,17 +27,11 @@ from .steps import (
     warnings,
 )
 
-_NO_BAR = {"displayModeBar": False, "responsive": True}
 # How often to look again: at runs in the background, at a count of all samples, and for the answer
 # of a slow server.
 _RUN_MILLISECONDS = 3000
 _COUNT_MILLISECONDS = 1000
 _SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
-# As many charts beside each other as fit: one in half a window, two or three in a whole one.
-_CHARTS = {
-    "display": "grid",
-    "gridTemplateColumns": "repeat(auto-fit, minmax(min(480px, 100%), 1fr))",
-}
 # A row of buttons that is wider than the panel would widen all that is in it.
 _WRAPPED = {
     "grid": {
@@ -49,8 +43,6 @@ _WRAPPED = {
         }
     }
 }
-# Plotly follows the window's size only: a chart that has become too wide must not cover another.
-_CUT = {"container": {"sx": {"overflow": "hidden", "minWidth": 0}}}
 
 
 class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
@@ -171,7 +163,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 )
             return types.Property(panel, view=types.GridView(width="100%"))
         self._status(body, facts, next_step(facts))
-        self._charts(body, facts)
+        shelf.show(body, facts, self.open_cell)
         if facts.get("rounds"):
             self._table(body, facts)
         return types.Property(panel, view=types.GridView(width="100%"))
@@ -264,49 +256,6 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
             interval = min(waits)
             body.view("timer", types.TimerView(interval=interval, on_interval=self.poll))
 
-    def _charts(self, body: types.Object, facts: dict[str, Any]) -> None:
-        shelf = body.grid("charts", gap=2, componentsProps={"grid": {"sx": _CHARTS}})
-        if facts["confusion"]:
-            self._confusion(shelf, facts["confusion"])
-        if facts.get("auroc"):
-            what = facts["auroc"][-1]["what"]
-            note = "Held-out is the one to trust; blind deletion alone raises the others."
-            _chart(shelf, "auroc", f"AUROC, {what}", note, charts.auroc(facts["auroc"]))
-        if facts.get("budget"):
-            _chart(
-                shelf,
-                "budget",
-                "Yield of the budget",
-                facts["yields"],
-                charts.budget(facts["budget"]),
-            )
-        if facts.get("importance"):
-            note = "Wrong labels belong on the right: so much is the order of the queue worth."
-            chart = charts.importance(facts["importance"])
-            _chart(shelf, "importance", "Importance of right and wrong labels", note, chart)
-        plan_card.show(shelf, facts.get("plan"))
-        reviewed = [
-            row
-            for row in facts.get("rounds", [])
-            if row["reviewed"] and row["state"] != RoundState.UNDONE.value
-        ]
-        if reviewed:
-            _chart(shelf, "verdicts", "What the reviewers decided", "", charts.verdicts(reviewed))
-
-    def _confusion(self, shelf: types.Object, found: dict[str, Any]) -> None:
-        shown = len(found["classes"])
-        some = "" if shown == found["n_classes"] else f" (the {shown} most confused classes)"
-        _chart(
-            shelf,
-            "confusion",
-            f"Confusion{some}",
-            f"{found['rate']:.1%} of “{found['rival']}” is taken for "
-            f"“{found['class_of_interest']}”. Click a cell to open the queue of the predicted "
-            "class, most suspicious labels first.",
-            charts.confusion(found),
-            on_click=self.open_cell,
-        )
-
     def _table(self, body: types.Object, facts: dict[str, Any]) -> None:
         rounds = facts["rounds"]
         cost = f"\n\n{facts['meter']}" if facts.get("meter") else ""
@@ -358,26 +307,3 @@ _COLUMNS = {
 def _pace(row: dict[str, Any]) -> str:
     value = row["seconds_per_image"]
     return "" if value is None else f"{value:.1f}"
-
-
-def _chart(
-    shelf: types.Object, name: str, title: str, text: str, chart: charts.Chart, **events: Any
-) -> None:
-    """Add a chart under its title, so that the two stay together in any layout."""
-    frame = shelf.v_stack(f"{name}_frame", gap=0, columns=1, width="100%", componentsProps=_CUT)
-    frame.md(f"###### {title}" + (f"\n\n{text}" if text else ""), name=f"{name}_title")
-    _plot(frame, name, *chart, **events)
-
-
-def _plot(body: types.Object, name: str, data: Any, layout: Any, **events: Any) -> None:
-    # By itself a plot's frame is as high as the whole panel.
-    frame = {"container": {"sx": {"height": f"{layout['height']}px", "width": "100%"}}}
-    body.plot(
-        name,
-        data=data,
-        layout=layout,
-        config=_NO_BAR,
-        width="100%",
-        componentsProps=frame,
-        **events,
-    )

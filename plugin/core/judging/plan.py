@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import DataError, sentence
+from ..errors import DataError
 from ..review.queue import class_codes
 from ..review.scope import WHOLE_DATASET, Scope
 from ..scoring.linalg import Float, Int
+from .estimates import Estimate
 from .odds import Odds, log_odds
-from .yields import Estimate
 
 WORTH = 0.1  # a queue of which fewer are wrong than that is called exhausted
 MOST = 0.9  # the share of the wrong labels left that "most of them" means
@@ -164,87 +164,6 @@ class Plan:
                 "again: `coreset-cleaning score`."
             )
         return "\n".join(lines)
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """Where to review next.
-
-    Attributes
-    ----------
-    scope : Scope
-    class_of_interest : str or None
-        The class; None with the whole dataset.
-    elsewhere : bool
-        Whether that is another queue than the one reviewed last.
-    exhausted : bool
-        Whether there is nothing left that pays.
-    reasons : tuple of str
-        In words.
-    """
-
-    scope: Scope
-    class_of_interest: str | None
-    elsewhere: bool
-    exhausted: bool
-    reasons: tuple[str, ...]
-
-
-def propose(plan: Plan, scope: Scope | None = None, class_of_interest: str = "") -> Proposal | None:
-    """Say where to review next: where it was, unless that is exhausted or another queue has more.
-
-    Parameters
-    ----------
-    plan : Plan
-        Of as many reviews as a round has.
-    scope : Scope, optional
-        What the last round was drawn from. Default: there was none.
-    class_of_interest : str, default ""
-        Its class.
-
-    Returns
-    -------
-    Proposal or None
-        None where nothing is unreviewed.
-    """
-    best = plan.best
-    if not best.unreviewed:
-        return None
-    here = plan.whole if scope is Scope.DATASET else plan.of_class(class_of_interest)
-    reasons = []
-    if here is None:
-        if scope is Scope.CLASS:
-            reasons.append(f"All labels of class {class_of_interest} are reviewed.")
-        chosen = best
-    elif here.exhausted and best.exhausted:
-        chosen = here
-    elif here.exhausted or here.found.high < best.found.low:
-        verb = "is exhausted" if here.exhausted else "holds less"
-        reasons.append(f"{sentence(here.words)} {verb}: {_promise(here)}.")
-        chosen = best
-    else:
-        chosen = here
-    elsewhere = chosen.name != (here.name if here else class_of_interest) and scope is not None
-    if chosen.exhausted:
-        reasons.append(f"Further reviews of {chosen.words} hardly pay: {_promise(chosen)}.")
-    else:
-        where = "Go on with" if elsewhere else "Review" if scope is None else "Go on in"
-        reasons.append(f"{where} {chosen.words}: {_promise(chosen)}.")
-    reasons.append(
-        f"To find nine in ten of the {_range(chosen.left)} wrong labels left there takes about "
-        f"{chosen.reviews_for_most} reviews."
-    )
-    return Proposal(
-        chosen.scope,
-        chosen.name if chosen.scope is Scope.CLASS else None,
-        elsewhere,
-        chosen.exhausted,
-        tuple(reasons),
-    )
-
-
-def _promise(row: QueuePlan) -> str:
-    return f"of its next {row.reviews} labels {_range(row.found)} are expected to be wrong"
 
 
 def make_plan(

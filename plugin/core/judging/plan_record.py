@@ -7,8 +7,8 @@ from typing import Any
 
 from ..review.rounds import Rounds
 from ..review.scope import Scope
+from .estimates import Estimate
 from .plan import Plan, QueuePlan
-from .yields import Estimate
 
 MOST_CLASSES = 20  # on record; who wants all of them plans anew
 

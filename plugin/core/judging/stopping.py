@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..review.scope import Scope
+from .estimates import lift
 from .evaluation import AurocEvaluation, AurocScores
-from .plan import Plan, Proposal, propose
-from .yields import lift
+from .plan import Plan
+from .proposal import Proposal, propose
 
 _SAME = 1e-4  # AUROC values closer than this differ by the tolerance of the fits
 

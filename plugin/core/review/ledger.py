@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from .consensus import combine
-from .gold import GoldItem
-from .pages import Page
-from .queue import BatchItem
-from .schema import SCHEMA
 from .verdicts import Outcome, Review, Verdict
 
 _TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -258,58 +254,6 @@ def fold(events: Iterable[Event]) -> dict[str, LabelState]:
         if before is None or state.outcome.decides or not before.outcome.decides:
             states[sample_id] = state
     return states
-
-
-def audit_rows(
-    events: Sequence[Event],
-    shown: Iterable[BatchItem | GoldItem],
-    config: dict[str, Any],
-) -> list[dict[str, Any]]:
-    """Return one flat row an event, with what was known when the sample was pushed.
-
-    Parameters
-    ----------
-    events : sequence of Event
-        Events of one round.
-    shown : iterable of BatchItem or GoldItem
-        What the round shows.
-    config : dict
-        The round's parameters; its versions are shown.
-
-    Returns
-    -------
-    list of dict
-        All with the keys `AUDIT_COLUMNS`.
-    """
-    items = {item.sample_id: item.to_dict() for item in shown}
-    rows = []
-    for event in events:
-        item = items.get(event.sample_id or "", {})
-        rows.append(
-            {
-                **event.to_dict(),
-                "page": Page.of(event.answer_id).value if event.answer_id else None,
-                "gold": "true_label" in item,
-                "gold_true_label": item.get("true_label"),
-                **{f"pushed_{key}": item.get(key) for key in _PUSHED},
-                **{key: config.get(key) for key in _VERSIONS},
-                "schema": SCHEMA,
-            }
-        )
-    return rows
-
-
-_PUSHED = ("rank", "importance", "label", "suggested_label", "suggested_probability", "control")
-_VERSIONS = ("version", "scorer_version", "embeddings_field", "model")
-AUDIT_COLUMNS = (
-    *Event.__dataclass_fields__,
-    "page",
-    "gold",
-    "gold_true_label",
-    *(f"pushed_{key}" for key in _PUSHED),
-    *_VERSIONS,
-    "schema",
-)
 
 
 def current_answers(events: Iterable[Event]) -> dict[AnswerKey, Event]:

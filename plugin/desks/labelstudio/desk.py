@@ -25,9 +25,10 @@ from .project import (
     plan_project,
 )
 from .pull import pull_answers
-from .push import PushResult, push_tasks, round_keys
+from .push import PushResult, push_tasks
 from .sheet_push import push_sheets
 from .tabs import SHEETS_MARK
+from .tasks import round_keys
 
 
 class LabelStudioDesk:

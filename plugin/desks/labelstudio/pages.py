@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ...core.errors import DataError
 from ...core.review.ledger import AnswerKey
-from .config import Answer, read_answer
+from .answers import Answer, read_answer
 from .keys import answer_id, earlier_answers, parse_push_key, sheet_number
 from .sheets import read_sheet, slots_of
 

@@ -5,24 +5,21 @@ A project has one labeling config, so pages with one image and sheets have a pro
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...core.errors import AuthenticationError, ProjectMissingError, ServerError
 from .config import labeling_config
-from .connection import LabelStudioServer, is_refusal
-from .keys import parse_push_key, project_marker
+from .connection import LabelStudioServer
+from .keys import project_marker
+from .once import post_once
 from .sheet_config import SHEET_INSTRUCTIONS, sheet_config
+from .tasks import holds_tasks
 
 _TITLE_LENGTH = 50
 # What is asked of a project; counting its answers takes the server long.
 _FIELDS = "id,title,description,label_config,maximum_annotations,task_number"
-_ATTEMPTS = 4
-# Seconds after a failed change, doubled each time.
-PAUSE = 0.2
 _INSTRUCTIONS = """
 <p>Is the label right? Look at the image first, then answer with one key:</p>
 <ul>
@@ -230,7 +227,7 @@ def locate_project(
     found = find_project(server, dataset_id, label_field, sheets)
     if found is None and last_id is not None:
         require_project(server, last_id)
-        if _holds_our_tasks(server, last_id, dataset_id, label_field):
+        if holds_tasks(server, last_id, dataset_id, label_field):
             found = server.get(f"api/projects/{last_id}/", include=_FIELDS)
     if found is None:
         raise _missing(server, "the project of this dataset and label field")
@@ -302,24 +299,6 @@ def _as_project(server: LabelStudioServer, found: dict[str, Any]) -> Project:
     return Project(found["id"], found["title"], f"{server.url}/projects/{found['id']}/")
 
 
-def _holds_our_tasks(
-    server: LabelStudioServer, project_id: int, dataset_id: str, label_field: str
-) -> bool:
-    item = {
-        "filter": "filter:tasks:data.push_key",
-        "operator": "contains",
-        "type": "String",
-        "value": f"{dataset_id}:{label_field}:",
-    }
-    tasks = server.tasks(
-        project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
-        include="id,data",
-        resolve_uri="false",
-    )
-    return any(parse_push_key(t["data"].get("push_key"), dataset_id, label_field) for t in tasks)
-
-
 def require_project(server: LabelStudioServer, project_id: int) -> None:
     """Make sure the project is still there.
 
@@ -342,27 +321,6 @@ def _missing(server: LabelStudioServer, which: str) -> ProjectMissingError:
         "Push again: it is created anew, with the tasks that lack answers.",
         status=404,
     )
-
-
-def post_once(
-    server: LabelStudioServer, path: str, body: dict[str, Any], made: Callable[[], bool]
-) -> Any:
-    """Make something; when the answer is lost, look whether it is there before trying again.
-
-    Returns the answer; None when it was lost.
-    """
-    pause, failures = PAUSE, 0
-    while True:
-        try:
-            return server.post(path, body)
-        except ServerError as error:
-            if made():
-                return None
-            failures += 1
-            if is_refusal(error) or failures == _ATTEMPTS:
-                raise
-        time.sleep(pause)
-        pause *= 2
 
 
 def _find(server: LabelStudioServer, marker: str) -> dict[str, Any] | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +10,16 @@ from typing import Any
 
 from ...core.errors import ServerError
 from ..base import ReviewTask
-from .cleanup import delete_untouched, park_tasks
+from .cleanup import park_tasks
 from .config import visible
 from .connection import LabelStudioServer, is_refusal
 from .examples import ALIAS, Strips
 from .images import ImageSource
 from .keys import is_own_answer, push_key
-from .project import PAUSE, Project
-from .tabs import SHEETS_MARK, round_filter, round_tab, round_url
+from .once import PAUSE
+from .project import Project
+from .tabs import SHEETS_MARK, round_tab, round_url
+from .tasks import count_tasks, present_tasks
 
 CHUNK = 250
 # Failures in a row.
@@ -220,59 +220,6 @@ def push_pages(
         existing=len(task_ids) - created,
         url=round_url(server, project.id, tab) + (SHEETS_MARK if sheets else ""),
     )
-
-
-def count_tasks(server: LabelStudioServer, project_id: int, round_: int) -> int:
-    """Return how many tasks of a round are on the server."""
-    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
-    answer = server.get(
-        "api/tasks/",
-        project=project_id,
-        query=json.dumps(query),
-        page_size=1,
-        include="id",
-        fields="all",
-        resolve_uri="false",
-    )
-    return int(answer["total"])
-
-
-def round_keys(server: LabelStudioServer, project_id: int, round_: int) -> set[str]:
-    """Return the push keys of a round's tasks on the server."""
-    tasks = server.tasks(
-        project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
-        include="id,data",
-        resolve_uri="false",
-    )
-    return {str(task["data"].get("push_key")) for task in tasks}
-
-
-def present_tasks(
-    server: LabelStudioServer, project_id: int, round_: int, keys: Collection[str]
-) -> dict[str, int]:
-    """Return push key to task id of those tasks of a round that are on the server.
-
-    A key that is there twice, which a request that was cut off and sent again can leave, is made
-    single: the first task with answers stays, else the oldest.
-    """
-    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for task in server.tasks(
-        project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
-        include="id,data,total_annotations",
-        resolve_uri="false",
-    ):
-        if task["data"].get("push_key") in keys:
-            found[task["data"]["push_key"]].append(task)
-    present = {}
-    for key, tasks in found.items():
-        keep, *surplus = sorted(tasks, key=lambda t: (not t.get("total_annotations"), t["id"]))
-        for task in surplus:
-            if not task.get("total_annotations"):
-                delete_untouched(server, task["id"])
-        present[key] = int(keep["id"])
-    return present
 
 
 def _ask_for_more(server: LabelStudioServer, task_id: int, page: Page, sheets: bool) -> None:

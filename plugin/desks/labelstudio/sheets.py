@@ -14,7 +14,8 @@ from typing import Any
 from ...core.errors import DataError
 from ...core.review.verdicts import Verdict
 from ..base import ReviewTask
-from .config import Answer, visible
+from .answers import Answer
+from .config import visible
 from .examples import ALIAS
 
 MARKED, SEEN = "marked", "seen"

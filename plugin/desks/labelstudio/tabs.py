@@ -6,7 +6,7 @@ from typing import Any
 
 from ...core.errors import ServerError
 from .connection import LabelStudioServer
-from .project import post_once
+from .once import post_once
 
 # At the end of a link to sheets: pages with one image of the same round have a link, too.
 SHEETS_MARK = "#sheets"
