@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..core.errors import DataError
 from ..core.review.verdicts import Outcome
 from . import appearance, ownership, taken
+from .fresh import reread
 from .label_contract import LabelContract
 from .label_rows import Rows, weight_or_one
 from .scores import ScoreRecord
@@ -113,7 +114,7 @@ class LabelField(LabelContract):
         DataError
             Names what got another name, and how to rename it back.
         """
-        self.dataset.reload()
+        reread(self.dataset)
         self._check_there()
         taken.check_not_renamed(self)
 
@@ -142,7 +143,7 @@ class LabelField(LabelContract):
         DataError
             Names everything that is in the way, and the way out.
         """
-        self.dataset.reload()  # another process may have put something there
+        reread(self.dataset)  # another process may have put something there
         self._check_there()
         views = [*self._fixed_views(), *(self.names.queue_view(cls) for cls in classes)]
         if round_number is not None:

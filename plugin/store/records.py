@@ -22,6 +22,7 @@ from gridfs.errors import CorruptGridFile, NoFile
 
 from ..core.errors import RoundError
 from . import names
+from .fresh import reread
 
 # Readers of content that is being replaced look again so often.
 _READS = 10
@@ -107,7 +108,7 @@ class Records:
                 run.results.delete()
             run.delete()
             return False
-        self.dataset.reload()
+        reread(self.dataset)
         return True
 
     def update(self, key: str, **values: Any) -> None:
@@ -165,7 +166,7 @@ class Records:
     def delete(self, key: str) -> None:
         """Remove a record; a user's run of that key is none."""
         self._require(key)
-        self.dataset.reload()
+        reread(self.dataset)
         self.dataset.delete_run(key)
 
     # ---- the database
@@ -195,7 +196,7 @@ class Records:
     def _change(self, key: str, change: dict[str, Any]) -> None:
         foo.get_db_conn().runs.update_one({"_id": self._require(key)["_id"]}, change)
         # FiftyOne clones and exports what its own object of the run holds.
-        self.dataset.reload()
+        reread(self.dataset)
 
 
 def _start_of_key(kind: str) -> str:

@@ -31,6 +31,7 @@ from ..core.review.rounds import Rounds
 from ..core.review.schema import SCHEMA, split_round, split_start
 from ..core.review.scope import TRAIN_SPLIT
 from . import lock, names
+from .fresh import reread
 from .older_rounds import OlderRounds, is_old
 from .records import Head, Records
 
@@ -96,7 +97,7 @@ class RoundStore:
 
     def all(self) -> Rounds:
         """Return the rounds of this label field, as they are in the database now."""
-        self.dataset.reload()
+        reread(self.dataset)
         found = self._records.documents("round", label_field=self.label_field)
         new = {file for _, file in found.values() if file is not None} - set(self._batches)
         contents = self._batches | self._records.contents(new)
