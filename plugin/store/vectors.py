@@ -17,6 +17,7 @@ from bson import ObjectId
 
 from ..core.errors import DataError
 from . import ownership
+from .fresh import reread
 from .samples import everything
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -170,7 +171,7 @@ def move_vectors(dataset: Any, source: str, target: str, without: Sequence[str] 
     for start in range(0, len(without), _IDS):
         ids = [ObjectId(sample_id) for sample_id in without[start : start + _IDS]]
         collection.update_many({"_id": {"$in": ids}}, {"$set": {to: None}})
-    dataset.reload()
+    reread(dataset)
 
 
 def check_vector_field(dataset: Any, field: str) -> None:
