@@ -16,6 +16,7 @@ from own_database import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 90
+_HOVER_SECONDS = 60
 
 
 @contextlib.contextmanager
@@ -137,16 +138,26 @@ class AppPage:
 
     def click_cell(self, column: int, row: int, n: int) -> None:
         """Click a cell of the confusion matrix of n classes."""
+        from playwright.sync_api import TimeoutError as NotThereError
+
         plot = self.panel.locator(".js-plotly-plot").first
         plot.scroll_into_view_if_needed()
         area = plot.locator(".nsewdrag").first
-        box = area.bounding_box()
-        x = box["x"] + box["width"] * (column + 0.5) / n
-        y = box["y"] + box["height"] * (row + 0.5) / n
-        self.page.mouse.move(x - 3, y - 3)
-        self.page.mouse.move(x, y, steps=5)
-        # Plotly takes a click only on a point that it has found under the pointer.
-        plot.locator(".hoverlayer .hovertext").first.wait_for()
+        deadline = time.monotonic() + _HOVER_SECONDS
+        while True:
+            box = area.bounding_box()
+            x = box["x"] + box["width"] * (column + 0.5) / n
+            y = box["y"] + box["height"] * (row + 0.5) / n
+            self.page.mouse.move(x - 3, y - 3)
+            self.page.mouse.move(x, y, steps=5)
+            try:
+                # Plotly takes a click only on a point that it has found under the pointer.
+                plot.locator(".hoverlayer .hovertext").first.wait_for(timeout=3_000)
+                break
+            except NotThereError:
+                # The panel may have been laid out anew under a pointer that stands still.
+                if time.monotonic() > deadline:
+                    raise
         self.page.mouse.down()
         self.page.mouse.up()
 

@@ -28,7 +28,8 @@ def reread(dataset: fo.Dataset) -> None:
         Its samples in memory are reloaded in any case.
     """
     stored = _stored(dataset)
-    if getattr(dataset._doc, _SEEN, None) == stored and not _has_looked_up(dataset._doc):
+    seen = stored is not None and getattr(dataset._doc, _SEEN, None) == stored
+    if seen and not _has_looked_up(dataset._doc):
         dataset._reload_docs(hard=True)
         return
     dataset.reload()

@@ -89,9 +89,11 @@ def test_samples_in_hand_are_reloaded_in_any_case(dataset: Any) -> None:
     assert sample.tags == ["new"]
 
 
-def test_a_dataset_that_is_gone_says_so(dataset: Any) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_dataset_that_is_gone_says_so(seen: bool) -> None:
     gone = fo.Dataset()
-    reread(gone)
+    if seen:
+        reread(gone)
     foo.get_db_conn().datasets.delete_one({"_id": gone._doc.id})
     with pytest.raises(ValueError, match=gone.name):
         reread(gone)
