@@ -210,3 +210,8 @@ def round_run_key(number: int) -> str:
 def field_run_key(kind: str, field: str) -> str:
     """Return a run key for a field: FiftyOne wants a Python identifier, fields may hold dots."""
     return f"cleaning_{kind}_" + re.sub(r"\W", "_", field)
+
+
+def evaluation_run_key(subject: str, number: int) -> str:
+    """Return the key of what was measured after a round, 0 for before the first."""
+    return f"{field_run_key('evaluation', subject)}_{number:03d}"

@@ -36,23 +36,11 @@ class OlderRounds:
 
     def project(self) -> dict[str, Any] | None:
         """Return where the desk keeps the rounds; every round said so then."""
-        projects = [
-            content["project"]
-            for _, (_, content) in sorted(self._contents().items())
-            if content.get("project")
-        ]
-        if not projects:
-            return None
-        return {key: projects[-1].get(key) for key in ("server", "id", "cursor")}
+        return self._project(self._contents())
 
     def evaluations(self) -> dict[int, dict[str, Any]]:
         """Return round number to what was measured after it; 0 is before the first."""
-        found = {}
-        for key, (_, content) in self._contents().items():
-            if content.get("evaluation"):
-                number = 0 if key == self._start_key else int(key.rsplit("_", 1)[1])
-                found[number] = {"evaluation": content["evaluation"]}
-        return found
+        return self._evaluations(self._contents())
 
     def upgrade(self) -> None:
         """Store all of it in today's form.
@@ -64,12 +52,12 @@ class OlderRounds:
         if not old:
             return
         field = {"label_field": self._label_field}
-        project = self.project()
+        project = self._project(old)
         if project is not None:
             key = names.field_run_key("project", self._label_field)
             self._records.create(key, "project", {**field, "homes": {self._home: project}})
-        for number, found in self.evaluations().items():
-            key = names.field_run_key("evaluation", self._label_field) + f"_{number:03d}"
+        for number, found in self._evaluations(old).items():
+            key = names.evaluation_run_key(self._label_field, number)
             head = {**field, "round": number}
             self._records.create(key, "evaluation", head, {"schema": SCHEMA, **found})
         for key, (head, content) in old.items():
@@ -82,6 +70,23 @@ class OlderRounds:
                 self._records.write_content(key, {**content, "pools": new_content["pools"]})
             self._records.update(key, **new_head)
             self._records.write_content(key, new_content)
+
+    @staticmethod
+    def _project(old: dict[str, tuple[Head, Head]]) -> dict[str, Any] | None:
+        projects = [
+            content["project"] for _, (_, content) in sorted(old.items()) if content.get("project")
+        ]
+        if not projects:
+            return None
+        return {key: projects[-1].get(key) for key in ("server", "id", "cursor")}
+
+    def _evaluations(self, old: dict[str, tuple[Head, Head]]) -> dict[int, dict[str, Any]]:
+        found = {}
+        for key, (_, content) in old.items():
+            if content.get("evaluation"):
+                number = 0 if key == self._start_key else int(key.rsplit("_", 1)[1])
+                found[number] = {"evaluation": content["evaluation"]}
+        return found
 
     def _contents(self) -> dict[str, tuple[Head, Head]]:
         """Return key to head and content of what was stored before schema 3."""

@@ -208,8 +208,9 @@ def _key_of(head: Head) -> str:
     if head["kind"] == "round":
         return names.round_run_key(head["round"])
     field = head["embeddings_field"] if head["kind"] == "embedding" else head["label_field"]
-    key = names.field_run_key(head["kind"], field)
-    return f"{key}_{head['round']:03d}" if head["kind"] == "evaluation" else key
+    if head["kind"] == "evaluation":
+        return names.evaluation_run_key(field, head["round"])
+    return names.field_run_key(head["kind"], field)
 
 
 def _head(document: dict[str, Any]) -> Head:

@@ -273,7 +273,7 @@ class RoundStore:
     def save_evaluation(self, number: int, evaluation: dict[str, Any]) -> None:
         """Keep what was measured after a round; 0 is before the first."""
         self._upgrade()
-        key = names.field_run_key("evaluation", self._subject) + f"_{number:03d}"
+        key = names.evaluation_run_key(self._subject, number)
         content = {"schema": SCHEMA, "evaluation": evaluation}
         head = {"label_field": self.label_field, "round": number}
         if not self._records.create(key, "evaluation", head, content):

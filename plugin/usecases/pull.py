@@ -6,7 +6,7 @@ call about its round, and by every push and pull.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
@@ -35,8 +35,6 @@ from .hand_edits import adopt, as_reviews, check_not_renamed, hand_edits
 from .plan import keep_plan
 from .push import send_unnamed, subject
 from .workspace import Workspace, desk_for
-
-Progress = Callable[[float, str], None]
 
 
 def pull_reviews(work: Workspace, server: Any) -> PullReport:

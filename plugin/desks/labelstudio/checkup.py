@@ -6,7 +6,6 @@ Each returns what it found as a phrase, or raises an error that says what is wro
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from .project import find_project, require_right_to_make, wanted_config
 from .proxies import mounts
 from .sheet_config import sheet_config
 from .sheets import MARKED, SEEN, first_image
-from .tabs import find_round_tab, round_filter
+from .tabs import find_round_tab, matching, round_filter
 
 _SERVING_VARIABLE = "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"
 _WEB = ("http://", "https://")
@@ -158,10 +157,9 @@ class ProjectCheck:
 
     def tasks(self, project_id: int, number: int) -> dict[str, dict[str, Any]]:
         """Return sample id to task of a round."""
-        query = {"filters": {"conjunction": "and", "items": [round_filter(number)]}}
         found = self.server.tasks(
             project=project_id,
-            query=json.dumps(query),
+            query=matching(round_filter(number)),
             include="id,data",
             resolve_uri="false",
         )

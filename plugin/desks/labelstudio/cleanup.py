@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
 from typing import Any
 
 from ...core.errors import ServerError
 from .connection import LabelStudioServer
 from .keys import parse_push_key
-from .tabs import find_round_tab, round_filter
+from .tabs import find_round_tab, matching, round_filter
 
 
 def delete_round_tab(server: LabelStudioServer, project_id: int, round_: int) -> bool:
@@ -77,7 +76,7 @@ def park_tasks(
         task["id"]
         for task in server.tasks(
             project=project_id,
-            query=json.dumps({"filters": {"conjunction": "and", "items": [*others, incomplete]}}),
+            query=matching(*others, incomplete),
             include="id,data,is_labeled,overlap",
             resolve_uri="false",
         )
@@ -98,11 +97,10 @@ def park_tasks(
 def _unanswered(
     server: LabelStudioServer, project_id: int, dataset_id: str, label_field: str, round_: int
 ) -> list[int]:
-    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
     found = []
     for task in server.tasks(
         project=project_id,
-        query=json.dumps(query),
+        query=matching(round_filter(round_)),
         include="id,data,total_annotations,cancelled_annotations,drafts",
         resolve_uri="false",
     ):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -17,6 +16,7 @@ from .connection import LabelStudioServer
 from .keys import answer_id
 from .pages import PageKind, Shown, SinglePages
 from .project import require_project
+from .tabs import matching
 
 # Answers that were being committed while the last pull read get a second chance.
 OVERLAP = timedelta(seconds=60)
@@ -271,7 +271,7 @@ def _tasks_where(
     }
     return server.tasks(
         project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
+        query=matching(item),
         include=f"data,total_annotations,{_IN_FULL}",
         expand="annotations",
         resolve_uri="false",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from .keys import is_own_answer, sheet_key
 from .project import Project
 from .push import Page, PushResult, push_pages
 from .sheets import sheet_data, slots_of
-from .tabs import round_filter
+from .tabs import matching, round_filter
 
 
 def push_sheets(
@@ -92,8 +91,10 @@ def push_sheets(
 
 def _slots_there(server: LabelStudioServer, project_id: int, round_: int) -> dict[str, set[str]]:
     """Return push key to label ids of the sheets of a round that are on the server."""
-    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
     found = server.tasks(
-        project=project_id, query=json.dumps(query), include="id,data", resolve_uri="false"
+        project=project_id,
+        query=matching(round_filter(round_)),
+        include="id,data",
+        resolve_uri="false",
     )
     return {str(t["data"].get("push_key")): set(slots_of(t["data"]).values()) for t in found}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ...core.errors import ServerError
@@ -20,7 +21,7 @@ def round_tab(server: LabelStudioServer, project_id: int, round_: int) -> int:
             "title": f"Round {round_}",
             "type": "list",
             "target": "tasks",
-            "filters": {"conjunction": "and", "items": [round_filter(round_)]},
+            "filters": _all_of(round_filter(round_)),
             "ordering": ["tasks:data.rank"],
         }
         answer = post_once(
@@ -51,6 +52,15 @@ def round_filter(round_: int) -> dict[str, Any]:
         "type": "Number",
         "value": round_,
     }
+
+
+def matching(*filters: dict[str, Any]) -> str:
+    """Return what asks the server for the tasks that pass all these filters."""
+    return json.dumps({"filters": _all_of(*filters)})
+
+
+def _all_of(*filters: dict[str, Any]) -> dict[str, Any]:
+    return {"conjunction": "and", "items": list(filters)}
 
 
 def round_url(server: LabelStudioServer, project_id: int, tab: int) -> str:

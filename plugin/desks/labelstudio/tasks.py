@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
@@ -10,16 +9,15 @@ from typing import Any
 from .cleanup import delete_untouched
 from .connection import LabelStudioServer
 from .keys import parse_push_key
-from .tabs import round_filter
+from .tabs import matching, round_filter
 
 
 def count_tasks(server: LabelStudioServer, project_id: int, round_: int) -> int:
     """Return how many tasks of a round are on the server."""
-    query = {"filters": {"conjunction": "and", "items": [round_filter(round_)]}}
     answer = server.get(
         "api/tasks/",
         project=project_id,
-        query=json.dumps(query),
+        query=matching(round_filter(round_)),
         page_size=1,
         include="id",
         fields="all",
@@ -32,7 +30,7 @@ def round_keys(server: LabelStudioServer, project_id: int, round_: int) -> set[s
     """Return the push keys of a round's tasks on the server."""
     tasks = server.tasks(
         project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
+        query=matching(round_filter(round_)),
         include="id,data",
         resolve_uri="false",
     )
@@ -50,7 +48,7 @@ def present_tasks(
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for task in server.tasks(
         project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [round_filter(round_)]}}),
+        query=matching(round_filter(round_)),
         include="id,data,total_annotations",
         resolve_uri="false",
     ):
@@ -78,7 +76,7 @@ def holds_tasks(
     }
     tasks = server.tasks(
         project=project_id,
-        query=json.dumps({"filters": {"conjunction": "and", "items": [item]}}),
+        query=matching(item),
         include="id,data",
         resolve_uri="false",
     )
