@@ -14,7 +14,7 @@ from .. import settings
 from ..context import PLUGIN, loop_for, show_queue
 from ..server import ServerState
 from . import facts as facts_of
-from . import shelf
+from . import layout, shelf
 from .steps import (
     MESSAGES,
     STEPS,
@@ -32,17 +32,6 @@ from .steps import (
 _RUN_MILLISECONDS = 3000
 _COUNT_MILLISECONDS = 1000
 _SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
-# A row of buttons that is wider than the panel would widen all that is in it.
-_WRAPPED = {
-    "grid": {
-        "sx": {
-            "display": "flex",
-            "flexDirection": "row",
-            "flexWrap": "wrap",
-            "& > *": {"width": "auto"},
-        }
-    }
-}
 
 
 class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
@@ -152,7 +141,9 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         """Lay the facts out; nothing is read or computed here."""
         panel = types.Object()
         facts = ctx.panel.get_state("facts") or {"step": Stage.LOADING.value}
-        body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
+        body = panel.v_stack(
+            "body", gap=2, columns=1, width="100%", px=2, py=1, componentsProps=layout.NO_WIDER
+        )
         stage = Stage(facts["step"])
         if stage in MESSAGES:
             title, text = MESSAGES[stage]
@@ -213,7 +204,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 variant="outlined",
                 href=opened[-1]["url"],
             )
-        second = body.h_stack("second", gap=1, componentsProps=_WRAPPED)
+        second = body.h_stack("second", gap=1, componentsProps=layout.WRAPPED)
         for name, label, operator in secondary(facts, step):
             second.btn(
                 name,
@@ -260,10 +251,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         rounds = facts["rounds"]
         cost = f"\n\n{facts['meter']}" if facts.get("meter") else ""
         body.md(f"###### Rounds{cost}", name="rounds_title")
-        # The App's tables are at least 650 pixels wide, wider than half a window leaves.
-        table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
-        for key, label in _COLUMNS.items():
-            table.add_column(key, label=label)
+        table = layout.table(_COLUMNS)
         table.add_row_action("show", self.show_round, label="Open in the grid", icon="grid_view")
         if not facts["locked"]:
             table.add_row_action(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fiftyone.operators import types
 
 from ...core.review.scope import Scope
+from . import layout
 
 if TYPE_CHECKING:
     from ...reports import Overview
@@ -76,11 +77,7 @@ def show(shelf: types.Object, plan: dict[str, Any] | None) -> None:
     verdicts = plan["rests_on"]
     rests = f"By the scores and {verdicts} verdicts." if verdicts else "By the scores; no verdict."
     frame.md(f"###### Plan\n\n{plan['headline']} {rests}", name="plan_title")
-    # The App's tables are at least 650 pixels wide, wider than half a window leaves.
-    table = types.TableView(size="small", componentsProps={"table": {"sx": {"minWidth": 0}}})
-    for key, label in _COLUMNS.items():
-        table.add_column(key, label=label)
-    frame.list("plan", types.Object(), view=table, default=plan["rows"])
+    frame.list("plan", types.Object(), view=layout.table(_COLUMNS), default=plan["rows"])
     if plan["more"]:
         frame.md(plan["more"], name="plan_more")
 
