@@ -68,6 +68,18 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.2)
 
 
+def overhang(panel: Any) -> float:
+    """Return how far texts, buttons and tables reach beyond a panel's right edge, in pixels."""
+    reach: float = panel.evaluate(
+        """panel => {
+            const edge = panel.getBoundingClientRect().right;
+            const parts = [...panel.querySelectorAll("h5, h6, p, button, img, table")];
+            return Math.max(...parts.map(part => part.getBoundingClientRect().right - edge));
+        }"""
+    )
+    return reach
+
+
 class AppPage:
     """A dataset in the App, with the panel "Label cleaning" open beside the grid.
 
@@ -246,13 +258,17 @@ class ReviewGrid:
         """Take the last page back."""
         self.panel.get_by_role("button", name="Take back the last page").click()
 
-    def judge_opened(self, label_id: str, answer: str) -> None:
-        """Open a sample, give the first answer that says so in the panel "Verdict", close it."""
+    def open_question(self, label_id: str) -> Any:
+        """Open a sample with the panel "Verdict", and return that."""
         self.open_sample(label_id)
         self.page.get_by_text("Verdict", exact=True).first.click()
         panel = self.page.locator("[data-cy='panel-content-review_sample']")
-        question = panel.get_by_role("heading").first
-        question.wait_for()
+        panel.get_by_role("heading").first.wait_for()
+        return panel
+
+    def judge_opened(self, label_id: str, answer: str) -> None:
+        """Open a sample, give the first answer that says so in the panel "Verdict", close it."""
+        panel = self.open_question(label_id)
         image = panel.locator("img").first.get_attribute("src")
         panel.get_by_role("button", name=answer).first.click()
         # The next sample opens.
@@ -262,7 +278,7 @@ class ReviewGrid:
             " return image && image.getAttribute('src') !== before; }",
             arg=["[data-cy='panel-content-review_sample']", image],
         )
-        self._close_sample()
+        self.close_sample()
 
     def edit_opened(self, label_id: str, name: str) -> None:
         """Open a sample, give its label another class in FiftyOne's own annotation, close it."""
@@ -272,7 +288,7 @@ class ReviewGrid:
         # It is saved by itself.
         with self.page.expect_response(lambda r: r.request.method == "PATCH" and r.ok):
             self.page.locator("[data-cy=modal]").get_by_role("radio", name=name).check()
-        self._close_sample()
+        self.close_sample()
 
     def open_sample(self, label_id: str) -> None:
         """Open a sample of the page in full."""
@@ -281,7 +297,7 @@ class ReviewGrid:
         thumbnail.click(position={"x": box["width"] / 2, "y": 0.7 * box["height"]})
         self.page.locator("[data-cy=modal]").wait_for()
 
-    def _close_sample(self) -> None:
+    def close_sample(self) -> None:
         """Click beside the opened sample, which closes it."""
         self.page.mouse.click(12, 450)
         self.page.locator("[data-cy=modal]").wait_for(state="hidden")

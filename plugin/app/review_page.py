@@ -10,7 +10,7 @@ from fiftyone.operators.categories import Categories
 
 from ..core.errors import CleaningError
 from ..core.review.grid import asked_for
-from . import grid
+from . import grid, layout
 from .context import PLUGIN, loop_for
 
 _HOW = (
@@ -120,7 +120,7 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
     def render(self, ctx: Any) -> types.Property:
         """Lay the page's facts out; nothing is read here."""
         panel = types.Object()
-        body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
+        body = layout.body(panel)
         page = ctx.panel.get_state("page") or {}
         if page.get("error"):
             body.view(

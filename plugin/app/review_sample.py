@@ -9,6 +9,7 @@ from fiftyone.operators import types
 from fiftyone.operators.categories import Categories
 
 from ..core.errors import CleaningError
+from . import layout
 from .context import loop_for
 from .pictures import picture
 
@@ -104,7 +105,7 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
     def render(self, ctx: Any) -> types.Property:
         """Lay the question out; nothing is read here."""
         panel = types.Object()
-        body = panel.v_stack("body", gap=2, columns=1, width="100%", px=2, py=1)
+        body = layout.body(panel)
         asked = ctx.panel.get_state("asked") or {}
         if asked.get("error"):
             body.view("error", types.Error(label="It did not work", description=asked["error"]))
@@ -139,7 +140,7 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
         body.enum(
             "another", asked["classes"], label="Another class", view=choices, on_change=self.relabel
         )
-        rest = body.h_stack("rest", gap=1)
+        rest = layout.row(body, "rest")
         rest.btn("delete", "Delete it", on_click=self.delete, variant="outlined")
         rest.btn("unsure", "Can't tell", on_click=self.unsure, variant="outlined")
         if asked["of_object"]:
@@ -151,6 +152,6 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
         for number, (name, images) in enumerate(asked["examples"].items()):
             if images:
                 body.md(f"Surely “{name}”:", name=f"sure_{number}")
-                shelf = body.h_stack(f"examples_{number}", gap=1)
+                shelf = layout.row(body, f"examples_{number}")
                 for i, image in enumerate(images):
                     picture(shelf, f"example_{number}_{i}", image, _EXAMPLE_WIDTH)

@@ -11,17 +11,11 @@ from playwright.sync_api import expect
 
 from chromium import open_browser
 from coreset_cleaning import CleaningLoop, LabelStudioServer
-from fiftyone_app import AppPage, serve_app
+from fiftyone_app import AppPage, overhang, serve_app
 from support.answers import answer_truly, project_of
 from support.digits import TRUE_DIGIT
 
 LARGEST_EVENT = 200_000
-# How far texts, buttons and tables reach beyond the panel's right edge, in pixels.
-WIDEST = """panel => {
-    const edge = panel.getBoundingClientRect().right;
-    const parts = [...panel.querySelectorAll("h5, h6, p, button, table")];
-    return Math.max(...parts.map(part => part.getBoundingClientRect().right - edge));
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +96,7 @@ def test_a_full_round(app, dataset, label_studio):
     expect(app.panel).to_contain_text("AUROC, all classes")
     expect(charts).to_have_count(5)
     assert app.chart("AUROC, all classes")["x"] == [1]
-    assert app.panel.evaluate(WIDEST) <= 0, "something is cut off on the right of the panel"
+    assert overhang(app.panel) <= 0
 
     row = app.panel.locator("table").last.locator("tbody tr").first  # above it is the plan
     row.get_by_role("button").last.click()

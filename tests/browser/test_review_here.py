@@ -7,6 +7,7 @@ import getpass
 from playwright.sync_api import expect
 
 from coreset_cleaning import AppDesk, CleaningLoop
+from fiftyone_app import overhang
 from review_page import ReviewPage, SheetPage
 from support.objects import FIELD, Pixels, make_objects
 
@@ -86,6 +87,10 @@ def test_objects_at_both_desks(grid, label_studio, server, tmp_path):
     grid.save()
     grid.answer("The box is wrong: it is to be drawn again")
     grid.wait_for_page("Page 2 of 2", order[6:])
+    assert overhang(grid.panel) <= 0
+    question = grid.open_question(order[6])
+    assert overhang(question) <= 0
+    grid.close_sample()
     grid.judge_opened(order[6], "is right")
     grid.save()
     expect(grid.panel).to_contain_text("No round is open")

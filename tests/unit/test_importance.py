@@ -18,6 +18,7 @@ from coreset_cleaning.core.scoring import doubt
 from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring import model as label_model
 from coreset_cleaning.core.scoring import signals as signals_module
+from coreset_cleaning.core.scoring.channel import fit_noisy_softmax
 from coreset_cleaning.core.scoring.doubt import log_shift, ratios
 from coreset_cleaning.core.scoring.features import as_features
 from coreset_cleaning.core.scoring.importance import score_labels
@@ -309,6 +310,21 @@ def test_influence_is_the_gradient_in_the_norm_of_the_bound():
 def test_few_rows_are_judged_by_five_fits_that_have_not_seen_them():
     X, given, _ = blobs(n=60, d=40)
     assert len(score_labels(X, given).model.fold_coef) == 5
+
+
+def test_a_fit_that_knows_its_rows_by_heart_ends_early_and_ranks_as_well(monkeypatch):
+    X, given, true = blobs(n=1500, d=128, k=50, separation=0.5)
+    wrong = given != true
+    with patch.object(label_model, "fit_noisy_softmax", wraps=fit_noisy_softmax) as fitted:
+        early = score_labels(X, given)
+        assert fitted.call_args.kwargs["rounds"] == label_model.BY_HEART_ROUNDS
+        monkeypatch.setattr(label_model, "BY_HEART", 0.0)
+        late = score_labels(X, given)
+        assert fitted.call_args.kwargs["rounds"] == label_model.ROUNDS
+    assert average_precision(wrong, early.importance) > 0.999 * average_precision(
+        wrong, late.importance
+    )
+    assert early.expected_errors == pytest.approx(late.expected_errors, rel=0.02)
 
 
 def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows():

@@ -10,11 +10,11 @@ from fiftyone.operators.categories import Categories
 
 from ...core.errors import CleaningError, sentence
 from ...core.review.states import RoundState
-from .. import settings
+from .. import layout, settings
 from ..context import PLUGIN, loop_for, show_queue
 from ..server import ServerState
 from . import facts as facts_of
-from . import layout, shelf
+from . import shelf
 from .steps import (
     MESSAGES,
     STEPS,
@@ -141,15 +141,13 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         """Lay the facts out; nothing is read or computed here."""
         panel = types.Object()
         facts = ctx.panel.get_state("facts") or {"step": Stage.LOADING.value}
-        body = panel.v_stack(
-            "body", gap=2, columns=1, width="100%", px=2, py=1, componentsProps=layout.NO_WIDER
-        )
+        body = layout.body(panel)
         stage = Stage(facts["step"])
         if stage in MESSAGES:
             title, text = MESSAGES[stage]
             body.md(f"##### {title}\n\n{facts.get('text', text)}", name="message")
             if stage is not Stage.LOADING:
-                body.h_stack("first").btn(
+                layout.row(body, "first").btn(
                     "refresh", "Refresh", icon="refresh", on_click=self.refresh, variant="outlined"
                 )
             return types.Property(panel, view=types.GridView(width="100%"))
@@ -171,7 +169,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         obstacle = blocked(facts, step)
         if obstacle:
             body.view("blocked", types.Warning(label=obstacle[0], description=obstacle[1]))
-        first = body.h_stack("first", gap=1)
+        first = layout.row(body, "first")
         if obstacle:
             first.btn(
                 "primary",
@@ -204,7 +202,7 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
                 variant="outlined",
                 href=opened[-1]["url"],
             )
-        second = body.h_stack("second", gap=1, componentsProps=layout.WRAPPED)
+        second = layout.row(body, "second")
         for name, label, operator in secondary(facts, step):
             second.btn(
                 name,

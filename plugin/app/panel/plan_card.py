@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fiftyone.operators import types
 
 from ...core.review.scope import Scope
-from . import layout
+from .. import layout
 
 if TYPE_CHECKING:
     from ...reports import Overview

@@ -27,6 +27,9 @@ NOISY_MIN = 500  # rows a class from which the channel takes part in choosing C
 # A fit whose loss on its own rows is below this share of its loss on other rows has learned the
 # wrong labels too: then each row is judged by a fit that has not seen it.
 MEMORISED = 0.62
+# Below this share it fits the wrong labels almost as well as the others and has nothing to tell of
+# the noise; more rounds of the channel only make it forget.
+BY_HEART, BY_HEART_ROUNDS = 0.25, 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,10 +174,12 @@ def fit_model(
     else:
         coef = start_at_means(features, evidence.current[chosen], w, bound, k)
         channel = model.channel
+    rounds = ROUNDS if start is None else PILOT_ROUNDS
+    if tuned.memorised < BY_HEART:
+        rounds = min(rounds, BY_HEART_ROUNDS)
     coef, channel = fit_noisy_softmax(
-        features, symbols, w, 1 / tuned.C, bound, coef, channel, known,
-        rounds=ROUNDS if start is None else PILOT_ROUNDS, steps=STEPS,
-    )  # fmt: skip
+        features, symbols, w, 1 / tuned.C, bound, coef, channel, known, rounds=rounds, steps=STEPS
+    )
     model = replace(model, C=tuned.C, bound=bound, coef=coef, channel=channel)
     if tuned.memorised < MEMORISED:
         n_folds = N_FOLDS if len(chosen) < LARGE_ROWS else N_FOLDS_LARGE
