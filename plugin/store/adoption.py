@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import fiftyone as fo
-
 from ..core.review.rounds import Rounds
 from ..core.review.states import RoundState
 from ..core.review.verdicts import Outcome
@@ -86,7 +84,9 @@ def adopt_marks(labels: LabelField, rounds: Rounds, declare: Declare) -> None:
         return
     declare(labels)
     new = {i: row for i, row in mine.items() if row[4] is None}
-    labels.set_values(ours.original, {i: _copy(row[1]) for i, row in new.items() if row[1]})
+    originals = {i: row[1].label for i, row in new.items() if row[1]}
+    documents = labels.class_documents(ours.original, originals.values())
+    labels.set_values(ours.original, dict(zip(originals, documents, strict=True)))
     labels.set_values(ours.weight, {i: row[2] for i, row in new.items()})
     labels.set_values(ours.review, {i: row[0] for i, row in new.items()})
     labels.set_tags(tags)
@@ -100,7 +100,3 @@ def _clear(
     deleted = {i for i, row in mine.items() if row[0].verdict == Outcome.DELETED.value}
     labels.set_values(plain.weight, {i: rounds.weights[i] for i in deleted})
     labels.set_values(plain.review, dict.fromkeys(mine))
-
-
-def _copy(label: fo.Classification) -> fo.Classification:
-    return fo.Classification(label=label.label)

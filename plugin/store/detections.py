@@ -28,6 +28,7 @@ from .selection import Selection, Split
 
 _BY_INDEX = 10_000  # ids up to which an index finds objects faster than a look at all of them
 _UPDATES = 5_000  # in memory at a time
+_BESIDE = fo.DynamicEmbeddedDocument  # holds a class of ours beside that of an object
 
 
 class DetectionsField(LabelField):
@@ -333,16 +334,28 @@ class DetectionsField(LabelField):
         """Make what finds an object by its id; queues look at all objects, however sorted."""
         self.dataset.create_index(f"{self.root}.id")
 
-    def suggestion(self, label: str, confidence: float, second_guess: str | None) -> Any:
-        """Return a suggested class as FiftyOne stores it: making documents takes longer."""
-        return {
-            "_id": ObjectId(),
-            "_cls": fo.Classification.__name__,
-            "tags": [],
-            "label": label,
-            "confidence": confidence,
-            "second_guess": second_guess,
-        }
+    def declare_class(self, field: str, description: str = "") -> None:
+        """Add an attribute of ours that holds a class, unless it is there.
+
+        No `Classification`: FiftyOne's annotation knows no labels within labels, and where there
+        are any it offers nothing for the whole dataset and says so whenever a sample is opened.
+        """
+        kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": _BESIDE}
+        ownership.declare(self.dataset, field, description, **kind)
+        ownership.declare(self.dataset, f"{field}.label", ftype=fo.StringField)
+        if field == self.names.suggested:
+            ownership.declare(self.dataset, f"{field}.confidence", ftype=fo.FloatField)
+
+    def class_documents(
+        self, field: str, classes: Iterable[str], **more: Iterable[Any]
+    ) -> list[Any]:
+        """Return classes as the database holds them: making documents takes longer."""
+        if issubclass(self.dataset.get_field(field).document_type, fo.Label):
+            # Declared before FiftyOne's annotation was thought of; FiftyOne saves no mixture.
+            return super().class_documents(field, classes, **more)
+        names, kind = ["label", *more], {"_cls": _BESIDE.__name__}
+        rows = zip(classes, *more.values(), strict=True)
+        return [kind | dict(zip(names, row, strict=True)) for row in rows]
 
     def taken_values(self) -> list[str]:
         """Return names of ours under which objects carry attributes that nobody declared."""

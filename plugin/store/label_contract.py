@@ -188,9 +188,26 @@ class LabelContract:
     def renew_views(self) -> None:
         """Let saved views of ours show the labels as they are now; most always do."""
 
-    def suggestion(self, label: str, confidence: float, second_guess: str | None) -> Any:
-        """Return a suggested class as it is written."""
-        return fo.Classification(label=label, confidence=confidence, second_guess=second_guess)
+    def declare_class(self, field: str, description: str = "") -> None:
+        """Add a field of ours that holds a class beside each label, unless it is there."""
+        kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classification}
+        ownership.declare(self.dataset, field, description, **kind)
+
+    def class_documents(
+        self, field: str, classes: Iterable[str], **more: Iterable[Any]
+    ) -> list[Any]:
+        """Return classes as they are written to a field that `declare_class` has added.
+
+        Parameters
+        ----------
+        field : str
+        classes : iterable of str
+        **more
+            What else the documents hold: a value for each class.
+        """
+        names = ["label", *more]
+        rows = zip(classes, *more.values(), strict=True)
+        return [fo.Classification(**dict(zip(names, row, strict=True))) for row in rows]
 
     def taken_values(self) -> list[str]:
         """Return names of ours that hold values although no field of that name is declared."""

@@ -291,22 +291,18 @@ class LabelField(LabelContract):
         The labels in `asked` keep their suggestion: somebody is looking at it.
         """
         ours = self.names
-        self._declare(
-            ours.suggested, ftype=fo.EmbeddedDocumentField, embedded_doc_type=fo.Classification
-        )
+        texts = appearance.descriptions(ours)
+        self.declare_class(ours.suggested, texts.get(ours.suggested, ""))
         # An attribute, which the side bar shows with its label.
         text = "The next most probable class"
         ownership.declare(self.dataset, ours.second_guess, text, ftype=fo.StringField)
         named = [*rows.classes, None]  # the last for -1, where there is no second guess
-        suggestions = [
-            self.suggestion(named[first], float(probability), named[second])
-            for first, probability, second in zip(
-                scores.suggested_class,
-                scores.suggested_probability,
-                scores.second_class,
-                strict=True,
-            )
-        ]
+        suggestions = self.class_documents(
+            ours.suggested,
+            [named[k] for k in scores.suggested_class],
+            confidence=scores.suggested_probability.tolist(),
+            second_guess=[named[k] for k in scores.second_class],
+        )
         shown = self.columns([ours.suggested], asked) if asked else {}
         for row, label_id in enumerate(rows.ids if shown else ()):
             if label_id in shown:

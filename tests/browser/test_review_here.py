@@ -90,6 +90,8 @@ def test_objects_at_both_desks(grid, label_studio, server, tmp_path):
     assert overhang(grid.panel) <= 0
     question = grid.open_question(order[6])
     assert overhang(question) <= 0
+    # FiftyOne's annotation would say so if it could not show what we have put on the objects.
+    expect(grid.page.get_by_text("invalid label schema")).to_have_count(0)
     grid.close_sample()
     grid.judge_opened(order[6], "is right")
     grid.save()

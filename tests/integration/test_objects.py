@@ -25,6 +25,7 @@ from coreset_cleaning.app.panel import facts, whole
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.grid import Mark
 from coreset_cleaning.core.review.round import Round
+from coreset_cleaning.store.labels import LabelField
 from coreset_cleaning.store.selection import Selection
 from support.answers import answer_samples, task_ids
 from support.objects import FIELD, Objects, Pixels, make_objects
@@ -65,6 +66,11 @@ def found(dataset: Any, label_id: str) -> Any:
     [sample] = dataset.select_labels(ids=[label_id], fields=FIELD)
     [label] = sample[FIELD].detections
     return label
+
+
+def other_class(dataset: Any, label_id: str) -> str:
+    """Return a class that an object does not have."""
+    return next(c for c in ("1", "3", "5", "8") if c != found(dataset, label_id).label)
 
 
 def attributes(dataset: Any) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def test_verdicts_are_attributes_and_tags_of_their_object_alone(
     dataset = objects.dataset
     one, two, three, four = [item.sample_id for item in push(loop).batch]
     label = found(dataset, one)
-    other = next(c for c in ("1", "3", "5", "8") if c != label.label)
+    other = other_class(dataset, one)
     loop.record_verdicts({one: ("relabel", other), two: "delete", three: "unsure"}, "ann")
     relabeled, deleted, unsure, waiting = (found(dataset, i) for i in (one, two, three, four))
     assert (relabeled.label, relabeled.original_label.label) == (other, label.label)
@@ -136,6 +142,49 @@ def test_verdicts_are_attributes_and_tags_of_their_object_alone(
     loop.record_verdicts({one: "keep"}, "ann")
     assert len(dataset.load_saved_view("cleaning relabeled")) == 0
     assert found(dataset, one).label == label.label
+
+
+def labels_within_labels(dataset: Any) -> set[str]:
+    """Return attributes of the objects that are labels themselves."""
+    fields = dataset.get_field(f"{FIELD}.detections").field.get_field_schema(
+        ftype=fo.EmbeddedDocumentField
+    )
+    return {name for name, field in fields.items() if issubclass(field.document_type, fo.Label)}
+
+
+def test_fiftyone_s_own_annotation_goes_on_knowing_the_objects(
+    objects: Objects, loop: CleaningLoop
+) -> None:
+    dataset = objects.dataset
+    one, *_ = [item.sample_id for item in push(loop).batch]
+    loop.record_verdicts({one: ("relabel", other_class(dataset, one))})
+    relabeled = found(dataset, one)
+    assert relabeled.suggested_label.confidence > 0
+    assert relabeled.original_label.label in ("1", "3", "5", "8")
+    assert not labels_within_labels(dataset)  # it refuses the whole dataset if there are any
+    if hasattr(dataset, "generate_label_schemas"):  # not before FiftyOne 1.13
+        schema = dataset.generate_label_schemas(FIELD, scan_samples=False)
+        assert schema["type"] == "detections"
+
+
+def test_classes_that_were_kept_as_labels_within_labels_stay_such(
+    objects: Objects, loop: CleaningLoop
+) -> None:
+    dataset, names = objects.dataset, {"suggested_label", "original_label"}
+    for name in names:
+        dataset.delete_sample_field(f"{FIELD}.detections.{name}", error_level=2)
+        LabelField.declare_class(loop.labels, f"{FIELD}.detections.{name}")
+    loop.compute_importance()
+    one, *_ = [item.sample_id for item in push(loop).batch]
+    before = found(dataset, one).label
+    loop.record_verdicts({one: ("relabel", other_class(dataset, one))})
+    assert labels_within_labels(dataset) == names
+    sample = dataset.match_labels(ids=[one]).first()
+    sample.save()  # FiftyOne checks what the objects hold
+    assert isinstance(found(dataset, one).suggested_label, fo.Classification)
+    assert found(dataset, one).original_label.label == before
+    loop.undo_round(1)
+    assert found(dataset, one).label == before
 
 
 def test_the_queue_is_a_view_of_patches_in_its_order(objects: Objects, loop: CleaningLoop) -> None:
