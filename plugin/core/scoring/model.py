@@ -27,8 +27,8 @@ NOISY_MIN = 500  # rows a class from which the channel takes part in choosing C
 # A fit whose loss on its own rows is below this share of its loss on other rows has learned the
 # wrong labels too: then each row is judged by a fit that has not seen it.
 MEMORISED = 0.62
-# Below this share it fits the wrong labels almost as well as the others and has nothing to tell of
-# the noise; more rounds of the channel only make it forget.
+# Below this share it fits the wrong labels almost as well as the others and has little to tell of
+# the noise: a few rounds with the channel rank as well as many (docs/importance.md).
 BY_HEART, BY_HEART_ROUNDS = 0.25, 3
 
 
