@@ -84,9 +84,7 @@ def adopt_marks(labels: LabelField, rounds: Rounds, declare: Declare) -> None:
         return
     declare(labels)
     new = {i: row for i, row in mine.items() if row[4] is None}
-    originals = {i: row[1].label for i, row in new.items() if row[1]}
-    documents = labels.class_documents(ours.original, originals.values())
-    labels.set_values(ours.original, dict(zip(originals, documents, strict=True)))
+    labels.set_classes(ours.original, {i: row[1].label for i, row in new.items() if row[1]})
     labels.set_values(ours.weight, {i: row[2] for i, row in new.items()})
     labels.set_values(ours.review, {i: row[0] for i, row in new.items()})
     labels.set_tags(tags)

@@ -28,7 +28,6 @@ from .selection import Selection, Split
 
 _BY_INDEX = 10_000  # ids up to which an index finds objects faster than a look at all of them
 _UPDATES = 5_000  # in memory at a time
-_BESIDE = fo.DynamicEmbeddedDocument  # holds a class of ours beside that of an object
 
 
 class DetectionsField(LabelField):
@@ -37,6 +36,9 @@ class DetectionsField(LabelField):
     document = fo.Detections
     things = "objects"
     of_crops = True
+    # No `Classification`: FiftyOne's annotation knows no labels within labels, and where there are
+    # any it offers nothing for the whole dataset and says so whenever a sample is opened.
+    class_document = fo.DynamicEmbeddedDocument
 
     def __init__(
         self, samples: Any, name: str, embeddings_field: str, prefix: str | None = None
@@ -334,18 +336,6 @@ class DetectionsField(LabelField):
         """Make what finds an object by its id; queues look at all objects, however sorted."""
         self.dataset.create_index(f"{self.root}.id")
 
-    def declare_class(self, field: str, description: str = "") -> None:
-        """Add an attribute of ours that holds a class, unless it is there.
-
-        No `Classification`: FiftyOne's annotation knows no labels within labels, and where there
-        are any it offers nothing for the whole dataset and says so whenever a sample is opened.
-        """
-        kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": _BESIDE}
-        ownership.declare(self.dataset, field, description, **kind)
-        ownership.declare(self.dataset, f"{field}.label", ftype=fo.StringField)
-        if field == self.names.suggested:
-            ownership.declare(self.dataset, f"{field}.confidence", ftype=fo.FloatField)
-
     def class_documents(
         self, field: str, classes: Iterable[str], **more: Iterable[Any]
     ) -> list[Any]:
@@ -353,7 +343,7 @@ class DetectionsField(LabelField):
         if issubclass(self.dataset.get_field(field).document_type, fo.Label):
             # Declared before FiftyOne's annotation was thought of; FiftyOne saves no mixture.
             return super().class_documents(field, classes, **more)
-        names, kind = ["label", *more], {"_cls": _BESIDE.__name__}
+        names, kind = ["label", *more], {"_cls": self.class_document.__name__}
         rows = zip(classes, *more.values(), strict=True)
         return [kind | dict(zip(names, row, strict=True)) for row in rows]
 

@@ -53,6 +53,7 @@ class LabelContract:
     document: type
     things = "samples"  # what has one of these labels, for messages
     of_crops = False  # whether what is embedded is a part of the image
+    class_document: type = fo.Classification  # what holds a class of ours beside a label
 
     def __init__(
         self, samples: Samples, name: str, embeddings_field: str, prefix: str | None = None
@@ -136,6 +137,12 @@ class LabelContract:
         """Write values by label id."""
         raise NotImplementedError
 
+    def set_classes(self, field: str, classes: Mapping[str, str]) -> None:
+        """Write classes by label id to a field that `declare_class` has added."""
+        if classes:
+            documents = self.class_documents(field, classes.values())
+            self.set_values(field, dict(zip(classes, documents, strict=True)))
+
     def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
         """Replace the tags of labels by id."""
         raise NotImplementedError
@@ -187,11 +194,6 @@ class LabelContract:
 
     def renew_views(self) -> None:
         """Let saved views of ours show the labels as they are now; most always do."""
-
-    def declare_class(self, field: str, description: str = "") -> None:
-        """Add a field of ours that holds a class beside each label, unless it is there."""
-        kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": fo.Classification}
-        ownership.declare(self.dataset, field, description, **kind)
 
     def class_documents(
         self, field: str, classes: Iterable[str], **more: Iterable[Any]

@@ -291,8 +291,8 @@ class LabelField(LabelContract):
         The labels in `asked` keep their suggestion: somebody is looking at it.
         """
         ours = self.names
-        texts = appearance.descriptions(ours)
-        self.declare_class(ours.suggested, texts.get(ours.suggested, ""))
+        self.declare_class(ours.suggested)
+        self._declare(f"{ours.suggested}.confidence", ftype=fo.FloatField)
         # An attribute, which the side bar shows with its label.
         text = "The next most probable class"
         ownership.declare(self.dataset, ours.second_guess, text, ftype=fo.StringField)
@@ -337,6 +337,12 @@ class LabelField(LabelContract):
         bare = {i: said for i, (value, *said) in found.items() if value is None}
         gone = {i for i, (tags, v) in bare.items() if deleted in tags or v == Outcome.DELETED.value}
         self.set_values(weight, {i: float(i not in gone) for i in bare})
+
+    def declare_class(self, field: str) -> None:
+        """Add a field of ours that holds a class beside each label, unless it is there."""
+        kind = {"ftype": fo.EmbeddedDocumentField, "embedded_doc_type": self.class_document}
+        self._declare(field, **kind)
+        self._declare(f"{field}.label", ftype=fo.StringField)
 
     def _declare(self, field: str, **kind: Any) -> None:
         text = appearance.descriptions(self.names).get(field, "")

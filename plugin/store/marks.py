@@ -168,7 +168,7 @@ def adopt_edits(labels: LabelField, given: Mapping[str, str]) -> None:
     original = labels.names.original
     kept = labels.columns([f"{original}.label"], list(given))
     new = {i: given[i] for i, (label,) in kept.items() if label is None}
-    _keep_classes(labels, new)
+    labels.set_classes(original, new)
 
 
 def _write(
@@ -191,7 +191,9 @@ def _write(
     reviews, originals, deleted = changed("review"), changed("original"), changed("deleted")
     now_deleted = {i for i, is_deleted in deleted.items() if is_deleted}
     labels.set_values(ours.review, {i: None for i in reviews if before[i].review is not None})
-    _keep_classes(labels, {i: name for i, name in originals.items() if name is not None})
+    labels.set_classes(
+        ours.original, {i: name for i, name in originals.items() if name is not None}
+    )
     labels.set_tags({i: value for i, value in tags.items() if i in now_deleted})
     labels.set_values(labels.path, changed("label"))
     labels.set_values(ours.weight, changed("weight"))
@@ -200,14 +202,6 @@ def _write(
     labels.set_values(
         ours.review, {i: _document(mark) for i, mark in reviews.items() if mark is not None}
     )
-
-
-def _keep_classes(labels: LabelField, given: Mapping[str, str]) -> None:
-    if not given:
-        return
-    field = labels.names.original
-    documents = labels.class_documents(field, given.values())
-    labels.set_values(field, dict(zip(given, documents, strict=True)))
 
 
 def _declare_all(labels: LabelField, ids: Iterable[str] = ()) -> None:
@@ -219,7 +213,7 @@ def declare_review_fields(labels: LabelField) -> None:
     """Add those fields that tell of verdicts that are not there yet."""
     ours = labels.names
     texts = appearance.descriptions(ours)
-    labels.declare_class(ours.original, texts.get(ours.original, ""))
+    labels.declare_class(ours.original)
     kinds: dict[str, dict[str, Any]] = {
         ours.review: {
             "ftype": fo.EmbeddedDocumentField,

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import fiftyone as fo
 import numpy as np
@@ -25,7 +26,7 @@ from coreset_cleaning.app.panel import facts, whole
 from coreset_cleaning.core.errors import DataError
 from coreset_cleaning.core.review.grid import Mark
 from coreset_cleaning.core.review.round import Round
-from coreset_cleaning.store.labels import LabelField
+from coreset_cleaning.store.detections import DetectionsField
 from coreset_cleaning.store.selection import Selection
 from support.answers import answer_samples, task_ids
 from support.objects import FIELD, Objects, Pixels, make_objects
@@ -173,7 +174,8 @@ def test_classes_that_were_kept_as_labels_within_labels_stay_such(
     dataset, names = objects.dataset, {"suggested_label", "original_label"}
     for name in names:
         dataset.delete_sample_field(f"{FIELD}.detections.{name}", error_level=2)
-        LabelField.declare_class(loop.labels, f"{FIELD}.detections.{name}")
+        with patch.object(DetectionsField, "class_document", fo.Classification):
+            loop.labels.declare_class(f"{FIELD}.detections.{name}")
     loop.compute_importance()
     one, *_ = [item.sample_id for item in push(loop).batch]
     before = found(dataset, one).label
