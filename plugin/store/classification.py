@@ -93,7 +93,7 @@ class ClassificationField(LabelField):
 
     def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
         """Replace the tags of samples by id."""
-        self.samples.set_values("tags", {i: list(value) for i, value in tags.items()})
+        self.samples.set_tags(tags)
 
     def images(self, ids: Iterable[str]) -> dict[str, str]:
         """Return sample id to the path of its image."""

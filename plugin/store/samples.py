@@ -6,12 +6,16 @@ whichever slice of a group is active by then.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 import fiftyone as fo
 import fiftyone.core.stages as fos
+from bson import ObjectId
+from pymongo import UpdateMany
 
 from ..core.errors import DataError
 from ..core.review.scope import TEST_SPLIT, TRAIN_SPLIT
@@ -194,6 +198,21 @@ class Samples:
                 expand_schema=False,
                 validate=False,
             )
+
+    def set_tags(self, tags: Mapping[str, Sequence[str]]) -> None:
+        """Replace the tags of samples by id: those that get the same ones, in one update.
+
+        FiftyOne does so when it adds a tag; setting values of each takes three times as long.
+        """
+        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for sample_id, names in tags.items():
+            alike[tuple(names)].append(sample_id)
+        now = datetime.utcnow()  # as FiftyOne does
+        for names, ids in alike.items():
+            values = {"tags": list(names), "last_modified_at": now}
+            for part in in_parts(ids):
+                found = {"_id": {"$in": [ObjectId(i) for i in part]}}
+                self.dataset._bulk_write([UpdateMany(found, {"$set": values})], ids=part)
 
     def everything(self) -> Any:
         """Return all samples of the dataset, those of every slice."""

@@ -192,7 +192,7 @@ class Images:
         samples, tag = self._samples, names.TAG_UNREADABLE
         samples.view.match_tags(tag).untag_samples(tag)
         tags = samples.column("tags", [i for i, _ in failures])
-        samples.set_values("tags", {i: [*others, tag] for i, others in tags.items()})
+        samples.set_tags({i: [*others, tag] for i, others in tags.items()})
         return [(str(self._path_of[i]), reason) for i, reason in failures]
 
 

@@ -32,14 +32,14 @@ def find_examples(
     if n < 1:
         return {}
     # Nothing that the round shows, least of all a gold image: its true class would stand beside it.
-    verified = _verified(rounds)
+    verified, shown = _verified(rounds), round_.shown_ids
     candidates: dict[str, list[tuple[str, bool]]] = {}
     for name in dict.fromkeys(classes):
-        by_people = [i for i in verified.get(name, ()) if i not in round_.shown_ids]
+        by_people = [i for i in verified.get(name, ()) if i not in shown]
         labels = work.labels.columns([work.labels.path], by_people[-_CANDIDATES:])
         people = [i for i, (label,) in labels.items() if label == name]
         sure = sure_labels(work.labels, name, _CANDIDATES)
-        others = [i for i in sure if i not in people and i not in round_.shown_ids]
+        others = [i for i in sure if i not in people and i not in shown]
         candidates[name] = [*((i, True) for i in people), *((i, False) for i in others)]
     everyone = [i for found in candidates.values() for i, _ in found]
     vectors = work.labels.vectors_by_id(dict.fromkeys(everyone))

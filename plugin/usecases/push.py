@@ -184,10 +184,11 @@ def _tasks(
     show: Show,
 ) -> list[ReviewTask]:
     """Return the tasks of some labels of a round: of those that are still in the dataset."""
-    images = show([item.sample_id for item in round_.shown if item.sample_id in lacking])
+    shown = round_.shown
+    images = show([item.sample_id for item in shown if item.sample_id in lacking])
     answers = rounds.answer_ids(round_)
     # What is said of a gold image is said of the label that it passes for.
-    says = {item.sample_id: getattr(item, "like", item.sample_id) for item in round_.shown}
+    says = {item.sample_id: getattr(item, "like", item.sample_id) for item in shown}
     ours = work.labels.names
     known = work.labels.columns([ours.disagreement, ours.second_guess], list(says.values()))
     unknown = (None, None)
@@ -196,7 +197,7 @@ def _tasks(
             sample_id=item.sample_id,
             image=images[item.sample_id],
             rank=item.rank,
-            of=len(round_.shown),
+            of=len(shown),
             label=item.label,
             suggested_label=item.suggested_label,
             suggested_probability=item.suggested_probability,
@@ -206,7 +207,7 @@ def _tasks(
             place=where.get(item.sample_id),
             second_guess=known.get(says[item.sample_id], unknown)[1],
         )
-        for item in round_.shown
+        for item in shown
         if item.sample_id in images and item.sample_id in lacking
     ]
 

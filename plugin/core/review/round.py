@@ -70,7 +70,7 @@ class Round:
     @property
     def shown_ids(self) -> set[str]:
         """Ids of all labels that people are shown."""
-        return {item.sample_id for item in self.shown}
+        return self.sample_ids | {item.sample_id for item in self.gold}
 
     @property
     def answers(self) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ...core.errors import ProjectMissingError
@@ -31,6 +31,26 @@ from .tabs import SHEETS_MARK
 from .tasks import round_keys
 
 
+@dataclass(frozen=True)
+class _Checked:
+    """What a check found out: the `send` after it need not ask, or look at the images, again.
+
+    Attributes
+    ----------
+    subject : Subject
+    options : Options
+    plans : dict of int to ProjectPlan
+        By the number of images on a page, see `Options`.
+    source : ImageSource
+        Which has looked at the images.
+    """
+
+    subject: Subject
+    options: Options
+    plans: dict[int, ProjectPlan]
+    source: ImageSource
+
+
 class LabelStudioDesk:
     """Rounds that are answered in Label Studio.
 
@@ -44,14 +64,18 @@ class LabelStudioDesk:
 
     def __init__(self, server: LabelStudioServer) -> None:
         self.server = server
+        self._checked: _Checked | None = None
 
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that the server would take the project and that it can show the images."""
         plan = self._plan(subject, options)
-        self._images(options, plan.project_id or 0).check(images, connect=False)
+        source = self._images(options, plan.project_id or 0)
+        source.check(images, connect=False)
+        plans = {options.sheet: plan}
         if options.sheet:
             # Classes that can't be shown would be found out by the second stage.
-            self._plan(subject, replace(options, sheet=0))
+            plans[0] = self._plan(subject, replace(options, sheet=0))
+        self._checked = _Checked(subject, options, plans, source)
 
     def send(
         self,
@@ -65,11 +89,12 @@ class LabelStudioDesk:
 
         Labels with a place go to their sheet, others to a page of their own.
         """
+        checked = self._take_checked(subject, options)
         apart = self._apart(subject, round_) if options.sheet else set()
         placed = [t for t in tasks if t.place is not None and t.sample_id not in apart]
         if not placed:
-            return self._send_single(subject, options, round_, tasks, progress)
-        project = apply_plan(self._plan(subject, options))
+            return self._send_single(subject, options, round_, tasks, progress, checked)
+        project, source = self._project(subject, options, checked)
         result, left = push_sheets(
             self.server,
             project,
@@ -77,7 +102,7 @@ class LabelStudioDesk:
             dataset_id=subject.home,
             label_field=subject.label_field,
             round=round_,
-            source=self._images(options, project.id),
+            source=source,
             hide_suggestion=options.hide_suggestion,
             strips=self._strips(options, project.id),
             progress=progress,
@@ -86,7 +111,7 @@ class LabelStudioDesk:
         left += [task for task in tasks if task not in placed]
         if not left:
             return sent
-        more = self._send_single(subject, options, round_, left, None)
+        more = self._send_single(subject, options, round_, left, None, checked)
         return replace(
             sent,
             created=sent.created + more.created,
@@ -110,8 +135,9 @@ class LabelStudioDesk:
         round_: int,
         tasks: Sequence[ReviewTask],
         progress: Progress | None,
+        checked: _Checked | None,
     ) -> Sent:
-        project = apply_plan(self._plan(subject, replace(options, sheet=0)))
+        project, source = self._project(subject, replace(options, sheet=0), checked)
         result = push_tasks(
             self.server,
             project,
@@ -119,11 +145,31 @@ class LabelStudioDesk:
             dataset_id=subject.home,
             label_field=subject.label_field,
             round=round_,
-            source=self._images(replace(options, sheet=0), project.id),
+            source=source,
             strips=self._strips(options, project.id),
             progress=progress,
         )
         return self._sent(result, {"id": project.id, "cursor": None})
+
+    def _take_checked(self, subject: Subject, options: Options) -> _Checked | None:
+        """Return what the check right before has found out, once; None if it was of another."""
+        checked, self._checked = self._checked, None
+        same = checked and (subject, replace(options, examples={})) == (
+            checked.subject,
+            replace(checked.options, examples={}),
+        )
+        return checked if same else None
+
+    def _project(
+        self, subject: Subject, options: Options, checked: _Checked | None
+    ) -> tuple[Project, ImageSource]:
+        """Make a project, or bring it up to date; return it and how its images get there."""
+        plan = checked.plans.get(options.sheet) if checked else None
+        project = apply_plan(plan or self._plan(subject, options))
+        if checked and options.sheet == checked.options.sheet:
+            checked.source.go_to(project.id)
+            return project, checked.source
+        return project, self._images(options, project.id)
 
     def _sent(self, result: PushResult, project: Mapping[str, Any]) -> Sent:
         return Sent(
