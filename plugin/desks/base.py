@@ -195,6 +195,21 @@ class Answers:
     unnamed: dict[int, dict[str, int]] = field(default_factory=dict)
     project: dict[str, Any] = field(default_factory=dict)
 
+    def with_sheets(self, sheets: Answers) -> Answers:
+        """Return what these, of pages with one image, and those of sheets say together."""
+        rounds = sheets.missing
+        return Answers(
+            reviews=[*self.reviews, *sheets.reviews],
+            withdrawn=[*self.withdrawn, *sheets.withdrawn],
+            problems=[*self.problems, *sheets.problems],
+            skipped=self.skipped + sheets.skipped,
+            skips={n: {**sheets.skips[n], **self.skips[n]} for n in rounds},
+            missing={n: sorted({*self.missing[n]} & {*sheets.missing[n]}) for n in rounds},
+            surplus={n: sorted({*self.surplus[n], *sheets.surplus[n]}) for n in rounds},
+            unnamed=sheets.unnamed,
+            project={**self.project, **sheets.project},
+        )
+
 
 class Desk(Protocol):
     """A place where people answer.

@@ -22,7 +22,7 @@ from ..core.errors import DataError
 from . import crops, ownership
 from .attributes import outermost, value_of
 from .labels import LabelField
-from .objects import condition, object_updates
+from .objects import condition, object_updates, those_meant
 from .patches import LazyPatches, renew
 from .selection import Selection, Split
 
@@ -163,7 +163,7 @@ class DetectionsField(LabelField):
 
     def count(self, selection: Selection, limit: int | None = None) -> int:
         """Return how many objects there are, counting no further than `limit`."""
-        stages = self._chosen(selection)
+        stages = [those_meant(self.root, selection, self._leaf)]
         counted: list[dict[str, Any]] = [{"$project": {"n": {"$size": "$objects"}}}]
         if limit:
             counted += [{"$match": {"n": {"$gt": 0}}}, {"$limit": limit}]
@@ -171,21 +171,16 @@ class DetectionsField(LabelField):
         [total] = [*self._split(selection.split)._aggregate(post_pipeline=stages + counted)] or [{}]
         return min(total.get("n", 0), limit) if limit else int(total.get("n", 0))
 
-    def _chosen(self, selection: Selection) -> list[dict[str, Any]]:
-        """Return the stages that give each sample the objects that are meant."""
-        objects: Any = {"$ifNull": [f"${self.root}", []]}
-        wanted = condition(selection, self._leaf)
-        if wanted is not None:
-            meets = wanted.to_mongo(prefix="$$this")
-            objects = {"$filter": {"input": objects, "as": "this", "cond": meets}}
-        return [{"$project": {"objects": objects}}]
+    def _shown(self, selection: Selection, leaves: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the stages that leave what is asked for of the objects that are meant."""
+        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
+        return [those_meant(self.root, selection, self._leaf), {"$project": shown}]
 
     def _objects(
         self, selection: Selection, leaves: Iterable[str]
     ) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Yield the id of the sample and what was asked for, object by object."""
-        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
-        stages = [*self._chosen(selection), {"$project": shown}]
+        stages = self._shown(selection, leaves)
         for document in self._split(selection.split)._aggregate(post_pipeline=stages):
             for found in document.get("objects") or ():
                 yield document["_id"], found
@@ -194,8 +189,7 @@ class DetectionsField(LabelField):
         self, selection: Selection, leaves: Iterable[str], limit: int
     ) -> Iterator[dict[str, Any]]:
         """Yield what was asked for of the first objects: the database keeps no others meanwhile."""
-        shown = {f"objects.{leaf}": 1 for leaf in outermost(["_id", *leaves])}
-        stages = [*self._chosen(selection), {"$project": shown}, {"$unwind": "$objects"}]
+        stages = [*self._shown(selection, leaves), {"$unwind": "$objects"}]
         if selection.sorted_by:
             order = 1 if selection.lowest_first else -1
             by = f"objects.{self._leaf(selection.sorted_by)}"
@@ -214,10 +208,8 @@ class DetectionsField(LabelField):
         An id that two objects have names none of them.
         """
         leaves = [self._leaf(field) for field in fields]
-        if ids is None:
-            pairs = ((found, found) for _, found in self._objects(Selection(Split.VIEW), leaves))
-        else:
-            pairs = ((found, found) for _, found in self._found(ids, leaves))
+        wanted = Selection(Split.VIEW)
+        pairs = self._objects(wanted, leaves) if ids is None else self._found(ids, leaves)
         return {
             str(found["_id"]): tuple(value_of(found, leaf) for leaf in leaves) for _, found in pairs
         }

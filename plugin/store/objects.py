@@ -33,6 +33,16 @@ def condition(selection: Selection, leaf: Callable[[str], str]) -> Any:
     return reduce(and_, wanted) if wanted else None
 
 
+def those_meant(root: str, selection: Selection, leaf: Callable[[str], str]) -> dict[str, Any]:
+    """Return the stage that gives each sample, as `objects`, those below `root` that are meant."""
+    objects: Any = {"$ifNull": [f"${root}", []]}
+    wanted = condition(selection, leaf)
+    if wanted is not None:
+        meets = wanted.to_mongo(prefix="$$this")
+        objects = {"$filter": {"input": objects, "as": "this", "cond": meets}}
+    return {"$project": {"objects": objects}}
+
+
 def object_updates(
     of_sample: Mapping[Any, Sequence[ObjectId]],
     values: Callable[[str], Mapping[str, Any]],

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from sklearn.linear_model import LogisticRegression
 
 from coreset_cleaning.core.errors import DataError
-from coreset_cleaning.core.scoring import doubt
+from coreset_cleaning.core.scoring import doubt, logistic
 from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring import model as label_model
 from coreset_cleaning.core.scoring import signals as signals_module
@@ -325,6 +325,21 @@ def test_a_fit_that_knows_its_rows_by_heart_ends_early_and_ranks_as_well(monkeyp
         wrong, late.importance
     )
     assert early.expected_errors == pytest.approx(late.expected_errors, rel=0.02)
+
+
+def test_fits_of_many_rows_that_leave_a_fold_out_end_once_their_steps_tell_nothing(monkeypatch):
+    X, given, true = blobs(n=label_model.LARGE_ROWS, d=64, k=100, separation=1.0)
+    wrong = given != true
+    with patch.object(logistic, "loss_and_gradient", wraps=logistic.loss_and_gradient) as passes:
+        early = score_labels(X, given)
+        assert early.model.fold_coef is not None
+        fewer = passes.call_count
+        monkeypatch.setattr(label_model, "FOLD_TOLERANCE_LARGE", label_model.FOLD_TOLERANCE)
+        late = score_labels(X, given)
+    assert fewer < passes.call_count - fewer
+    assert average_precision(wrong, early.importance) > 0.998 * average_precision(
+        wrong, late.importance
+    )
 
 
 def test_a_coreset_drawn_by_influence_trains_a_model_nearer_to_that_of_all_rows():

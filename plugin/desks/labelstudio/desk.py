@@ -39,6 +39,7 @@ class _Checked:
     ----------
     subject : Subject
     options : Options
+        Without the examples, which no check knows yet.
     plans : dict of int to ProjectPlan
         By the number of images on a page, see `Options`.
     source : ImageSource
@@ -75,7 +76,7 @@ class LabelStudioDesk:
         if options.sheet:
             # Classes that can't be shown would be found out by the second stage.
             plans[0] = self._plan(subject, replace(options, sheet=0))
-        self._checked = _Checked(subject, options, plans, source)
+        self._checked = _Checked(subject, _without_examples(options), plans, source)
 
     def send(
         self,
@@ -154,11 +155,8 @@ class LabelStudioDesk:
     def _take_checked(self, subject: Subject, options: Options) -> _Checked | None:
         """Return what the check right before has found out, once; None if it was of another."""
         checked, self._checked = self._checked, None
-        same = checked and (subject, replace(options, examples={})) == (
-            checked.subject,
-            replace(checked.options, examples={}),
-        )
-        return checked if same else None
+        asked = (subject, _without_examples(options))
+        return checked if checked and asked == (checked.subject, checked.options) else None
 
     def _project(
         self, subject: Subject, options: Options, checked: _Checked | None
@@ -209,7 +207,7 @@ class LabelStudioDesk:
             if not sheets:
                 lost = found.missing
                 apart = frozenset((n, i) for n, ids in rounds.items() for i in ids - {*lost[n]})
-            answers = found if answers is None else _together(answers, found)
+            answers = found if answers is None else answers.with_sheets(found)
         if answers is None:
             assert gone is not None
             raise gone
@@ -330,22 +328,10 @@ class LabelStudioDesk:
         )
 
 
+def _without_examples(options: Options) -> Options:
+    return replace(options, examples={})
+
+
 # By whether the sheets are meant: what a project is called on record, and its pull's cursor.
 _ID = {False: "id", True: "sheets_id"}
 _CURSOR = {False: "cursor", True: "sheets_cursor"}
-
-
-def _together(single: Answers, sheets: Answers) -> Answers:
-    """Return what the pages with one image and the sheets say together."""
-    rounds = sheets.missing
-    return Answers(
-        reviews=[*single.reviews, *sheets.reviews],
-        withdrawn=[*single.withdrawn, *sheets.withdrawn],
-        problems=[*single.problems, *sheets.problems],
-        skipped=single.skipped + sheets.skipped,
-        skips={n: {**sheets.skips[n], **single.skips[n]} for n in rounds},
-        missing={n: sorted({*single.missing[n]} & {*sheets.missing[n]}) for n in rounds},
-        surplus={n: sorted({*single.surplus[n], *sheets.surplus[n]}) for n in rounds},
-        unnamed=sheets.unnamed,
-        project={**single.project, **sheets.project},
-    )
