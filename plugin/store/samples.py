@@ -208,11 +208,16 @@ class Samples:
         for sample_id, names in tags.items():
             alike[tuple(names)].append(sample_id)
         now = datetime.utcnow()  # as FiftyOne does
-        for names, ids in alike.items():
-            values = {"tags": list(names), "last_modified_at": now}
-            for part in in_parts(ids):
-                found = {"_id": {"$in": [ObjectId(i) for i in part]}}
-                self.dataset._bulk_write([UpdateMany(found, {"$set": values})], ids=part)
+        updates = [
+            UpdateMany(
+                {"_id": {"$in": [ObjectId(i) for i in part]}},
+                {"$set": {"tags": list(names), "last_modified_at": now}},
+            )
+            for names, ids in alike.items()
+            for part in in_parts(ids)
+        ]
+        if updates:
+            self.dataset._bulk_write(updates, ids=list(tags))
 
     def everything(self) -> Any:
         """Return all samples of the dataset, those of every slice."""

@@ -8,9 +8,11 @@ import itertools
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import fiftyone as fo
@@ -22,7 +24,9 @@ from PIL import Image
 from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import BusyError, DataError, RoundError
 from coreset_cleaning.core.review.round import Round
+from coreset_cleaning.desks.labelstudio import desk, images
 from coreset_cleaning.desks.labelstudio.answers import answer_result
+from coreset_cleaning.desks.labelstudio.desk import LabelStudioDesk
 from coreset_cleaning.store import lock
 from coreset_cleaning.store.records import Records
 from coreset_cleaning.store.rounds import now
@@ -107,6 +111,24 @@ def test_one_process_pulls_while_another_undoes_and_none_is_lost(
     loop.undo_round(1)
     assert len(loop.rounds.load(1).events) == 11
     assert set(digits.dataset.values("sample_weight")) == {1.0}
+
+
+def test_a_push_looks_at_each_image_and_asks_for_its_project_once(
+    digits: Any, loop: CleaningLoop, server: LabelStudioServer
+) -> None:
+    reviews = LabelStudioDesk(server)
+    with (
+        patch.object(desk, "plan_project", wraps=desk.plan_project) as planned,
+        patch.object(images, "_check_file", wraps=images._check_file) as looked_at,
+    ):
+        loop.push_round(reviews, n=4, controls=0)
+        assert planned.call_count == 1
+        looks = Counter(call.args[0] for call in looked_at.call_args_list)
+        paths = digits.dataset.select(ids(loop.rounds.open_round())).values("filepath")
+        assert [looks[Path(path)] for path in paths] == [1] * 4
+        # Later, the project may be another one: what was found out is for the push at hand alone.
+        loop.push_round(reviews, n=4, controls=0)
+        assert planned.call_count == 2
 
 
 def test_a_queue_may_be_shown_by_several_processes_at_once(digits: Any, loop: CleaningLoop) -> None:
