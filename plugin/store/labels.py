@@ -74,7 +74,7 @@ class LabelField(LabelContract):
             When the label field is gone, or it is read-only.
         """
         self._check_there()
-        self._check_not_locked((self.name, self.path, self.tags_path), "verdicts change it")
+        self.samples.check_not_locked((self.name, self.path, self.tags_path), "verdicts change it")
 
     def _check_there(self) -> None:
         document = getattr(self.dataset.get_field(self.name), "document_type", None)
@@ -85,20 +85,6 @@ class LabelField(LabelContract):
                 f"If you renamed it, rename it back: dataset.rename_sample_field(NAME, "
                 f"{self.name!r})",
             )
-
-    def _check_not_locked(self, fields: Iterable[str], why: str) -> None:
-        # What lies in a read-only field is so, too, and is unlocked with it.
-        parts = (name.split(".") for name in fields)
-        paths = (".".join(found[:depth]) for found in parts for depth in range(1, len(found) + 1))
-        for name in dict.fromkeys(paths):
-            field = self.dataset.get_field(name)
-            if field is not None and field.read_only:
-                raise DataError(
-                    f"field {name!r} of dataset {self.dataset.name!r} must not be read-only: "
-                    f"{why}.",
-                    f"Unlock it: field = dataset.get_field({name!r}); field.read_only = False; "
-                    "field.save()",
-                )
 
     def taken_names(self) -> list[str]:
         """Return what a user has under names of ours, in words."""
@@ -149,7 +135,7 @@ class LabelField(LabelContract):
         if round_number is not None:
             views.append(self.names.round_view(round_number))
         taken.check_names(self, views if saves_views else None, tags)
-        self._check_not_locked(self.names.fields(), "scores and verdicts are kept there")
+        self.samples.check_not_locked(self.names.fields(), "scores and verdicts are kept there")
 
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]

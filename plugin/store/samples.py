@@ -185,6 +185,27 @@ class Samples:
                 found[sample_id] = tuple(value_of.get(name) for name in fields)
         return found
 
+    def check_not_locked(self, fields: Iterable[str], why: str) -> None:
+        """Make sure that none of some fields is read-only.
+
+        Raises
+        ------
+        DataError
+            Names the first that is; what lies in a read-only field is so, too, and is unlocked
+            with it.
+        """
+        parts = (name.split(".") for name in fields)
+        paths = (".".join(found[:depth]) for found in parts for depth in range(1, len(found) + 1))
+        for name in dict.fromkeys(paths):
+            field = self.dataset.get_field(name)
+            if field is not None and field.read_only:
+                raise DataError(
+                    f"field {name!r} of dataset {self.dataset.name!r} must not be read-only: "
+                    f"{why}.",
+                    f"Unlock it: field = dataset.get_field({name!r}); field.read_only = False; "
+                    "field.save()",
+                )
+
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
         """Write `values`, a mapping from sample id to value, into `field`, which must exist."""
         if values:
@@ -203,7 +224,15 @@ class Samples:
         """Replace the tags of samples by id: those that get the same ones, in one update.
 
         FiftyOne does so when it adds a tag; setting values of each takes three times as long.
+
+        Raises
+        ------
+        DataError
+            When tags are read-only, which FiftyOne would see, and an update does not.
         """
+        if not tags:
+            return
+        self.check_not_locked(("tags",), "tags are written there")
         alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for sample_id, names in tags.items():
             alike[tuple(names)].append(sample_id)
@@ -216,8 +245,7 @@ class Samples:
             for names, ids in alike.items()
             for part in in_parts(ids)
         ]
-        if updates:
-            self.dataset._bulk_write(updates, ids=list(tags))
+        self.dataset._bulk_write(updates, ids=list(tags))
 
     def everything(self) -> Any:
         """Return all samples of the dataset, those of every slice."""

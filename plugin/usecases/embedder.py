@@ -191,8 +191,7 @@ class Images:
         """Tag what gave no vector and nothing else; return it by its path."""
         samples, tag = self._samples, names.TAG_UNREADABLE
         samples.view.match_tags(tag).untag_samples(tag)
-        tags = samples.column("tags", [i for i, _ in failures])
-        samples.set_tags({i: [*others, tag] for i, others in tags.items()})
+        samples.select(i for i, _ in failures).tag_samples(tag)
         return [(str(self._path_of[i]), reason) for i, reason in failures]
 
 

@@ -277,6 +277,20 @@ def test_closing_a_round_of_a_read_only_field_is_refused_and_changes_nothing(
     assert labels_of(dataset)[asked[0]] == "B"
 
 
+def test_tags_that_are_read_only_are_left_as_they_are() -> None:
+    dataset = tiny(20)
+    loop = scored(dataset)
+    field = dataset.get_field("tags")
+    field.read_only = True
+    field.save()
+    before = dataset.values("tags")
+    error = refusal(lambda: loop.labels.set_tags({dataset.first().id: ["another"]}))
+    assert dataset.values("tags") == before
+    exec(error.fix.removeprefix("Unlock it: "), {"dataset": dataset})
+    loop.labels.set_tags({dataset.first().id: ["another"]})
+    assert dataset.first().tags == ["another"]
+
+
 LOCKED = {
     "push": lambda loop, asked: loop.push_round(AppDesk(), n=3, controls=0, class_of_interest="B"),
     "record": lambda loop, asked: loop.record_verdicts({asked[2]: "keep"}),

@@ -70,7 +70,7 @@ class LabelStudioDesk:
     def check(self, subject: Subject, options: Options, images: Mapping[str, str]) -> None:
         """Make sure that the server would take the project and that it can show the images."""
         plan = self._plan(subject, options)
-        source = self._images(options, plan.project_id or 0)
+        source = self._images(options, plan.project_id)
         source.check(images, connect=False)
         plans = {options.sheet: plan}
         if options.sheet:
@@ -318,7 +318,7 @@ class LabelStudioDesk:
         source = self._images(options, project_id, small=True)
         return Strips(source, options.examples, options.hide_suggestion)
 
-    def _images(self, options: Options, project_id: int, small: bool = False) -> ImageSource:
+    def _images(self, options: Options, project_id: int | None, small: bool = False) -> ImageSource:
         return ImageSource(
             self.server,
             project_id,
