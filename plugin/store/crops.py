@@ -36,7 +36,7 @@ from pymongo import UpdateOne
 
 from ..core.errors import DataError
 from . import ownership
-from .vectors import check_unlocked
+from .locks import refuse_locked
 
 Array = NDArray[Any]
 
@@ -83,7 +83,7 @@ def check_crop_field(dataset: Any, field: str) -> None:
             f"Give another embeddings_field, or rename yours: "
             f"dataset.rename_sample_field({field!r}, NEW_NAME).",
         )
-    check_unlocked(dataset, field)
+    refuse_locked(dataset, (field,), "embeddings are written there")
 
 
 def declare_crops(dataset: Any, field: str) -> None:

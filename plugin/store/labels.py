@@ -17,6 +17,7 @@ from . import appearance, ownership, taken
 from .fresh import reread
 from .label_contract import LabelContract
 from .label_rows import Rows, weight_or_one
+from .locks import refuse_locked
 from .scores import ScoreRecord
 from .selection import Selection, Split
 
@@ -74,7 +75,9 @@ class LabelField(LabelContract):
             When the label field is gone, or it is read-only.
         """
         self._check_there()
-        self.samples.check_not_locked((self.name, self.path, self.tags_path), "verdicts change it")
+        refuse_locked(
+            self.samples.dataset, (self.name, self.path, self.tags_path), "verdicts change it"
+        )
 
     def _check_there(self) -> None:
         document = getattr(self.dataset.get_field(self.name), "document_type", None)
@@ -135,7 +138,9 @@ class LabelField(LabelContract):
         if round_number is not None:
             views.append(self.names.round_view(round_number))
         taken.check_names(self, views if saves_views else None, tags)
-        self.samples.check_not_locked(self.names.fields(), "scores and verdicts are kept there")
+        refuse_locked(
+            self.samples.dataset, self.names.fields(), "scores and verdicts are kept there"
+        )
 
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]

@@ -19,6 +19,7 @@ from pymongo import UpdateMany
 
 from ..core.errors import DataError
 from ..core.review.scope import TEST_SPLIT, TRAIN_SPLIT
+from .locks import refuse_locked
 
 # Ids in one query: MongoDB takes documents of 16 MB.
 _IDS = 100_000
@@ -185,27 +186,6 @@ class Samples:
                 found[sample_id] = tuple(value_of.get(name) for name in fields)
         return found
 
-    def check_not_locked(self, fields: Iterable[str], why: str) -> None:
-        """Make sure that none of some fields is read-only.
-
-        Raises
-        ------
-        DataError
-            Names the first that is; what lies in a read-only field is so, too, and is unlocked
-            with it.
-        """
-        parts = (name.split(".") for name in fields)
-        paths = (".".join(found[:depth]) for found in parts for depth in range(1, len(found) + 1))
-        for name in dict.fromkeys(paths):
-            field = self.dataset.get_field(name)
-            if field is not None and field.read_only:
-                raise DataError(
-                    f"field {name!r} of dataset {self.dataset.name!r} must not be read-only: "
-                    f"{why}.",
-                    f"Unlock it: field = dataset.get_field({name!r}); field.read_only = False; "
-                    "field.save()",
-                )
-
     def set_values(self, field: str, values: Mapping[str, Any]) -> None:
         """Write `values`, a mapping from sample id to value, into `field`, which must exist."""
         if values:
@@ -232,7 +212,7 @@ class Samples:
         """
         if not tags:
             return
-        self.check_not_locked(("tags",), "tags are written there")
+        refuse_locked(self.dataset, ("tags",), "tags are written there")
         alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for sample_id, names in tags.items():
             alike[tuple(names)].append(sample_id)

@@ -18,6 +18,7 @@ from bson import ObjectId
 from ..core.errors import DataError
 from . import ownership
 from .fresh import reread
+from .locks import refuse_locked
 from .samples import everything
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -193,24 +194,7 @@ def check_vector_field(dataset: Any, field: str) -> None:
             f"{type(found).__name__}.",
             "Give another embeddings_field.",
         )
-    check_unlocked(dataset, field)
-
-
-def check_unlocked(dataset: Any, field: str) -> None:
-    """Make sure that embeddings may be written to a field that is there.
-
-    Raises
-    ------
-    DataError
-        When it is read-only.
-    """
-    if dataset.get_field(field).read_only:
-        raise DataError(
-            f"field {field!r} of dataset {dataset.name!r} must not be read-only: embeddings are "
-            "written there.",
-            f"Unlock it: field = dataset.get_field({field!r}); field.read_only = False; "
-            "field.save()",
-        )
+    refuse_locked(dataset, (field,), "embeddings are written there")
 
 
 def check_path_field(view: Any, path_field: str) -> None:

@@ -9,7 +9,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from coreset_cleaning.core.scoring import doubt, posterior
-from coreset_cleaning.core.scoring.doubt import doubt_of, learn_channels, log_shift, ratios
+from coreset_cleaning.core.scoring.doubt import (
+    doubt_of,
+    doubt_of_logits,
+    learn_channels,
+    log_shift,
+    ratios,
+)
 from coreset_cleaning.core.scoring.importance import score_labels
 
 K = 3
@@ -65,17 +71,22 @@ def test_rows_of_weight_zero_or_of_no_class_teach_nothing() -> None:
     np.testing.assert_allclose(found, alone, rtol=1e-5)
 
 
+def test_doubt_of_logits_is_that_of_the_predictions() -> None:
+    p = predictions(50, np.random.default_rng(3))
+    np.testing.assert_allclose(doubt_of_logits(np.log(p) + 7), doubt_of(p), rtol=1e-4, atol=1e-6)
+
+
 def test_the_shift_is_what_the_channel_of_the_image_adds() -> None:
     rng = np.random.default_rng(2)
     p = predictions(50, rng)
     given = rng.integers(-1, K, 50)
     table = ratios(np.stack([SURE, UNSURE]), UNSURE)
-    assert (log_shift(table, p, given)[given < 0] == 0).all()
+    assert (log_shift(table, doubt_of(p), given)[given < 0] == 0).all()
     certain, undecided = np.eye(K, dtype=np.float32), np.full((K, K), 1 / K, np.float32)
     classes = np.arange(K)
-    shift = log_shift(table, certain, classes)
+    shift = log_shift(table, doubt_of(certain), classes)
     np.testing.assert_allclose(shift, np.log(SURE / UNSURE).T, rtol=1e-5)
-    assert (log_shift(table, undecided, classes) == 0).all()
+    assert (log_shift(table, doubt_of(undecided), classes) == 0).all()
 
 
 def test_where_errors_depend_on_the_image_they_are_found_and_counted_better() -> None:

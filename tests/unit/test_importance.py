@@ -19,11 +19,11 @@ from coreset_cleaning.core.scoring import importance as module
 from coreset_cleaning.core.scoring import model as label_model
 from coreset_cleaning.core.scoring import signals as signals_module
 from coreset_cleaning.core.scoring.channel import fit_noisy_softmax
-from coreset_cleaning.core.scoring.doubt import log_shift, ratios
+from coreset_cleaning.core.scoring.doubt import doubt_of_logits, log_shift, ratios
 from coreset_cleaning.core.scoring.features import as_features
 from coreset_cleaning.core.scoring.importance import score_labels
 from coreset_cleaning.core.scoring.linalg import row_hash, standardise
-from coreset_cleaning.core.scoring.logistic import fit_softmax, softmax
+from coreset_cleaning.core.scoring.logistic import fit_softmax
 from coreset_cleaning.core.scoring.model import logits
 from coreset_cleaning.core.scoring.rows import ArrayRows, gather
 from coreset_cleaning.core.scoring.sampling import sample_coreset
@@ -243,7 +243,7 @@ def shifted_losses(X, given, scores, probabilities=None, verified=None):
     left_out = signals.combine([without_own_label(model, features, z, symbols), *parts])
     shift = np.tensordot(signals.weights[1:], np.stack(parts), 1) + signals.offsets
     shift = shift + np.log(model.channel).T[given]
-    shift += log_shift(ratios(signals.by_doubt, signals.channel), softmax(left_out), given)
+    shift += log_shift(ratios(signals.by_doubt, signals.channel), doubt_of_logits(left_out), given)
     shift += signals.weights[0] * (z - features @ model.coef.T)
     index = np.arange(n)
 

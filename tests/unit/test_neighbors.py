@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from coreset_cleaning.core.scoring import neighbors as module
 from coreset_cleaning.core.scoring.linalg import row_hash
-from coreset_cleaning.core.scoring.neighbors import find_neighbors, largest
+from coreset_cleaning.core.scoring.neighbors import find_neighbors, most_similar
 
 
 def data(n=400, d=8, k=3, seed=0):
@@ -86,12 +86,18 @@ def test_leading_directions_find_nearly_the_same_neighbours(monkeypatch):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 1000), n=st.integers(1, 400), k=st.integers(0, 30))
-def test_largest_finds_the_largest(seed, n, k):
-    values = np.random.default_rng(seed).standard_normal((5, n)).astype(np.float32)
-    k = min(k, n)
-    found = np.take_along_axis(values, largest(values, k), axis=1)
-    np.testing.assert_array_equal(found, -np.sort(-values, axis=1)[:, :k])
+@given(seed=st.integers(0, 1000), n=st.integers(2, 400), k=st.integers(0, 36))
+def test_the_most_similar_are_those_of_the_largest_products(seed, n, k):
+    rng = np.random.default_rng(seed)
+    queries, base = (rng.standard_normal((rows, 8)).astype(np.float32) for rows in (5, n))
+    own, k = rng.integers(-1, n, 5), min(k, n - 1)
+    products = queries @ base.T
+    known = np.flatnonzero(own >= 0)
+    products[known, own[known]] = -np.inf
+    found = most_similar(queries, base, own, k)
+    assert not (found == own[:, None]).any()
+    values = np.take_along_axis(products, found, axis=1)
+    np.testing.assert_allclose(values, -np.sort(-products, axis=1)[:, :k], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
@@ -100,10 +106,13 @@ def test_very_long_and_very_short_vectors(scale):
     np.testing.assert_allclose(shares(X * np.float32(scale), y), shares(X, y), atol=0.04)
 
 
-def test_largest_finds_the_largest_among_many():
-    values = np.random.default_rng(0).standard_normal((3, 40_000)).astype(np.float32)
-    found = np.take_along_axis(values, largest(values, 30), axis=1)
-    np.testing.assert_array_equal(found, -np.sort(-values, axis=1)[:, :30])
+def test_the_most_similar_among_many():
+    rng = np.random.default_rng(0)
+    queries, base = (rng.standard_normal((rows, 4)).astype(np.float32) for rows in (3, 40_000))
+    found = most_similar(queries, base, np.full(3, -1), 30)
+    products = queries @ base.T
+    values = np.take_along_axis(products, found, axis=1)
+    np.testing.assert_allclose(values, -np.sort(-products, axis=1)[:, :30], rtol=1e-4)
 
 
 def test_a_zero_vector_is_like_no_other_and_does_no_harm():

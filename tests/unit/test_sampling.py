@@ -66,18 +66,17 @@ def test_nonsense_is_refused(influence, m, weight, message):
 
 def test_fit_rows_follow_the_rows_not_their_order():
     rng = np.random.default_rng(3)
-    importance, weight = rng.random(1000), np.ones(1000)
-    weight[::7] = 0
-    importance[::7] = 0
+    kind = rng.integers(0, 4, 1000)
+    weight = kind.astype(float)
     hashed = rng.integers(0, 2**64, 1000, dtype=np.uint64)
-    rows, weights = draw_fit_rows(importance, weight, 200, hashed)
+    rows, weights = draw_fit_rows(weight, 200, hashed)
     order = rng.permutation(1000)
-    moved, moved_weights = draw_fit_rows(importance[order], weight[order], 200, hashed[order])
+    moved, moved_weights = draw_fit_rows(weight[order], 200, hashed[order])
     np.testing.assert_array_equal(np.sort(order[moved]), rows)
     np.testing.assert_allclose(moved_weights[np.argsort(order[moved])], weights)
     assert (weight[rows] > 0).all()
     assert abs(len(rows) - 200) < 60
     assert weights.mean() == pytest.approx(1)
-    # Estimated share of rows with a small importance, as the weights see it.
-    share = (weights * (importance[rows] < 0.5)).sum() / weights.sum()
-    assert share == pytest.approx((importance[weight > 0] < 0.5).mean(), abs=0.1)
+    # The rows stand for all: with their weights, each kind has its share of the weight.
+    share = np.bincount(kind[rows], weights * weight[rows]) / (weights * weight[rows]).sum()
+    np.testing.assert_allclose(share, np.bincount(kind, weight) / weight.sum(), atol=0.1)

@@ -22,7 +22,18 @@ MAX_ROUNDS, SETTLED = 30, 2e-3
 
 def doubt_of(p: Float32) -> Float32:
     """0 where one of the classes (in columns) is certain, 1 where none has more than a half."""
-    doubt: Float32 = np.minimum(1, 2 * (1 - p.max(axis=1)))
+    return _doubt(p.max(axis=1))
+
+
+def doubt_of_logits(z: Float32) -> Float32:
+    """The doubt of the predictions that are the softmax of z, which is overwritten."""
+    z -= z.max(axis=1, keepdims=True)
+    np.exp(z, out=z)
+    return _doubt(1 / z.sum(axis=1))
+
+
+def _doubt(most: Float32) -> Float32:
+    doubt: Float32 = np.minimum(1, 2 * (1 - most))
     return doubt
 
 
@@ -94,14 +105,14 @@ def ratios(channels: Float, channel: Float) -> Float32:
     return found
 
 
-def log_shift(ratios: Float32, p: Float32, given: Int) -> Float32:
+def log_shift(ratios: Float32, doubt: Float32, given: Int) -> Float32:
     """What an image's own channel adds to log P(given | true), for each true class.
 
     Parameters
     ----------
     ratios : float32 array of shape (2, K + 1, K)
-    p : float32 array of shape (n, K)
-        Predictions that don't know the row's label.
+    doubt : float32 array of shape (n,)
+        Of predictions that don't know the row's label.
     given : int array of shape (n,)
         -1 for a row whose given class is none of them; it gets zeros.
 
@@ -109,9 +120,10 @@ def log_shift(ratios: Float32, p: Float32, given: Int) -> Float32:
     -------
     float32 array of shape (n, K)
     """
-    doubt = doubt_of(p)[:, None]
     shift: Float32 = ratios[0][given]
-    shift *= 1 - doubt
-    shift += doubt * ratios[1][given]
-    np.log(np.maximum(shift, TINY), out=shift)
-    return shift
+    shift *= 1 - doubt[:, None]
+    in_doubt = ratios[1][given]
+    in_doubt *= doubt[:, None]
+    shift += in_doubt
+    np.maximum(shift, TINY, out=shift)
+    return np.log(shift, out=shift)

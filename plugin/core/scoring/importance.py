@@ -22,11 +22,11 @@ from .rows import as_rows
 from .sampling import draw_fit_rows
 from .signals import NEIGHBOR_COUNTS, POWER_ALONE, seen_by, softened
 
-SCORER_VERSION = 3
+SCORER_VERSION = 4
 
 __all__ = ["SCORER_VERSION", "LabelModel", "LabelScores", "score_labels"]
 
-FIT_ROWS = 100_000  # fit on a weighted subset above it, or above FIT_ROWS_PER_CLASS a class
+FIT_ROWS = 100_000  # fit on a subset above it, or above FIT_ROWS_PER_CLASS a class
 FIT_ROWS_PER_CLASS = 200
 RELIABLE = 0.8  # below it a ranking is called unsure
 
@@ -237,7 +237,11 @@ def _score_labels(
         model = refit_model(X, evidence, warm_start)
     else:
         model = blank_model(X, weight, classes, names, hashed, neighbors)
-        model = _fit(X, evidence, model, sides, report) if classified else model
+        if classified:
+            fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * len(classes))
+            if np.count_nonzero(live) > fit_rows:
+                model = model.on(*draw_fit_rows(weight, fit_rows, hashed))
+            model = fit_model(X, evidence, model)
     signals = learn(X, evidence, model, sides)
     if not classified:
         signals = replace(signals, power=POWER_ALONE)
@@ -265,25 +269,6 @@ def _score_labels(
         model=model,
         radius=scores.radius,
     )
-
-
-def _fit(
-    X: Any, evidence: Evidence, blank: LabelModel, sides: tuple[Any, ...], report: Progress
-) -> LabelModel:
-    """Fit all rows, or a subset that is drawn by the importance that a pilot finds."""
-    weight = evidence.weight
-    fit_rows = max(FIT_ROWS, FIT_ROWS_PER_CLASS * evidence.n_classes)
-    if np.count_nonzero(weight) <= fit_rows:
-        return fit_model(X, evidence, blank)
-    pilot = fit_model(
-        X, evidence, blank.on(*draw_fit_rows(weight, weight, fit_rows // 4, blank.hashed))
-    )
-    pilot = replace(pilot, signals=learn(X, evidence, pilot, sides))
-    report(0.5, "drawing rows by importance")
-    importance = score_rows(X, evidence, pilot, sides).importance
-    report(0.6, "fitting")
-    drawn = draw_fit_rows(importance, weight, fit_rows, blank.hashed)
-    return fit_model(X, evidence, blank.on(*drawn), pilot)
 
 
 def _silent(fraction: float, message: str) -> None:

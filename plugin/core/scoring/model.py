@@ -20,7 +20,7 @@ from .tuning import LARGE_ROWS, N_FOLDS, choose_regularisation, fold_of, tuning_
 BLANK_C = 1e-12  # of a model that is not fitted: its coefficients stay 0 for certain
 N_FOLDS_LARGE = 2  # of cross-fits from LARGE_ROWS rows on, N_FOLDS below
 # Enough from where each fit starts: more steps change no ranking that was measured.
-ROUNDS, PILOT_ROUNDS, STEPS = 12, 5, 5  # of the channel, after a pilot, and of the fit in each
+ROUNDS, STEPS = 12, 5  # of the channel, and of the fit in each
 FOLD_STEPS = 40  # at most; with few rows a class a fit that ends early ranks far worse
 # Of cross-fits: a step that gains less ends them. Of few rows the last steps still tell (0.3 % of
 # AP with 500), of LARGE_ROWS and more they take half of the time and tell nothing.
@@ -140,9 +140,7 @@ def blank_model(
     )  # fmt: skip
 
 
-def fit_model(
-    X: Any, evidence: Evidence, model: LabelModel, start: LabelModel | None = None
-) -> LabelModel:
+def fit_model(X: Any, evidence: Evidence, model: LabelModel) -> LabelModel:
     """Fit from scratch, on all rows of positive weight or on drawn ones.
 
     Parameters
@@ -151,8 +149,6 @@ def fit_model(
     evidence : Evidence
     model : LabelModel
         Blank, with the rows to fit.
-    start : LabelModel, optional
-        A pilot to take the first coefficients from.
     """
     weight, k, hashed = evidence.weight, evidence.n_classes, model.hashed
     mean, scale = model.mean, model.scale
@@ -170,16 +166,12 @@ def fit_model(
     )
     features = standardise(X, mean, scale, chosen)
     bound = Bound.of(features, w)
-    if start is not None:
-        coef, channel = start.coef, start.channel
-    elif tuned.coef is not None and tuned.channel is not None:
+    if tuned.coef is not None and tuned.channel is not None:
         coef, channel = tuned.coef, tuned.channel
     else:
         coef = start_at_means(features, evidence.current[chosen], w, bound, k)
         channel = model.channel
-    rounds = ROUNDS if start is None else PILOT_ROUNDS
-    if tuned.memorised < BY_HEART:
-        rounds = min(rounds, BY_HEART_ROUNDS)
+    rounds = BY_HEART_ROUNDS if tuned.memorised < BY_HEART else ROUNDS
     coef, channel = fit_noisy_softmax(
         features, symbols, w, 1 / tuned.C, bound, coef, channel, known, rounds=rounds, steps=STEPS
     )

@@ -22,7 +22,7 @@ SPARE_NEIGHBORS = 6  # kept beyond N_NEIGHBORS, so that a few deletions need no 
 MAX_REFERENCE = 50_000  # rows to compare with; above it, equally many of each class
 EXACT_ROWS = 5_000  # above it, similarities are taken in the leading directions only
 N_DIRECTIONS = 96
-SIMILARITY_BYTES = 8 * 2**20  # of one block of similarities
+SIMILARITY_BYTES = 32 * 2**20  # of one block of similarities
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,37 +124,50 @@ def _search(
     k: int,
 ) -> Partial:
     """The k most similar rows of `base`, by name; `own` is the row's own place in it, or -1."""
-    similarity = unit_rows(block, directions) @ base.T
-    known = np.flatnonzero(own >= 0)
-    similarity[known, own[known]] = -np.inf
-    return (), (names[largest(similarity, k)],)
+    return (), (names[most_similar(unit_rows(block, directions), base, own, k)],)
 
 
-def largest(values: Float32, k: int) -> Int:
-    """Columns of the k largest entries of each row, largest first.
+def most_similar(queries: Float32, base: Float32, own: Int, k: int) -> Int:
+    """Places in `base` of the k rows with the largest products, largest first.
 
-    The k largest entries lie in the k groups of columns with the largest maxima, so a cheap maximum
-    over groups leaves few columns to select from.
+    Taken in parts of about √(n·k) rows of `base`, the k largest products lie in the k columns with
+    the largest maxima over the parts. A maximum is cheap while a product is still in the cache, and
+    leaves few columns to select from.
+
+    Parameters
+    ----------
+    queries : float32 array of shape (m, d)
+    base : float32 array of shape (n, d)
+    own : int array of shape (m,)
+        Each query's own place in `base`, which is never found; -1 for none.
+    k : int
+        At most n, or n - 1 where queries have a place of their own.
+
+    Returns
+    -------
+    int array of shape (m, k)
     """
-    n_rows, n_columns = values.shape
+    m, n = len(queries), len(base)
     if k == 0:
-        return np.empty((n_rows, 0), dtype=np.intp)
-    size = int(np.sqrt(n_columns / k))
-    if size < 2:
-        picked, columns = values, np.broadcast_to(np.arange(n_columns), values.shape)
-    else:
-        n_groups = n_columns // size
-        peak = values[:, :n_groups].copy()
-        for part in range(1, size):
-            np.maximum(peak, values[:, part * n_groups : (part + 1) * n_groups], out=peak)
-        groups = np.argpartition(peak, n_groups - k, axis=1)[:, n_groups - k :]
-        columns = (groups[:, :, None] + n_groups * np.arange(size)).reshape(n_rows, -1)
-        rest = np.arange(n_groups * size, n_columns)
-        columns = np.concatenate([columns, np.broadcast_to(rest, (n_rows, len(rest)))], axis=1)
-        picked = np.take_along_axis(values, columns, axis=1)
+        return np.empty((m, 0), dtype=np.intp)
+    n_parts = int(np.sqrt(n / k))
+    width = -(-n // n_parts)
+    products = np.empty((n_parts, m, width), dtype=np.float32)
+    products[-1] = -np.inf  # the last part may be narrower
+    peak = np.full((m, width), -np.inf, dtype=np.float32)
+    index, part_of_own = np.arange(m), np.where(own >= 0, own // width, -1)
+    for part, of_part in enumerate(products):
+        some = base[part * width : (part + 1) * width]
+        np.matmul(queries, some.T, out=of_part[:, : len(some)])
+        known = np.flatnonzero(part_of_own == part)
+        of_part[known, own[known] % width] = -np.inf
+        np.maximum(peak, of_part, out=peak)
+    columns = np.argpartition(peak, width - k, axis=1)[:, width - k :]
+    picked = products[:, index[:, None], columns].transpose(1, 0, 2).reshape(m, -1)
     best = np.argpartition(picked, picked.shape[1] - k, axis=1)[:, picked.shape[1] - k :]
     order = np.argsort(-np.take_along_axis(picked, best, axis=1), axis=1, kind="stable")
-    return np.take_along_axis(columns, np.take_along_axis(best, order, axis=1), axis=1)
+    best = np.take_along_axis(best, order, axis=1)
+    return best // k * width + np.take_along_axis(columns, best % k, axis=1)
 
 
 def _balanced(rows: Int, labels: Int, hashed: NDArray[np.uint64]) -> Int:

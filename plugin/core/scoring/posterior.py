@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from .channel import with_verdicts
-from .doubt import learn_channels, log_shift, ratios
+from .doubt import doubt_of_logits, learn_channels, log_shift, ratios
 from .evidence import Evidence
 from .linalg import Bound, Float, Float32, Int, standardise
 from .logistic import TINY, softmax
 from .model import LabelModel, logits, logits_of
+from .rivals import Rivals, lengths
 from .rows import Partial, run_rows
 from .sensitivity import local_sensitivity
 from .signals import Signals, learn_signals, learning_rows, shrinkage, side_parts
@@ -149,8 +150,8 @@ def score_rows(X: Any, evidence: Evidence, model: LabelModel, sides: tuple[Any, 
             bound,
             table.astype(np.float32),
             by_symbol.astype(np.float32),
-            _log_odds(model.channel),
-            _log_odds(signals.channel),
+            channel_log_odds(model.channel),
+            channel_log_odds(signals.channel),
             ratios(signals.by_doubt, signals.channel),
             signals,
         ),
@@ -189,7 +190,7 @@ def _reliability(log_odds: Float, variance: Float, weight: Float) -> float:
     return spread / (spread + float(variance[rows].mean()) + float(TINY))
 
 
-def _log_odds(channel: Float) -> Float32:
+def channel_log_odds(channel: Float) -> Float32:
     """Log T[k, y] − log T[y, y] for each y; a last row for classes that no live row has."""
     log = np.log(np.maximum(channel, 1e-12))
     return np.vstack([(log - np.diag(log)).T, np.zeros(len(log))]).astype(np.float32)
@@ -219,7 +220,7 @@ def _score_block(
     Of the logits only the classifier's part depends on θ; everything else shifts the margins.
     """
     n, k = len(own), len(shift) - 1
-    index, known = np.arange(n), own >= 0
+    index = np.arange(n)
     features, z = logits(block, hashed, *fit)
     spread = np.square(bound.along(features)) @ table
     beta = float(signals.weights[0])
@@ -227,27 +228,35 @@ def _score_block(
     variance = spread[:, 1:]
 
     p = softmax(z.copy())
-    q = by_symbol[symbols] * p
+    q = by_symbol[symbols]
+    q *= p
     q /= np.maximum(q.sum(axis=1), TINY)[:, None]
-    left_out = z + pull[:, None].astype(np.float32) * variance * (p - q)
+    left_out = np.subtract(p, q, out=q)
+    left_out *= variance
+    left_out *= pull[:, None].astype(np.float32)
+    left_out += z
     current, labeled = symbols % k, symbols >= 0
     p[index[labeled], current[labeled]] -= 1
-    influence = weight * leverage * np.sqrt(np.square(p).sum(axis=1))
+    influence = weight * leverage * lengths(p)
 
-    share = near.toarray()
-    disagreement = np.where(share.sum(axis=1) > 0, 1 - np.where(known, share[index, own], 0.0), 0.0)
-    others = side_parts(near, nearest, predictions)
-    honest = signals.combine([left_out, *others])
-    image_shift = log_shift(doubt_ratios, softmax(honest.copy()), own)
-    rivals = _Rivals.of(honest + honest_shift[own] + image_shift, own)
+    disagreement = np.where(np.diff(near.indptr) > 0, 1 - _share_of(near, own), 0.0)
+    others = signals.beside(side_parts(near, nearest, predictions))
+    left_out *= beta
+    left_out += others
+    image_shift = log_shift(doubt_ratios, doubt_of_logits(left_out.copy()), own)
+    left_out += honest_shift[own]
+    left_out += image_shift
+    rivals = Rivals.of(left_out, own)
     moved = beta**2 * (variance[index, own] + variance[index, rivals.best])
     image_shift *= signals.power
-    asked = _Rivals.of(signals.combine([z, *others]) + shift[own] + image_shift, own)
-    wrong = expit(asked.margin)
-    residuals = asked.share * wrong[:, None]  # q, but for the given class
-    residual = np.sqrt(np.square(residuals).sum(axis=1) + wrong**2)
-    residuals[index[known], own[known]] = -wrong[known]
-    residuals *= beta * weight[:, None]
+    z *= beta
+    z += others
+    z += shift[own]
+    z += image_shift
+    asked = Rivals.of(z, own)
+    residuals = asked.residuals(own)
+    residual = lengths(residuals)
+    residuals *= (beta * weight).astype(np.float32)[:, None]
     return (residuals.T @ features,), (
         asked.margin,
         beta * leverage,
@@ -256,36 +265,15 @@ def _score_block(
         rivals.margin,
         moved.astype(np.float64),
         rivals.best,
-        rivals.share[index, rivals.best],
-        rivals.second(),
+        rivals.best_share,
+        rivals.second,
         disagreement,
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rivals:
-    """All classes but the given one: log-odds against it, the best of them, and their shares."""
-
-    margin: Float
-    best: Int
-    share: Float32
-
-    @classmethod
-    def of(cls, z: Float32, own: Int) -> _Rivals:
-        index, known = np.arange(len(own)), own >= 0
-        own_logit = np.where(known, z[index, own], -np.inf)
-        z[index[known], own[known]] = -np.inf
-        best = z.argmax(axis=1)
-        top = z[index, best]
-        share = np.exp(z - top[:, None])
-        total = share.sum(axis=1, dtype=np.float64)
-        share /= total[:, None].astype(np.float32)
-        return cls(top + np.log(total) - own_logit, best, share)
-
-    def second(self) -> Int:
-        """Return the second best, -1 where there is none."""
-        index = np.arange(len(self.best))
-        share = self.share.copy()
-        share[index, self.best] = 0
-        second: Int = share.argmax(axis=1)
-        return np.where(share[index, second] > 0, second, -1)
+def _share_of(shares: Any, own: Int) -> Float:
+    """Of each row, the share of one class."""
+    row = np.repeat(np.arange(len(own)), np.diff(shares.indptr))
+    hit = shares.indices == own[row]
+    found: Float = np.bincount(row[hit], shares.data[hit], minlength=len(own)).astype(np.float64)
+    return found

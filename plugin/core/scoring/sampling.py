@@ -64,17 +64,15 @@ def sample_coreset(
     return indices, weights * (w.sum() / weights.sum())
 
 
-def draw_fit_rows(
-    importance: Float, weight: Float, m: int, hashed: NDArray[np.uint64]
-) -> tuple[Int, Float]:
+def draw_fit_rows(weight: Float, m: int, hashed: NDArray[np.uint64]) -> tuple[Int, Float]:
     """About m rows for a fit, each at most once, and how much more each must count for that.
 
-    Poisson sampling with the row's own hash as its random number: the result does not depend on
-    the order of the rows.
+    Poisson sampling in proportion to the weight, with the row's own hash as its random number: the
+    result does not depend on the order of the rows.
 
     Parameters
     ----------
-    importance, weight : arrays of shape (n,)
+    weight : array of shape (n,)
         A row of weight 0 is never drawn.
     m : int
     hashed : uint64 array of shape (n,)
@@ -85,8 +83,7 @@ def draw_fit_rows(
     inverse_probability : array
         Of having been drawn, scaled to mean 1.
     """
-    q = 0.5 * importance / importance.sum() + 0.5 * weight / weight.sum()
-    probability = np.minimum(1.0, m * q)
+    probability = np.minimum(1.0, m * weight / weight.sum())
     rows = np.flatnonzero(hashed / 2.0**64 < probability)
     inverse = 1 / probability[rows]
     return rows, inverse / inverse.mean()

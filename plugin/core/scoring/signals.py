@@ -72,9 +72,16 @@ class Signals:
 
     def combine(self, parts: list[Any]) -> Any:
         """The weighted sum of (n, K) parts."""
-        total = self.offsets.astype(np.float32)
-        for weight, part in zip(self.weights, parts, strict=True):
-            total = total + np.float32(weight) * part
+        total = self.beside(parts[1:])
+        total += np.float32(self.weights[0]) * parts[0]
+        return total
+
+    def beside(self, others: list[Any]) -> Any:
+        """What all parts but the classifier add up to, with the offsets: an array of (n, K)."""
+        total = np.float32(self.weights[1]) * others[0]
+        total += self.offsets.astype(np.float32)
+        for weight, part in zip(self.weights[2:], others[1:], strict=True):
+            total += np.float32(weight) * part
         return total
 
 
@@ -89,13 +96,21 @@ def side_parts(near: Any, nearest: Any, predictions: NDArray[Any]) -> list[Float
         Probabilities; a row of zeros has no prediction.
     """
     parts = [
-        np.log(shares.toarray() + floor, dtype=np.float32)
+        _log_shares(shares, floor)
         for shares, floor in zip((near, nearest), NEIGHBOR_FLOORS, strict=True)
     ]
     if predictions.shape[1]:
         floor = np.float32(PREDICTION_FLOOR / predictions.shape[1])
         parts.append(np.log(np.asarray(predictions, np.float32) + floor))
     return parts
+
+
+def _log_shares(shares: Any, floor: float) -> Float32:
+    """Log of each share and a floor; of the many zeros, none is computed again."""
+    rise = np.log1p(shares.data / floor, dtype=np.float32, casting="same_kind")
+    part: Float32 = csr_array((rise, shares.indices, shares.indptr), shares.shape).toarray()
+    part += np.float32(np.log(floor))
+    return part
 
 
 def learning_rows(
