@@ -75,9 +75,7 @@ class LabelField(LabelContract):
             When the label field is gone, or it is read-only.
         """
         self._check_there()
-        refuse_locked(
-            self.samples.dataset, (self.name, self.path, self.tags_path), "verdicts change it"
-        )
+        refuse_locked(self.dataset, (self.name, self.path, self.tags_path), "verdicts change it")
 
     def _check_there(self) -> None:
         document = getattr(self.dataset.get_field(self.name), "document_type", None)
@@ -138,9 +136,7 @@ class LabelField(LabelContract):
         if round_number is not None:
             views.append(self.names.round_view(round_number))
         taken.check_names(self, views if saves_views else None, tags)
-        refuse_locked(
-            self.samples.dataset, self.names.fields(), "scores and verdicts are kept there"
-        )
+        refuse_locked(self.dataset, self.names.fields(), "scores and verdicts are kept there")
 
     def _fixed_views(self) -> list[str]:
         return [self.names.outcome_view(outcome) for outcome in self.outcomes_with_a_view()]
