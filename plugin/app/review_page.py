@@ -12,6 +12,7 @@ from ..core.errors import CleaningError
 from ..core.review.grid import asked_for
 from . import grid, layout
 from .context import PLUGIN, loop_for
+from .loop_panel import LoopPanel
 
 _HOW = (
     "Each image shows its label, then the suggestion.\n\n"
@@ -21,7 +22,7 @@ _HOW = (
 )
 
 
-class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
+class ReviewPagePanel(LoopPanel):
     """The open round, a page at a time; the marks are the grid's selection."""
 
     @property
@@ -113,7 +114,7 @@ class ReviewPagePanel(foo.Panel):  # type: ignore[misc]
             facts = {"error": str(error)}
             if show:
                 ctx.ops.notify(str(error), variant="error")
-        ctx.panel.set_state("page", facts)
+        self.draw(ctx, page=facts)
 
     # ---- layout
 

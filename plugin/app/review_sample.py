@@ -11,13 +11,14 @@ from fiftyone.operators.categories import Categories
 from ..core.errors import CleaningError
 from . import layout
 from .context import loop_for
+from .loop_panel import LoopPanel
 from .pictures import picture
 
 _IMAGE_WIDTH = "280px"
 _EXAMPLE_WIDTH = "96px"
 
 
-class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
+class ReviewSamplePanel(LoopPanel):
     """Asks about the label of the opened sample, if the round that is open here shows it."""
 
     @property
@@ -98,7 +99,7 @@ class ReviewSamplePanel(foo.Panel):  # type: ignore[misc]
                     asked = {**found.to_dict(), "classes": loop.label_choices()}
         except CleaningError as error:
             asked = {"error": str(error)}
-        ctx.panel.set_state("asked", asked)
+        self.draw(ctx, asked=asked)
 
     # ---- layout
 

@@ -8,7 +8,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import fiftyone as fo
@@ -95,7 +97,10 @@ def refusals(fields):
 
 
 def panel(dataset, method="on_load", state=None, **params):
-    """Send the panel an event; return its new state, its layout and what it asked the App for."""
+    """Send the panel an event; return its new state, its layout and what it asked the App for.
+
+    The layout is None when the event has drawn nothing.
+    """
     ctx = context(
         dataset,
         "label_cleaning",
@@ -107,7 +112,7 @@ def panel(dataset, method="on_load", state=None, **params):
     OperatorRegistry().get_operator(f"{PLUGIN}/label_cleaning").execute(ctx)
     requests = {r.operator_uri.rsplit("/", 1)[-1]: r.params for r in ctx.executor._requests}
     facts = requests.get("patch_panel_state", {}).get("state", state or {}).get("facts")
-    layout = requests["show_panel_output"]["output"]
+    layout = requests.get("show_panel_output", {}).get("output")
     return facts, layout, requests
 
 
@@ -718,13 +723,55 @@ def test_the_timer_looks_at_background_runs_alone(dataset, monkeypatch):
         return collect(ctx, **options)
 
     monkeypatch.setattr(facts_of, "collect", count)
-    facts, _, _ = panel(dataset, "poll", {"facts": facts})
-    assert (len(facts["running"]), len(read)) == (1, 0)
+    facts, layout, _ = panel(dataset, "poll", {"facts": facts})
+    assert (len(facts["running"]), len(read), layout) == (1, 0, None)
     DelegatedOperationService().execute_queued_operations(dataset_name=dataset.name)
     facts, layout, _ = panel(dataset, "poll", {"facts": facts})
     assert len(read) == 1
     assert (facts["running"], facts["step"]) == ([], "ready")
     assert "TimerView" not in json.dumps(layout)
+
+
+def test_an_event_never_puts_back_what_the_panel_showed_when_it_began(scored):
+    old, _, _ = panel(scored)
+    assert old["confusion"] is None
+    run(scored, "find_confused_classes")
+    # These were sent before that, and answered after the panel was read again.
+    _, layout, requests = panel(scored, "open_form", {"facts": old}, operator="plan_reviews")
+    assert "prompt_user_for_operation" in requests
+    assert (layout, requests.get("patch_panel_state")) == (None, None)
+    _, layout, requests = panel(scored, "poll", {"facts": old})
+    assert (layout, requests.get("patch_panel_state")) == (None, None)
+    unknown = {**old, "server": {**old["server"], "state": "unknown"}}
+    facts, layout, _ = panel(scored, "poll", {"facts": unknown})
+    assert facts["confusion"]
+    assert "is taken for" in json.dumps(layout)
+
+
+def test_of_two_readings_the_one_that_ends_last_began_last(scored, monkeypatch):
+    ours = type(OperatorRegistry().get_operator(f"{PLUGIN}/label_cleaning")).__module__
+    facts_of, order = sys.modules[f"{ours}.facts"], []
+    collect = facts_of.collect
+    first_reads, go_on = threading.Event(), threading.Event()
+
+    def slow_at_first(ctx, **options):
+        order.append("begins")
+        if len(order) == 1:
+            first_reads.set()
+            assert go_on.wait(60)
+        found = collect(ctx, **options)
+        order.append("ends")
+        return found
+
+    monkeypatch.setattr(facts_of, "collect", slow_at_first)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(panel, scored)
+        assert first_reads.wait(60)
+        second = pool.submit(panel, scored)
+        wait([second], timeout=0.5)  # as long as it would take, were it not kept waiting
+        go_on.set()
+        assert len(wait([first, second], timeout=60).done) == 2
+    assert order == ["begins", "ends"] * 2
 
 
 def test_a_clicked_cell_opens_the_queue_of_the_predicted_class(scored):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import fiftyone.operators as foo
@@ -12,6 +13,7 @@ from ...core.errors import CleaningError, sentence
 from ...core.review.states import RoundState
 from .. import layout, settings
 from ..context import PLUGIN, loop_for, show_queue
+from ..loop_panel import LoopPanel
 from ..server import ServerState
 from . import facts as facts_of
 from . import shelf
@@ -34,7 +36,11 @@ _COUNT_MILLISECONDS = 1000
 _SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
 
 
-class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
+# Two readings that overlap could end the other way round, and the older one would stay.
+_ONE_READING = threading.Lock()
+
+
+class LabelCleaningPanel(LoopPanel):
     """The whole loop in one panel; every button opens the form of an operator."""
 
     @property
@@ -69,24 +75,21 @@ class LabelCleaningPanel(foo.Panel):  # type: ignore[misc]
         self._read(ctx, anew=True)
 
     def poll(self, ctx: Any) -> None:
-        """Look at what changes by itself; when a run has ended, read everything again."""
-        facts = ctx.panel.get_state("facts")
-        newer = facts_of.update(ctx, facts)
-        if newer is None:
+        """Look at what changes by itself, and read everything again when it has."""
+        if facts_of.have_changed(ctx, ctx.panel.get_state("facts")):
             self._read(ctx)
-        elif newer != facts:
-            ctx.panel.set_state("facts", newer)
 
     def _read(self, ctx: Any, *, anew: bool = False) -> None:
         """Read where the dataset stands; whatever goes wrong is shown in the panel."""
-        try:
-            facts = facts_of.collect(ctx, anew=anew)
-        except CleaningError as error:
-            facts = failure(error.what, error.fix)
-        except Exception as error:
-            # An event that fails leaves a blank panel: here the user can read it and try again.
-            facts = failure(f"{type(error).__name__}: {error}", "")
-        ctx.panel.set_state("facts", facts)
+        with _ONE_READING:
+            try:
+                facts = facts_of.collect(ctx, anew=anew)
+            except CleaningError as error:
+                facts = failure(error.what, error.fix)
+            except Exception as error:
+                # An event that fails leaves a blank panel: here the user can read it and try again.
+                facts = failure(f"{type(error).__name__}: {error}", "")
+            self.draw(ctx, facts=facts)
 
     def open_form(self, ctx: Any) -> None:
         """Open the form of the operator that the clicked button names."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +56,14 @@ def collect(ctx: Any, *, anew: bool = False) -> dict[str, Any]:
     return {**found, "data": data}
 
 
-def update(ctx: Any, facts: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the facts with what changes by itself: background runs and the server's state.
-
-    None when a run or a count has ended meanwhile, so that everything has to be read again.
-    """
+def have_changed(ctx: Any, facts: dict[str, Any]) -> bool:
+    """Tell whether something has changed by itself: runs, a count, or the state of the server."""
     if facts.get("counting") and not COUNTS.is_counting(
         str(ctx.dataset._doc.id), facts["label_field"]
     ):
-        return None
-    found = delegated(ctx.dataset.name)
-    before, now = (Counter(run["name"] for run in f["running"]) for f in (facts, found))
-    if before - now or found["failed"] != facts["failed"]:
-        return None
-    return {**facts, **found, "server": server_state(ctx, wait=0.0).to_dict()}
+        return True
+    found = {**delegated(ctx.dataset.name), "server": server_state(ctx, wait=0.0).to_dict()}
+    return any(facts.get(name) != now for name, now in found.items())
 
 
 def rounds(loop: CleaningLoop, predict: bool = False) -> dict[str, Any]:
