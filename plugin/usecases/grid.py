@@ -108,9 +108,9 @@ def commit_page(
 def question(work: Workspace, label_id: str, n_examples: int) -> Question | None:
     """Return what is asked about a label; None when no round in the App shows it."""
     rounds = work.store.all()
-    round_ = rounds.open
+    round_ = rounds.open_at(AppDesk.name)
     items = {item.sample_id: item for item in round_.batch} if round_ else {}
-    if round_ is None or round_.desk != AppDesk.name or label_id not in items:
+    if round_ is None or label_id not in items:
         return None
     item, order = items[label_id], list(items)
     waiting = rounds.lost_unanswered(round_) & set(work.labels.existing(items))

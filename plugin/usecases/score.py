@@ -121,10 +121,8 @@ def _asked_in_the_app(work: Workspace) -> AbstractSet[str]:
     record with the round: both must stay the same.
     """
     rounds = work.store.all()
-    round_ = rounds.open
-    if round_ is None or round_.desk != AppDesk.name:
-        return frozenset()
-    return rounds.lost_unanswered(round_)
+    round_ = rounds.open_at(AppDesk.name)
+    return rounds.lost_unanswered(round_) if round_ else frozenset()
 
 
 def _keep_fit(work: Workspace, model: LabelModel) -> None:

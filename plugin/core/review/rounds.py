@@ -117,6 +117,10 @@ class Rounds(Sequence[Round]):
         waiting = [r for r in self if self.state(r) is RoundState.OPEN]
         return waiting[-1] if waiting else None
 
+    def open_at(self, desk: str) -> Round | None:
+        """The round that is in review, if it is at this desk."""
+        return self.open if self.open and self.open.desk == desk else None
+
     @cached_property
     def counted(self) -> tuple[Round, ...]:
         """The rounds that count: something is judged, and they are not undone."""
