@@ -122,11 +122,7 @@ def evaluate(args: argparse.Namespace) -> Answer:
     loop = open_loop(args)
     report = loop.evaluate_round()
     decision = loop.next_step(budget=args.budget)
-    data = {
-        **report.to_dict(),
-        "continue": decision.continue_,
-        "reasons": list(decision.reasons),
-    }
+    data = {**report.to_dict(), **decision.to_dict()}
     if args.publish:
         data["fiftyone_evaluation"] = loop.publish_evaluation()
     text = f"{report}\n{_advice(decision)}"
@@ -276,11 +272,7 @@ def run_loop(args: argparse.Namespace) -> Answer:
             progress=progress,
         )
     text = _advice(decision)
-    data = {
-        "continue": decision.continue_,
-        "reasons": list(decision.reasons),
-        "history": loop.history(),
-    }
+    data = {**decision.to_dict(), "history": loop.history()}
     return data, text, 0 if decision.continue_ else STOP
 
 
@@ -304,4 +296,4 @@ def _seconds(value: float | None) -> str:
 
 
 def _advice(decision: StopDecision) -> str:
-    return f"{'Go on' if decision.continue_ else 'Stop'}: {' '.join(decision.reasons)}"
+    return f"{decision.advice}: {' '.join(decision.reasons)}"

@@ -86,10 +86,7 @@ def run(args: argparse.Namespace, run_folder: Path, cleanup: contextlib.ExitStac
         print(report.table_line(rows[-1]) if len(rows) > 1 else report.table_start(rows[-1]))
     print(loop.yields())
     decision = loop.next_step()
-    print(
-        f"{'Another round is worth it' if decision.continue_ else 'Stop here'}: "
-        f"{' '.join(decision.reasons)}"
-    )
+    print(f"{decision.advice}: {' '.join(decision.reasons)}")
 
     result = {
         "data": name,

@@ -22,7 +22,7 @@ from fiftyone.operators.delegated import DelegatedOperationService
 from fiftyone.operators.executor import ExecutionContext, Executor
 from fiftyone.operators.registry import OperatorRegistry
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from support.answers import answer_truly, project_of
 from support.digits import TRUE_DIGIT, add_embeddings
 
@@ -622,6 +622,24 @@ def test_the_panel_through_a_round(scored, server):
     assert requests["prompt_user_for_operation"]["params"] == {"round": 1}
     _, _, requests = panel(scored, "open_form", {"facts": facts}, operator="pull_reviews")
     assert requests["prompt_user_for_operation"]["operator_uri"] == f"{PLUGIN}/pull_reviews"
+
+
+def test_a_class_that_is_given_up_sends_on_to_the_wrong_labels_that_are_left(scored):
+    loop = CleaningLoop(scored)
+    run(scored, "find_confused_classes")
+    for _ in range(2):  # of a class that turns out to be all right
+        loop.push_round(AppDesk(), n=25, controls=0, class_of_interest="digit 1")
+        loop.record_verdicts(dict.fromkeys(loop.next_page(25).label_ids, "keep"))
+        said = run(scored, "evaluate_round")
+    assert said["next"].startswith("stop here. No wrong label was found in the last 2 rounds")
+    assert (said["report"]["continue"], said["report"]["proposal"]["scope"]) == (False, "dataset")
+    facts, layout, _ = panel(scored)
+    assert facts["step"] == "left"
+    words = json.dumps(layout)
+    assert "is done: review the whole dataset" in words
+    assert "Wrong labels are left in the whole dataset: of its next" in words
+    assert '"operator": "review_here", "preset": {"scope": "dataset"}' in words
+    assert "Export the audit" in labels_in(layout)
 
 
 def test_the_panel_after_an_undo(scored, server):

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from coreset_cleaning.core.judging.evaluation import AurocEvaluation, AurocScores, ControlScores
+from coreset_cleaning.core.judging.odds import fit_odds
+from coreset_cleaning.core.judging.plan import make_plan
 from coreset_cleaning.core.judging.stopping import RoundSummary, next_step
 from coreset_cleaning.core.review.scope import Scope
 
@@ -198,3 +200,57 @@ def test_a_new_scope_gets_rounds_of_its_own_before_it_is_given_up():
     assert next_step([*exhausted, other[0]]).continue_
     decision = next_step([*exhausted, *other])
     assert "No wrong label was found in the last 2 rounds (100 samples)" in decision.reasons[0]
+
+
+# ---- what a stop leaves behind
+
+
+def planned(cat, dog, budget=50):
+    """A plan of two classes of 100 unreviewed labels each, from how likely each is wrong."""
+    p = [cat] * 100 + [dog] * 100
+    return make_plan(p, ["cat"] * 100 + ["dog"] * 100, fit_odds(), budget)
+
+
+def of_class(history, name):
+    return [replace(row, class_of_interest=name) for row in history]
+
+
+def test_a_class_that_is_given_up_is_not_all_there_is():
+    decision = next_step(of_class(rounds(9, 0, 0), "cat"), plan=planned(0.02, 0.9))
+    assert (decision.continue_, decision.advice) == (False, "Stop here")
+    assert (decision.proposal.class_of_interest, decision.proposal.elsewhere) == ("dog", True)
+    assert "No wrong label was found" in decision.reasons[0]
+    assert decision.reasons[1].startswith("Wrong labels are left in class dog: of its next 50")
+    assert "nine in ten" in decision.reasons[2]
+    assert decision.to_dict()["proposal"] == {"scope": "class", "class": "dog"}
+
+
+def test_what_found_nothing_is_not_proposed_again_whatever_the_plan_says_of_it():
+    decision = next_step(of_class(rounds(9, 0, 0), "cat"), plan=planned(0.9, 0.3))
+    assert decision.proposal.class_of_interest != "cat"
+    nowhere = next_step(of_dataset(rounds(9, 0, 0)), plan=planned(0.9, 0.3))
+    assert (nowhere.continue_, nowhere.advice, nowhere.proposal) == (False, "Stop", None)
+    assert len(nowhere.reasons) == 1
+
+
+def test_a_flat_auroc_does_not_hide_the_wrong_labels_that_are_left():
+    flat = [measured(wobble=i) for i in range(3)]
+    history = of_dataset(rounds(20, 20, evaluations=flat[1:]))
+    decision = next_step(history, baseline=flat[0], plan=planned(0.9, 0.9))
+    assert (decision.continue_, decision.advice) == (False, "Stop here")
+    assert (decision.proposal.scope, decision.proposal.elsewhere) == (Scope.DATASET, False)
+    assert "Held-out AUROC changed by" in decision.reasons[0]
+    assert "Wrong labels are left in the whole dataset" in decision.reasons[1]
+
+
+@pytest.mark.parametrize("history", [rounds(9, 0, 0), rounds(9, 9)])
+def test_where_nothing_pays_any_more_a_stop_is_final(history):
+    decision = next_step(of_class(history, "cat"), plan=planned(0.01, 0.01))
+    assert (decision.continue_, decision.advice, decision.proposal) == (False, "Stop", None)
+    assert "hardly pay" in " ".join(decision.reasons)
+    assert decision.to_dict()["proposal"] is None
+
+
+def test_a_spent_budget_proposes_nothing():
+    decision = next_step(of_class(rounds(9, 9), "cat"), budget=100, plan=planned(0.9, 0.9))
+    assert (decision.advice, decision.proposal, len(decision.reasons)) == ("Stop", None, 1)

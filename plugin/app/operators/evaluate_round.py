@@ -39,13 +39,8 @@ class EvaluateRound(LoopOperator):
         report = loop.evaluate_round()
         budget = ctx.params.get("budget")
         decision = loop.next_step(**({"budget": budget} if budget else {}))
-        advice = "push another round" if decision.continue_ else "stop"
         return Answer(
             str(report).replace("\n", "\n\n"),
-            f"{advice}. {' '.join(decision.reasons)}",
-            report={
-                **report.to_dict(),
-                "continue": decision.continue_,
-                "reasons": list(decision.reasons),
-            },
+            f"{decision.advice.lower()}. {' '.join(decision.reasons)}",
+            report={**report.to_dict(), **decision.to_dict()},
         )

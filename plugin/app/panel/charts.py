@@ -201,10 +201,11 @@ def importance(bars: list[dict[str, Any]]) -> Chart:
     ]
     layout = _layout(
         height=340,
-        margin={"l": 60, "r": 16, "t": 8, "b": 90},
+        margin={"l": 60, "r": 16, "t": 32, "b": 90},
         xaxis={"title": {"text": "importance"}, "type": "category", "tickangle": -35},
         yaxis={"title": {"text": "reviewed labels"}},
-        legend={**_BELOW, "y": -0.45},
+        # Below, how much room the names of the ranges leave depends on the width.
+        legend={**_BELOW, "y": 1.02, "yanchor": "bottom"},
         barmode="stack",
     )
     return traces, layout

@@ -17,6 +17,7 @@ from .steps import Stage
 from .whole import COUNTS, are_few
 
 if TYPE_CHECKING:
+    from ...core.judging.stopping import StopDecision
     from ...loop import CleaningLoop
 
 
@@ -84,7 +85,7 @@ def rounds(loop: CleaningLoop, predict: bool = False) -> dict[str, Any]:
         "plan": plan_card.facts(seen),
         "importance": [asdict(bar) for bar in seen.importance],
         "next_round": seen.next_round,
-        "step": _stage(standing, seen.decision.continue_).value,
+        "step": _stage(standing, seen.decision).value,
     }
 
 
@@ -92,7 +93,7 @@ def _counted(standing: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in standing if row["reviewed"]]
 
 
-def _stage(standing: list[dict[str, Any]], another: bool) -> Stage:
+def _stage(standing: list[dict[str, Any]], decision: StopDecision) -> Stage:
     """Say where the rounds stand that are not undone."""
     if not standing:
         return Stage.READY
@@ -100,7 +101,9 @@ def _stage(standing: list[dict[str, Any]], another: bool) -> Stage:
         return Stage.OPEN
     if standing[-1]["evaluation"] is None:
         return Stage.PULLED
-    return Stage.GO_ON if another else Stage.DONE
+    if decision.continue_:
+        return Stage.GO_ON
+    return Stage.LEFT if decision.proposal else Stage.DONE
 
 
 def _slim_round(loop: CleaningLoop, row: dict[str, Any]) -> dict[str, Any]:

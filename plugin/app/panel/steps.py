@@ -32,6 +32,7 @@ class Stage(str, Enum):
     OPEN = "open"
     PULLED = "pulled"
     GO_ON = "go_on"
+    LEFT = "left"
     DONE = "done"
 
 
@@ -171,8 +172,13 @@ def next_step(facts: dict[str, Any]) -> Step:
             "evaluate_round",
         )
     reasons = " ".join(facts["reasons"])
-    if name is Stage.GO_ON:
+    if name in (Stage.GO_ON, Stage.LEFT):
         title = "Another round is worth it" + (f": review {planned}" if planned else "")
+        if name is Stage.LEFT and facts["plan"]["proposal"]["elsewhere"]:
+            here = "Done here" if last["scope"] == Scope.DATASET else f"“{last['class']}” is done"
+            title = f"{here}: review {planned}"
+        elif name is Stage.LEFT:
+            title = "AUROC stands still, but wrong labels are left"
         if not _at_label_studio(facts):
             # Who reviews here needs no server.
             return Step(
@@ -198,7 +204,7 @@ def _shown(round_: dict[str, Any]) -> str:
     return f"what is labeled “{round_['class']}”"
 
 
-_BEFORE_A_ROUND = (Stage.READY, Stage.GO_ON, Stage.DONE)
+_BEFORE_A_ROUND = (Stage.READY, Stage.GO_ON, Stage.LEFT, Stage.DONE)
 
 
 def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
@@ -209,6 +215,7 @@ def secondary(facts: dict[str, Any], step: Step) -> list[tuple[str, str, str]]:
     offers = [
         ("pull", "Pull reviews", "pull_reviews", _at_label_studio(facts) and free),
         ("push", "Push a round", "push_round", stage is Stage.DONE and free),
+        ("audit", "Export the audit", "export_audit", stage is Stage.LEFT),
         ("plan", "Plan reviews", "plan_reviews", stage in _BEFORE_A_ROUND),
         ("here", "Review here", "review_here", stage in _BEFORE_A_ROUND and free),
         ("close", "Close the round", "close_round", stage is Stage.OPEN and free),

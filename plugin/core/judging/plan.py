@@ -114,7 +114,12 @@ class Plan:
     @property
     def best(self) -> QueuePlan:
         """The queue with the most to find: the whole dataset, unless a class has more."""
-        return max((self.whole, *self.classes), key=lambda row: row.found.value)
+        return self.best_but(None)
+
+    def best_but(self, without: QueuePlan | None) -> QueuePlan:
+        """Return the same, one class left aside."""
+        rows = (self.whole, *(row for row in self.classes if row is not without))
+        return max(rows, key=lambda row: row.found.value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON-able values."""

@@ -22,18 +22,30 @@ class Proposal:
         Whether that is another queue than the one reviewed last.
     exhausted : bool
         Whether there is nothing left that pays.
+    words : str
+        The queue in words.
     reasons : tuple of str
-        In words.
+        Why it is this one, in words.
+    left : tuple of str
+        What stays wrong there when nobody goes on, in words; none where it is exhausted.
     """
 
     scope: Scope
     class_of_interest: str | None
     elsewhere: bool
     exhausted: bool
+    words: str
     reasons: tuple[str, ...]
+    left: tuple[str, ...]
 
 
-def propose(plan: Plan, scope: Scope | None = None, class_of_interest: str = "") -> Proposal | None:
+def propose(
+    plan: Plan,
+    scope: Scope | None = None,
+    class_of_interest: str = "",
+    *,
+    given_up: bool = False,
+) -> Proposal | None:
     """Say where to review next: where it was, unless that is exhausted or another queue has more.
 
     Parameters
@@ -44,18 +56,22 @@ def propose(plan: Plan, scope: Scope | None = None, class_of_interest: str = "")
         What the last round was drawn from. Default: there was none.
     class_of_interest : str, default ""
         Its class.
+    given_up : bool, default False
+        Whether that queue found nothing, whatever the plan says of it: then it is another one.
 
     Returns
     -------
     Proposal or None
-        None where nothing is unreviewed.
+        None where nothing is unreviewed, or the whole dataset was given up.
     """
-    best = plan.best
-    if not best.unreviewed:
-        return None
     here = plan.whole if scope is Scope.DATASET else plan.of_class(class_of_interest)
+    best = plan.best_but(here) if given_up else plan.best
+    if not best.unreviewed or (given_up and here is plan.whole):
+        return None
     reasons = []
-    if here is None:
+    if given_up:
+        chosen = best
+    elif here is None:
         if scope is Scope.CLASS:
             reasons.append(f"All labels of class {class_of_interest} are reviewed.")
         chosen = best
@@ -73,16 +89,19 @@ def propose(plan: Plan, scope: Scope | None = None, class_of_interest: str = "")
     else:
         where = "Go on with" if elsewhere else "Review" if scope is None else "Go on in"
         reasons.append(f"{where} {chosen.words}: {_promise(chosen)}.")
-    reasons.append(
+    effort = (
         f"To find nine in ten of the {chosen.left_words} wrong labels left there takes about "
         f"{chosen.reviews_for_most} reviews."
     )
+    left = (f"Wrong labels are left in {chosen.words}: {_promise(chosen)}.", effort)
     return Proposal(
-        chosen.scope,
-        chosen.name if chosen.scope is Scope.CLASS else None,
-        elsewhere,
-        chosen.exhausted,
-        tuple(reasons),
+        scope=chosen.scope,
+        class_of_interest=chosen.name if chosen.scope is Scope.CLASS else None,
+        elsewhere=elsewhere,
+        exhausted=chosen.exhausted,
+        words=chosen.words,
+        reasons=(*reasons, effort),
+        left=() if chosen.exhausted else left,
     )
 
 

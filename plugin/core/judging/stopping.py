@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +61,28 @@ class StopDecision:
         One sentence a rule that spoke, and what the plan says.
     proposal : Proposal or None, default None
         Where the next reviews are worth most, be it in the queue of the last round or elsewhere.
+        After a stop: where they still pay, if anywhere and the budget is not spent.
     """
 
     continue_: bool
     reasons: tuple[str, ...]
     proposal: Proposal | None = None
+
+    @property
+    def advice(self) -> str:
+        """The decision in two words: a stop that leaves wrong labels behind is one "here"."""
+        if self.continue_:
+            return "Go on"
+        return "Stop here" if self.proposal else "Stop"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the decision as JSON-able values."""
+        where = self.proposal
+        return {
+            "continue": self.continue_,
+            "reasons": list(self.reasons),
+            "proposal": where and {"scope": where.scope.value, "class": where.class_of_interest},
+        }
 
 
 def next_step(
@@ -100,54 +118,50 @@ def next_step(
         Stop when this many samples are reviewed.
     plan : Plan, optional
         What as many reviews as a round has will find. Stop when they hardly pay anywhere; say where
-        they pay most.
+        they pay most, after a stop too: a class that is given up is not all there is.
 
     Returns
     -------
     StopDecision
     """
-    last = history[-1] if history else None
-    proposal = None
-    if plan is not None:
-        proposal = propose(plan, last.scope, last.class_of_interest) if last else propose(plan)
-    decision = _judge(history, baseline, plateau_rounds, min_gain, min_reviewed, budget, proposal)
-    # To whom a rule has said stop, the plan does not say go on.
-    words: tuple[str, ...] = ()
-    if proposal and (decision.continue_ or proposal.exhausted):
-        words = proposal.reasons
-    return StopDecision(decision.continue_, (*decision.reasons, *words), proposal)
-
-
-def _judge(
-    history: Sequence[RoundSummary],
-    baseline: AurocEvaluation | None,
-    plateau_rounds: int,
-    min_gain: float,
-    min_reviewed: int,
-    budget: int | None,
-    proposal: Proposal | None,
-) -> StopDecision:
-    reviewed = sum(row.reviewed for row in history)
     if not history:
-        return StopDecision(True, ("No round has been reviewed yet.",))
+        return _go_on(("No round has been reviewed yet.",), propose(plan) if plan else None)
+    last, reviewed = history[-1], sum(row.reviewed for row in history)
     if budget is not None and reviewed >= budget:
         return StopDecision(
             False, (f"The budget is spent: {reviewed} of {budget} samples are reviewed.",)
         )
-    reasons = []
-    scope = history[-1].scope
     # What rounds of another scope found and changed says little of the queue that comes next.
-    of_scope = list(takewhile(lambda row: row.scope is scope, reversed(history)))
+    of_scope = list(takewhile(lambda row: row.scope is last.scope, reversed(history)))
+    nothing: list[str] = []
+    flat: list[str] = []
     if reviewed >= min_reviewed and len(of_scope) >= plateau_rounds:
-        reasons += _yield_reasons(history[-plateau_rounds:], plateau_rounds)
-        reasons += _plateau_reasons(history, baseline, plateau_rounds, min_gain)
-    if reasons:
-        return StopDecision(False, tuple(reasons))
-    last = history[-1]
+        nothing = _yield_reasons(history[-plateau_rounds:], plateau_rounds)
+        flat = _plateau_reasons(history, baseline, plateau_rounds, min_gain)
+    where = None
+    if plan:
+        where = propose(plan, last.scope, last.class_of_interest, given_up=bool(nothing))
+    if nothing or flat:
+        return _stop((*nothing, *flat), where)
     found = "1 wrong label" if last.errors_found == 1 else f"{last.errors_found} wrong labels"
-    reason = f"Round {last.round} found {found} in {last.reviewed} samples."
-    pays = reviewed < min_reviewed or proposal is None or not proposal.exhausted
-    return StopDecision(pays, (reason, *_trap(last.evaluation, baseline, scope)))
+    reasons = (
+        f"Round {last.round} found {found} in {last.reviewed} samples.",
+        *_trap(last.evaluation, baseline, last.scope),
+    )
+    if where and where.exhausted and reviewed >= min_reviewed:
+        return _stop(reasons, where)
+    return _go_on(reasons, where)
+
+
+def _go_on(reasons: tuple[str, ...], where: Proposal | None) -> StopDecision:
+    return StopDecision(True, (*reasons, *(where.reasons if where else ())), where)
+
+
+def _stop(reasons: tuple[str, ...], where: Proposal | None) -> StopDecision:
+    """Stop, and say what is left: labels are worth fixing although AUROC stands still."""
+    if where is None or where.exhausted:
+        return StopDecision(False, (*reasons, *(where.reasons if where else ())))
+    return StopDecision(False, (*reasons, *where.left), where)
 
 
 def _yield_reasons(recent: Sequence[RoundSummary], needed: int) -> list[str]:
