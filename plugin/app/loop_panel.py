@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import fiftyone.operators as foo
 
 
 class LoopPanel(foo.Panel):  # type: ignore[misc]
-    """A panel that is drawn by those of its events that call `draw`.
+    """A panel that is drawn by those of its events that read something.
 
     The App sends each event with the state that the panel had when the event began, and FiftyOne
     draws a panel from that after every event. So an event that is overtaken, such as that of a
     timer by a refresh, would put back what the panel showed before.
     """
+
+    _one_reading: threading.Lock
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        # FiftyOne makes panels anew at every request: what they share stands in the class.
+        cls._one_reading = threading.Lock()
 
     def execute(self, ctx: Any) -> Any:
         """Answer an event."""
@@ -23,14 +32,20 @@ class LoopPanel(foo.Panel):  # type: ignore[misc]
         ctx.event_args = ctx.params.get("event_args", {})
         return getattr(self, event)(ctx)
 
-    def draw(self, ctx: Any, **state: Any) -> None:
-        """Take over what was read, and lay it out.
+    def draw(self, ctx: Any, name: str, read: Callable[[], Any]) -> None:
+        """Read a part of the panel's state, and lay the panel out.
+
+        Two readings that overlap could end the other way round, and the older one would stay. So
+        there is one at a time.
 
         Parameters
         ----------
         ctx : fiftyone.operators.executor.ExecutionContext
-        **state
-            Parts of the panel's state.
+        name : str
+            The part.
+        read : callable
+            Returns it, as plain JSON.
         """
-        ctx.panel.set_state(state)
-        ctx.ops.show_panel_output(self.render(ctx))
+        with self._one_reading:
+            ctx.panel.set_state(name, read())
+            ctx.ops.show_panel_output(self.render(ctx))

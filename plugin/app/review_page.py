@@ -100,21 +100,24 @@ class ReviewPagePanel(LoopPanel):
 
         With `show`, the grid shows the next page too, or is given back when there is none.
         """
-        facts: dict[str, Any] = {}
-        try:
-            if ctx.dataset:
+
+        def read() -> dict[str, Any]:
+            if not ctx.dataset:
+                return {}
+            try:
                 loop = loop_for(ctx)
                 page = loop.next_page(grid.page_size(ctx))
-                facts = page.to_dict() if page else {}
                 if show and page and page.label_ids:
                     grid.show(ctx, loop, page)
                 elif show:
                     grid.leave(ctx)
-        except CleaningError as error:
-            facts = {"error": str(error)}
-            if show:
-                ctx.ops.notify(str(error), variant="error")
-        self.draw(ctx, page=facts)
+            except CleaningError as error:
+                if show:
+                    ctx.ops.notify(str(error), variant="error")
+                return {"error": str(error)}
+            return page.to_dict() if page else {}
+
+        self.draw(ctx, "page", read)
 
     # ---- layout
 

@@ -90,16 +90,19 @@ class ReviewSamplePanel(LoopPanel):
             self._read(ctx)
 
     def _read(self, ctx: Any) -> None:
-        asked: dict[str, Any] = {}
-        try:
-            if ctx.current_sample:
+        """Read what is asked about the opened sample; what goes wrong is shown in the panel."""
+
+        def read() -> dict[str, Any]:
+            if not ctx.current_sample:
+                return {}
+            try:
                 loop = loop_for(ctx)
                 found = loop.question(ctx.current_sample)
-                if found is not None:
-                    asked = {**found.to_dict(), "classes": loop.label_choices()}
-        except CleaningError as error:
-            asked = {"error": str(error)}
-        self.draw(ctx, asked=asked)
+                return {**found.to_dict(), "classes": loop.label_choices()} if found else {}
+            except CleaningError as error:
+                return {"error": str(error)}
+
+        self.draw(ctx, "asked", read)
 
     # ---- layout
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import fiftyone.operators as foo
@@ -34,10 +33,6 @@ from .steps import (
 _RUN_MILLISECONDS = 3000
 _COUNT_MILLISECONDS = 1000
 _SERVER_MILLISECONDS = {ServerState.UNKNOWN: 1000, ServerState.DOWN: 10_000}
-
-
-# Two readings that overlap could end the other way round, and the older one would stay.
-_ONE_READING = threading.Lock()
 
 
 class LabelCleaningPanel(LoopPanel):
@@ -81,15 +76,17 @@ class LabelCleaningPanel(LoopPanel):
 
     def _read(self, ctx: Any, *, anew: bool = False) -> None:
         """Read where the dataset stands; whatever goes wrong is shown in the panel."""
-        with _ONE_READING:
+
+        def read() -> dict[str, Any]:
             try:
-                facts = facts_of.collect(ctx, anew=anew)
+                return facts_of.collect(ctx, anew=anew)
             except CleaningError as error:
-                facts = failure(error.what, error.fix)
+                return failure(error.what, error.fix)
             except Exception as error:
                 # An event that fails leaves a blank panel: here the user can read it and try again.
-                facts = failure(f"{type(error).__name__}: {error}", "")
-            self.draw(ctx, facts=facts)
+                return failure(f"{type(error).__name__}: {error}", "")
+
+        self.draw(ctx, "facts", read)
 
     def open_form(self, ctx: Any) -> None:
         """Open the form of the operator that the clicked button names."""
