@@ -22,8 +22,6 @@ class Proposal:
         Whether that is another queue than the one reviewed last.
     exhausted : bool
         Whether there is nothing left that pays.
-    words : str
-        The queue in words.
     reasons : tuple of str
         Why it is this one, in words.
     left : tuple of str
@@ -34,7 +32,6 @@ class Proposal:
     class_of_interest: str | None
     elsewhere: bool
     exhausted: bool
-    words: str
     reasons: tuple[str, ...]
     left: tuple[str, ...]
 
@@ -99,7 +96,6 @@ def propose(
         class_of_interest=chosen.name if chosen.scope is Scope.CLASS else None,
         elsewhere=elsewhere,
         exhausted=chosen.exhausted,
-        words=chosen.words,
         reasons=(*reasons, effort),
         left=() if chosen.exhausted else left,
     )
