@@ -165,7 +165,7 @@ def undo(args: argparse.Namespace) -> Answer:
     done = "applied again" if args.redo else "undone"
     what = f"Sample {args.sample} of round {args.round}" if args.sample else f"Round {args.round}"
     data = {"round": args.round, "sample": args.sample, "changed": changed, "redo": args.redo}
-    return data, f"{what} {done}: {changed} labels changed.", 0
+    return data, f"{what} {done}: {changed} labels updated.", 0
 
 
 def yields(args: argparse.Namespace) -> Answer:

@@ -195,9 +195,12 @@ class PullReport(Report):
         return replace(self, **values)
 
     def __str__(self) -> str:
-        text = f"{self.new_answers} new answers, {self.changed} labels changed"
+        text = f"{self.new_answers} new answers, {self.changed} labels updated"
         if self.total:
             text += f"; {self.answered} of {self.total} answered"
+        so_far = [f"{n} {what.replace('_', ' ')}" for what, n in self.outcomes.items()]
+        if so_far:
+            text += f"; so far {', '.join(so_far)}"
         if self.withdrawn:
             text += f"; {self.withdrawn} answers withdrawn"
         if self.surplus:

@@ -19,6 +19,16 @@ def test_skipped_tasks_name_the_way_to_end_the_round(
     assert ("`coreset-cleaning close`" in str(report)) is says
 
 
+def test_a_pull_says_what_the_reviews_have_come_to_so_far() -> None:
+    report = PullReport(
+        new_answers=3, withdrawn=0, changed=3, outcomes={"kept": 2, "relabeled": 1},
+        open_round=None, answered=3, total=3,
+    )  # fmt: skip
+    assert str(report) == (
+        "3 new answers, 3 labels updated; 3 of 3 answered; so far 2 kept, 1 relabeled."
+    )
+
+
 def test_coverage_names_what_brings_the_rest_in() -> None:
     assert Coverage(10, 0, 0, 0).fix == ""
     assert str(Coverage(10, 0, 0, 0)) == "All 10 samples outside the test split take part."

@@ -104,7 +104,7 @@ class UndoRound(LoopOperator):
         changed = (loop.undo_round if action is Action.UNDO else loop.redo_round)(number)
         other = Action.REDO if action is Action.UNDO else Action.UNDO
         return Answer(
-            f"Round {number} {_DONE[action]}: {changed} labels changed.",
+            f"Round {number} {_DONE[action]}: {changed} labels updated.",
             f"choose “{other.value.capitalize()}” here to turn it back.",
             view=view,
             report={**report, "changed": changed},

@@ -12,7 +12,7 @@ easily mixed up mean five things here:
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -265,11 +265,9 @@ class Rounds(Sequence[Round]):
         return found
 
     def outcomes(self) -> dict[str, int]:
-        """Return outcome to number of labels, over all rounds."""
-        found: dict[str, int] = defaultdict(int)
-        for state in self.states.values():
-            found[state.outcome.value] += 1
-        return dict(found)
+        """Return outcome to number of labels, over all rounds; those of none are left out."""
+        found = Counter(state.outcome for state in self.states.values())
+        return {outcome.value: found[outcome] for outcome in Outcome if found[outcome]}
 
     def history(
         self,
