@@ -21,7 +21,7 @@ from ..core.review.queue import (
 from ..core.review.round import Round
 from ..core.review.rounds import Rounds
 from ..core.review.scope import TEST_SPLIT, Classes, Scope, read_scope
-from ..core.scoring.duplicates import near_duplicates
+from ..core.scoring.duplicates import find_leaks
 from ..core.scoring.importance import SCORER_VERSION
 from ..store import embedding_run, views
 from ..store.label_rows import weight_or_one
@@ -291,11 +291,14 @@ def _vectors(work: Workspace, of: Sequence[str], rows: Iterable[int]) -> NDArray
 
 
 def _test_duplicates(work: Workspace, batch: Sequence[str]) -> int:
-    """Count the labels of a batch that are near-duplicates of one of the test split."""
+    """Count the labels of a batch that are near-duplicates of one of the test split.
+
+    By the rule of the doctor's search for leaks: both are about the same images.
+    """
     if work.samples.test_view() is None:
         return 0
     _, embeddings, _ = work.labels.vectors(Split.TEST)
     if not len(embeddings):
         return 0
     vectors = _vectors(work, batch, range(len(batch)))
-    return len(np.unique(near_duplicates(vectors, embeddings).query))
+    return len(find_leaks(vectors, embeddings).query)

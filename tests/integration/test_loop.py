@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from coreset_cleaning import CleaningLoop, LabelStudioServer
+from coreset_cleaning import AppDesk, CleaningLoop, LabelStudioServer
 from coreset_cleaning.core.errors import (
     AuthenticationError,
     DataError,
@@ -305,6 +306,15 @@ def test_duplicates_are_offered_a_correction_and_test_duplicates_are_reported(
     assert (proposals[0]["label"], proposals[0]["proposed"]) == (cls, digits.truth[wrong[0]])
     digits.dataset.reload()
     assert digits.dataset[copy.id].ground_truth.label == cls
+
+
+def test_what_all_images_share_makes_none_a_duplicate_of_a_test_image(
+    loop: CleaningLoop, digits: Any
+) -> None:
+    ids, pixels = digits.dataset.values(["id", "pixels"])
+    on_white = {i: np.asarray(x) + 100 for i, x in zip(ids, pixels, strict=True)}
+    digits.dataset.set_values("pixels", on_white, key_field="id")
+    assert loop.push_round(AppDesk(), n=40, controls=0, scope="dataset").test_duplicates == 0
 
 
 def test_a_coreset_is_tagged_weighted_and_saved(loop: CleaningLoop, digits: Any) -> None:

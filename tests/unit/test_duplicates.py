@@ -91,12 +91,21 @@ def test_leaks_are_the_same_as_by_brute_force():
     assert found.reference.tolist() == cosine.argmax(axis=1)[found.query].tolist()
 
 
+def test_beyond_the_mean_is_asked_of_pairs_that_differ_and_of_enough_rows():
+    same = np.ones((60, 4), np.float32)  # nothing is left beside the mean
+    assert len(near_duplicates(same[:1], same, beyond_mean=0.9).query) == 60
+    few = np.array([[9, 10], [10, 9]], np.float32)
+    assert len(near_duplicates(few, few, beyond_mean=0.9).query) == 4
+
+
 def test_what_all_vectors_share_makes_no_leak():
     """Different images, whose vectors are mostly the same: only the twin is one."""
     rng = np.random.default_rng(0)
     train = (rng.standard_normal((200, 32)) + 50).astype(np.float32)
     test = np.vstack([rng.standard_normal((9, 32)) + 50, train[7:8] + 0.01]).astype(np.float32)
     assert len(np.unique(near_duplicates(test, train).query)) == 10
+    beyond = near_duplicates(test, train, beyond_mean=0.9)
+    assert (beyond.query.tolist(), beyond.reference.tolist()) == ([9], [7])
     found = find_leaks(test, train)
     assert (found.query.tolist(), found.reference.tolist()) == ([9], [7])
     assert len(find_leaks(test[:0], train).query) == len(find_leaks(test, train[:0]).query) == 0

@@ -99,6 +99,14 @@ def test_near_duplicates_come_along_and_stand_side_by_side():
         assert abs(rows.index(3) - rows.index(40)) == 1
 
 
+def test_what_all_vectors_share_displaces_nothing():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 16)) + 50  # any two have a cosine above 0.99
+    X[150] = X[3] + 1e-3
+    batch = draw_batch(ids(200), np.linspace(1, 0, 200), np.ones(200, bool), 10, 0, embeddings=X)
+    assert {row for row, _ in batch} == {*range(9), 150}
+
+
 def test_a_group_of_duplicates_never_overfills_the_batch():
     X = np.ones((20, 4))
     batch = draw_batch(ids(20), np.arange(20), np.ones(20, bool), 7, 2, 0, embeddings=X)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from ..scoring.duplicates import DUPLICATE_COSINE, near_duplicates
+from ..scoring.duplicates import BEYOND_MEAN_COSINE, DUPLICATE_COSINE, near_duplicates
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +273,7 @@ def _with_duplicates(
     Those of another class would not get the same answer, and come up by their own importance.
     """
     n, left = len(leaders), room.copy()
-    matches = near_duplicates(embeddings[leaders], embeddings, threshold)
+    matches = near_duplicates(embeddings[leaders], embeddings, threshold, BEYOND_MEAN_COSINE)
     groups: list[list[int]] = []
     group_of: dict[int, list[int]] = {}  # position to its group
     for k, position in enumerate(leaders.tolist()):

@@ -14,6 +14,11 @@ from .linalg import Float32, Int, unit_rows
 from .rows import row_chunks
 
 DUPLICATE_COSINE = 0.98  # see docs/rounds.md
+# Two images that look alike do so without what all vectors share, too. Of fewer rows, their mean
+# says little of what that is.
+BEYOND_MEAN_COSINE = 0.9
+_ROWS_FOR_A_MEAN = 50
+_SAME = 1e-6  # rounding leaves identical vectors a few units below 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +61,10 @@ class Proposal:
 
 
 def near_duplicates(
-    queries: NDArray[Any], references: NDArray[Any], threshold: float = DUPLICATE_COSINE
+    queries: NDArray[Any],
+    references: NDArray[Any],
+    threshold: float = DUPLICATE_COSINE,
+    beyond_mean: float = -1.0,
 ) -> Matches:
     """Return all pairs of a query and a reference whose cosine is at least the threshold.
 
@@ -69,6 +77,10 @@ def near_duplicates(
         Embeddings.
     threshold : float, default 0.98
         Least cosine, above 0 and at most 1.
+    beyond_mean : float, default -1
+        Least cosine of the differences from the references' mean, for pairs that are not the same:
+        vectors that are mostly alike make different images pass the threshold. Not asked of fewer
+        than 50 references.
 
     Raises
     ------
@@ -83,12 +95,19 @@ def near_duplicates(
             f"network, got {queries.shape} and {references.shape}."
         )
     unit = unit_rows(queries)
+    mean = rest = None
+    if beyond_mean > -1 and len(references) >= _ROWS_FOR_A_MEAN:
+        mean = _mean(references)
+        rest = unit_rows(queries - mean)
     none: Int = np.empty(0, dtype=np.intp)
     found: list[tuple[Int, Int, Float32]] = [(none, none, np.empty(0, dtype=np.float32))]
     for rows in row_chunks(len(references), max(references.shape[1], len(unit))):
         cosine = unit @ unit_rows(references[rows]).T
-        # Rounding leaves identical vectors a few units below 1.
-        query, reference = np.nonzero(cosine >= threshold - 1e-6)
+        alike = cosine >= threshold - _SAME
+        if rest is not None and alike.any():
+            beyond = rest @ unit_rows(references[rows] - mean).T
+            alike &= (beyond >= beyond_mean) | (cosine >= 1 - _SAME)
+        query, reference = np.nonzero(alike)
         found.append((query, reference + rows.start, cosine[query, reference]))
     query = np.concatenate([part[0] for part in found])
     reference = np.concatenate([part[1] for part in found])
@@ -117,7 +136,7 @@ def find_leaks(
     none: Int = np.empty(0, dtype=np.intp)
     if not len(queries) or not len(references):
         return Matches(none, none, np.empty(0, dtype=np.float32))
-    mean = np.asarray(references.mean(axis=0, dtype=np.float64), dtype=np.float32)
+    mean = _mean(references)
     unit = unit_rows(queries - mean)
     best = np.full(len(unit), -1.0, dtype=np.float32)
     nearest = np.zeros(len(unit), dtype=np.intp)
@@ -127,8 +146,12 @@ def find_leaks(
         found = cosine[np.arange(len(unit)), column]
         closer = found > best
         best[closer], nearest[closer] = found[closer], column[closer] + rows.start
-    query = np.flatnonzero(best >= threshold - 1e-6)
+    query = np.flatnonzero(best >= threshold - _SAME)
     return Matches(query, nearest[query], best[query])
+
+
+def _mean(rows: NDArray[Any]) -> Float32:
+    return np.asarray(rows.mean(axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def propose_corrections(
