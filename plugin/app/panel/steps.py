@@ -174,11 +174,8 @@ def next_step(facts: dict[str, Any]) -> Step:
     reasons = " ".join(facts["reasons"])
     if name in (Stage.GO_ON, Stage.LEFT):
         title = "Another round is worth it" + (f": review {planned}" if planned else "")
-        if name is Stage.LEFT and facts["plan"]["proposal"]["elsewhere"]:
-            here = "Done here" if last["scope"] == Scope.DATASET else f"“{last['class']}” is done"
-            title = f"{here}: review {planned}"
-        elif name is Stage.LEFT:
-            title = "AUROC stands still, but wrong labels are left"
+        if name is Stage.LEFT:
+            title = _title_of_what_is_left(facts, last)
         if not _at_label_studio(facts):
             # Who reviews here needs no server.
             return Step(
@@ -195,6 +192,14 @@ def next_step(facts: dict[str, Any]) -> Step:
             preset=preset,
         )
     return Step(4, "Done: stop here", reasons, "Export the audit", "export_audit")
+
+
+def _title_of_what_is_left(facts: dict[str, Any], last: dict[str, Any]) -> str:
+    """Return the title after a stop that leaves wrong labels behind."""
+    if not facts["plan"]["proposal"]["elsewhere"]:
+        return "AUROC stands still, but wrong labels are left"
+    here = "Done here" if last["scope"] == Scope.DATASET else f"“{last['class']}” is done"
+    return f"{here}: review {plan_card.where(facts)}"
 
 
 def _shown(round_: dict[str, Any]) -> str:
